@@ -1,0 +1,13 @@
+//! What can be read: datasets, their filters, their sources, and the built-in span store.
+//!
+//! Responsible for turning configuration into datasets, requests into checked queries, queries into SQL and
+//! SQL into Arrow batches. The page on the screen, the count, the preview, the plan and the export all go
+//! through the same compiled query, so they cannot mean different rows. Not responsible for files (that is
+//! `offtake-pipeline`) or for jobs (`offtake-store`).
+
+pub mod catalog;
+pub mod source;
+pub mod spans;
+
+pub use catalog::{Catalog, Dataset};
+pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};

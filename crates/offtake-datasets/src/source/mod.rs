@@ -1,0 +1,112 @@
+//! The source port: a connection that yields rows as Arrow batches.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use offtake_model::Result;
+use offtake_model::as_of::AsOf;
+use offtake_model::budget::{Held, MemoryBudget};
+use offtake_model::dataset::DatasetSchema;
+use offtake_model::plan::Plan;
+use offtake_model::query::{RowQuery, Sort};
+
+/// A page to be read.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// The columns, in order.
+    pub columns: Vec<String>,
+    /// The order; `None`: by key, ascending.
+    pub sort: Option<Sort>,
+    /// At most so many rows.
+    pub limit: u32,
+    /// Where the page before ended, as it was handed out.
+    pub cursor: Option<String>,
+}
+
+/// A page of rows.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The rows, with the columns asked for.
+    pub rows: RecordBatch,
+    /// Where the next page begins; `None`: this was the last.
+    pub next_cursor: Option<String>,
+    /// The moment it is true for.
+    pub as_of: AsOf,
+}
+
+/// A number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Rows.
+    pub rows: u64,
+    /// The moment it is true for.
+    pub as_of: AsOf,
+}
+
+/// How a plan cuts.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanSettings {
+    /// At most so many rows, the first in key order.
+    pub limit: Option<u64>,
+    /// Bytes of rows that a frame should hold: decides rows per frame, by the mean size of sampled rows.
+    pub frame_bytes: u64,
+    /// The most rows in a frame.
+    pub max_frame_rows: u32,
+}
+
+/// Where rows come from.
+///
+/// A source knows its own dialect of SQL and its own way to name a moment; callers only hand it checked
+/// queries about datasets that are configured on it.
+#[async_trait]
+pub trait Source: Send + Sync + std::fmt::Debug {
+    /// Counts exactly, as of the query's moment or now.
+    async fn count(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Count>;
+
+    /// Reads a page, as of the query's (or the cursor's) moment or now.
+    ///
+    /// # Errors
+    /// `invalid_request` for a cursor that was not handed out for this query and order.
+    async fn page(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, page: &PageRequest) -> Result<Page>;
+
+    /// Counts and cuts: one pass over the key. `progress` is told rows counted so far, now and then.
+    async fn plan(
+        &self,
+        dataset: &Arc<DatasetSchema>,
+        query: &RowQuery,
+        settings: PlanSettings,
+        progress: Arc<dyn Fn(u64) + Send + Sync>,
+    ) -> Result<Plan>;
+
+    /// Opens what a plan speaks of for reading, by up to `readers` ranges at once.
+    ///
+    /// # Errors
+    /// `schema_drift`; `source_unavailable`; `rows_changed` if the plan's snapshot is lost (plan anew).
+    async fn open(
+        &self,
+        dataset: &Arc<DatasetSchema>,
+        query: &RowQuery,
+        plan: &Arc<Plan>,
+        columns: &[String],
+        readers: usize,
+    ) -> Result<Arc<dyn RangeReader>>;
+
+    /// Whether the source answers.
+    async fn ping(&self) -> Result<()>;
+}
+
+/// Reads ranges of a plan, several at once, in any order.
+pub trait RangeReader: Send + Sync + std::fmt::Debug {
+    /// Reads range `index` whole, in key order, columns as opened. The batch's bytes are taken from `budget`
+    /// while it is read, and held until the [`Held`] is dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the reading at the next row check and frees the reader.
+    ///
+    /// # Errors
+    /// `rows_changed` if the range does not have the rows the plan counted; `memory_limit`;
+    /// `source_unavailable`.
+    fn read(&self, index: usize, budget: &MemoryBudget) -> BoxFuture<'static, Result<(RecordBatch, Held)>>;
+}

@@ -1,0 +1,89 @@
+//! The memory one job may hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, ErrorKind};
+
+/// Counts the bytes a job holds and refuses to pass the limit (law 11). Cloning shares the count.
+#[derive(Debug, Clone)]
+pub struct MemoryBudget {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limit: u64,
+    held: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl MemoryBudget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: u64) -> Self {
+        Self { shared: Arc::new(Shared { limit, held: AtomicU64::new(0), peak: AtomicU64::new(0) }) }
+    }
+
+    /// Takes `bytes` until the returned [`Held`] is dropped.
+    ///
+    /// # Errors
+    /// `memory_limit` if that would pass the limit; nothing is taken then.
+    pub fn take(&self, bytes: u64) -> Result<Held, Error> {
+        let mut held = Held { budget: self.clone(), bytes: 0 };
+        held.grow_to(bytes)?;
+        Ok(held)
+    }
+
+    /// The most that was held at once, in bytes.
+    pub fn peak(&self) -> u64 {
+        self.shared.peak.load(Ordering::Relaxed)
+    }
+
+    /// The limit, in bytes.
+    pub fn limit(&self) -> u64 {
+        self.shared.limit
+    }
+}
+
+/// Bytes taken from a [`MemoryBudget`], given back on drop.
+#[derive(Debug)]
+pub struct Held {
+    budget: MemoryBudget,
+    bytes: u64,
+}
+
+impl Held {
+    /// Sets how much is held to `bytes`, up or down.
+    ///
+    /// # Errors
+    /// `memory_limit` if that would pass the limit; what was held before stays held.
+    pub fn grow_to(&mut self, bytes: u64) -> Result<(), Error> {
+        let shared = &self.budget.shared;
+        if bytes <= self.bytes {
+            shared.held.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            self.bytes = bytes;
+            return Ok(());
+        }
+        let more = bytes - self.bytes;
+        let total = shared.held.fetch_add(more, Ordering::Relaxed) + more;
+        if total > shared.limit {
+            shared.held.fetch_sub(more, Ordering::Relaxed);
+            return Err(Error::new(
+                ErrorKind::MemoryLimit,
+                format!(
+                    "the job would hold {total} bytes and may hold {}; export fewer or smaller columns, or raise worker.memory_budget",
+                    shared.limit
+                ),
+            ));
+        }
+        shared.peak.fetch_max(total, Ordering::Relaxed);
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.shared.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,149 @@
+//! What a dataset is: a named, typed, tenant-scoped set of rows that can be read.
+//!
+//! This is the description everybody shares. How it is configured, checked and read is `offtake-datasets`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::permission::Permission;
+
+/// The type of a column, as exact as a file can carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// UTF-8 text.
+    Text,
+    /// 64-bit integer.
+    Int64,
+    /// IEEE double.
+    Float64,
+    /// True or false.
+    Bool,
+    /// Fixed-point number of at most 38 digits.
+    Decimal {
+        /// All digits.
+        precision: u8,
+        /// Digits after the point.
+        scale: i8,
+    },
+    /// A moment, microseconds, UTC.
+    Timestamp,
+    /// A JSON document, carried as its text.
+    Json,
+}
+
+impl ColumnType {
+    /// The name in receipts and dataset descriptions: `text`, `int64`, `decimal(18,9)`, …
+    pub fn name(self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Int64 => "int64".to_owned(),
+            Self::Float64 => "float64".to_owned(),
+            Self::Bool => "bool".to_owned(),
+            Self::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
+            Self::Timestamp => "timestamp".to_owned(),
+            Self::Json => "json".to_owned(),
+        }
+    }
+}
+
+/// A column of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name: the header of a file unless an alias is asked for.
+    pub name: String,
+    /// Its type.
+    pub ty: ColumnType,
+    /// For people.
+    pub label: String,
+    /// Whether it holds what not everybody may see.
+    pub sensitive: bool,
+}
+
+/// What a filter does with its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterOp {
+    /// Equal to one value.
+    Eq,
+    /// Equal to one of the values; a single value is a list of one.
+    In,
+    /// `{"from", "to"}`, half-open, either end may be absent.
+    Range,
+    /// At least.
+    Min,
+    /// At most.
+    Max,
+    /// Contains the text, letter case aside (ASCII).
+    Contains,
+}
+
+/// A filter by which a request may narrow a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Its name in requests.
+    pub name: String,
+    /// The columns it looks at; a row passes if any of them does. More than one only for `contains`.
+    pub columns: Vec<String>,
+    /// What it does with them.
+    pub op: FilterOp,
+}
+
+/// Whether rows, once there, stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowsMode {
+    /// Rows are only added: a cut-off names a moment for ever.
+    AppendOnly,
+    /// Rows change: one database snapshot per export.
+    Mutable,
+}
+
+/// What a request to a dataset may ask for at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest `limit`, and the limit of a request that names none. `None`: no limit.
+    pub rows: Option<u64>,
+    /// The longest time window, in days.
+    pub days: u32,
+    /// The most identities in a selection.
+    pub identities: usize,
+}
+
+/// A dataset's description, compiled and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetSchema {
+    /// Its name in paths.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// What is needed to read it.
+    pub permission: Permission,
+    /// Its columns, in the order of a file.
+    pub columns: Vec<Column>,
+    /// The unique, totally ordered columns by which rows are ordered.
+    pub key: Vec<String>,
+    /// The columns by which a user names a row.
+    pub identity: Vec<String>,
+    /// The column that `start_time` and `end_time` speak of.
+    pub time: Option<String>,
+    /// Whether rows stay as they are.
+    pub rows: RowsMode,
+    /// What requests may narrow it by.
+    pub filters: Vec<Filter>,
+    /// The columns of a file when none are asked for.
+    pub default_columns: Vec<String>,
+    /// What requests may ask for at most.
+    pub limits: Limits,
+}
+
+impl DatasetSchema {
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The filter of this name.
+    pub fn filter(&self, name: &str) -> Option<&Filter> {
+        self.filters.iter().find(|filter| filter.name == name)
+    }
+}

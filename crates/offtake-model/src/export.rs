@@ -1,0 +1,132 @@
+//! What a user asks for: the immutable spec of an export.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use sha2::{Digest, Sha256};
+
+use crate::as_of::AsOf;
+use crate::format::{Compression, Dialect, Format};
+use crate::selection::Selection;
+
+/// A column asked for: its name alone, or with the header it shall have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Field {
+    /// `"trace_id"`
+    Name(String),
+    /// `{"name": "cost_usd", "as": "Cost (USD)"}`
+    Aliased {
+        /// The column.
+        name: String,
+        /// The header it gets.
+        #[serde(rename = "as")]
+        alias: String,
+    },
+}
+
+impl Field {
+    /// The column.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Name(name) | Self::Aliased { name, .. } => name,
+        }
+    }
+
+    /// The header.
+    pub fn header(&self) -> &str {
+        match self {
+            Self::Name(name) => name,
+            Self::Aliased { alias, .. } => alias,
+        }
+    }
+}
+
+/// Which rows: the part that export, preview, count and page have in common. Serialises as the body that
+/// was sent, so that "as asked" is what was asked.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RowsSpec {
+    /// From this moment on (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// Up to, not including, this moment (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    /// Which of the matching rows.
+    #[serde(default)]
+    pub selection: Selection,
+    /// The moment the answer shall be true for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOf>,
+    /// The dataset's own filters, by name, as sent.
+    #[serde(flatten)]
+    pub filters: Map<String, Json>,
+}
+
+/// Who is told when it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// The requester, by e-mail.
+    #[serde(default)]
+    pub email: bool,
+}
+
+/// The spec of an export: everything that decides the file, and a little that does not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportSpec {
+    /// The dataset's name.
+    pub dataset: String,
+    /// The file's format.
+    pub format: Format,
+    /// What it is wrapped in.
+    #[serde(default)]
+    pub compression: Compression,
+    /// How CSV is written.
+    #[serde(default)]
+    pub dialect: Dialect,
+    /// Between the cells of CSV.
+    #[serde(default = "comma")]
+    pub delimiter: char,
+    /// The columns, in order; `None`: the dataset's default columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<Field>>,
+    /// At most so many rows, the first in key order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The human name asked for; `None`: one is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
+    /// Which rows.
+    #[serde(flatten)]
+    pub rows: RowsSpec,
+}
+
+const fn comma() -> char {
+    ','
+}
+
+impl ExportSpec {
+    /// The fingerprint of what decides the bytes: not the name, not who is told.
+    ///
+    /// Lower-case hex of the SHA-256 of the spec's JSON with its keys sorted.
+    pub fn sha256(&self) -> String {
+        let decisive = Self { name: None, notify: None, ..self.clone() };
+        let json = serde_json::to_value(&decisive).unwrap_or(Json::Null);
+        hex::encode(Sha256::digest(sorted(json).to_string()))
+    }
+}
+
+fn sorted(json: Json) -> Json {
+    match json {
+        Json::Object(map) => {
+            let mut entries: Vec<_> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Json::Object(entries.into_iter().collect())
+        }
+        Json::Array(items) => Json::Array(items.into_iter().map(sorted).collect()),
+        scalar @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) => scalar,
+    }
+}

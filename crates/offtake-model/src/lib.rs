@@ -1,0 +1,24 @@
+//! The nouns of Offtake and the laws that hold between them.
+//!
+//! Responsible for ids, states, specs, permissions and error kinds. Not responsible for anything that
+//! touches a disk, a socket or a task: no I/O and no async here. Every other crate calls this one.
+
+pub mod as_of;
+pub mod budget;
+pub mod checkpoint;
+pub mod clock;
+pub mod dataset;
+pub mod error;
+pub mod export;
+pub mod format;
+pub mod id;
+pub mod job;
+pub mod permission;
+pub mod plan;
+pub mod principal;
+pub mod query;
+pub mod receipt;
+pub mod selection;
+pub mod value;
+
+pub use error::{Error, ErrorKind, Result, Violation};

@@ -1,0 +1,110 @@
+//! What a principal may do.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// One permission. The text form is what tokens carry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permission {
+    /// Ask for an export.
+    ExportsCreate,
+    /// See one's own exports.
+    ExportsRead,
+    /// See the whole organization's exports.
+    ExportsReadAll,
+    /// Cancel an export.
+    ExportsCancel,
+    /// Fetch a file.
+    ExportsDownload,
+    /// Delete a file before it expires.
+    ExportsDelete,
+    /// Read spans, traces and prompts.
+    TracesRead,
+    /// Send spans.
+    SpansWrite,
+    /// See the metrics of the organization.
+    MetricsRead,
+    /// Everything within the organization's settings.
+    Admin,
+    /// Runs the installation: `/metrics`. Not part of `all`.
+    Operator,
+    /// Read this configured dataset.
+    Dataset(String),
+}
+
+impl Permission {
+    /// The permissions with a fixed name, in the order of the documentation.
+    pub const FIXED: [Self; 11] = [
+        Self::ExportsCreate,
+        Self::ExportsRead,
+        Self::ExportsReadAll,
+        Self::ExportsCancel,
+        Self::ExportsDownload,
+        Self::ExportsDelete,
+        Self::TracesRead,
+        Self::SpansWrite,
+        Self::MetricsRead,
+        Self::Admin,
+        Self::Operator,
+    ];
+
+    /// The permission with this text form. `None` for what nobody here knows.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("datasets:") {
+            Some(name) if !name.is_empty() => Some(Self::Dataset(name.to_owned())),
+            _ => Self::FIXED.into_iter().find(|fixed| fixed.to_string() == text),
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ExportsCreate => f.write_str("exports:create"),
+            Self::ExportsRead => f.write_str("exports:read"),
+            Self::ExportsReadAll => f.write_str("exports:read_all"),
+            Self::ExportsCancel => f.write_str("exports:cancel"),
+            Self::ExportsDownload => f.write_str("exports:download"),
+            Self::ExportsDelete => f.write_str("exports:delete"),
+            Self::TracesRead => f.write_str("traces:read"),
+            Self::SpansWrite => f.write_str("spans:write"),
+            Self::MetricsRead => f.write_str("metrics:read"),
+            Self::Admin => f.write_str("admin"),
+            Self::Operator => f.write_str("operator"),
+            Self::Dataset(name) => write!(f, "datasets:{name}"),
+        }
+    }
+}
+
+/// What a token grants. `all` is everything but [`Permission::Operator`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permissions {
+    all: bool,
+    granted: BTreeSet<Permission>,
+}
+
+impl Permissions {
+    /// Reads the words of a token. Unknown words grant nothing: a token of a newer Offtake still works.
+    pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut permissions = Self::default();
+        for word in words {
+            if word == "all" {
+                permissions.all = true;
+            } else {
+                permissions.granted.extend(Permission::parse(word));
+            }
+        }
+        permissions
+    }
+
+    /// Whether `permission` is granted.
+    pub fn allow(&self, permission: &Permission) -> bool {
+        self.granted.contains(permission) || (self.all && *permission != Permission::Operator)
+    }
+
+    /// The words a token carries for these.
+    pub fn to_words(&self) -> Vec<String> {
+        let all = self.all.then(|| "all".to_owned());
+        all.into_iter().chain(self.granted.iter().map(ToString::to_string)).collect()
+    }
+}

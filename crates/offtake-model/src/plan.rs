@@ -1,0 +1,51 @@
+//! The plan of a job: how many rows exactly, and the keys that cut them into ranges.
+
+use serde::{Deserialize, Serialize};
+
+use crate::as_of::AsOf;
+use crate::value::Value;
+
+/// The values of a dataset's key columns, in their order.
+pub type Key = Vec<Value>;
+
+/// Made once per snapshot and stored with the job. Frame boundaries depend on it alone, which is why a
+/// resumed export gives the same bytes.
+///
+/// Range *i* holds the rows with `cuts[i-1] < key <= cuts[i]`; the first has no lower bound. Every range has
+/// exactly [`range_rows`](Self::range_rows) rows, the last one what is left. There are as many cuts as ranges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The moment the count is true for.
+    pub as_of: AsOf,
+    /// Rows that match filters and selection.
+    pub rows_matching: u64,
+    /// Rows the file will have: `min(rows_matching, limit)`.
+    pub rows_expected: u64,
+    /// Rows in a frame.
+    pub frame_rows: u32,
+    /// Rows in a range: a whole number of frames.
+    pub range_rows: u32,
+    /// The key of the last row of each range.
+    pub cuts: Vec<Key>,
+    /// Mean bytes of a row, as sampled: for estimates only.
+    pub row_bytes: u64,
+}
+
+impl Plan {
+    /// Whether a limit cuts rows off.
+    pub const fn limited(&self) -> bool {
+        self.rows_expected < self.rows_matching
+    }
+
+    /// How many rows range `index` has.
+    pub fn rows_in(&self, index: usize) -> u64 {
+        let before = u64::from(self.range_rows) * index as u64;
+        self.rows_expected.saturating_sub(before).min(u64::from(self.range_rows))
+    }
+
+    /// The bounds of range `index`: its rows' keys are greater than the first and at most the second.
+    pub fn bounds(&self, index: usize) -> (Option<&Key>, Option<&Key>) {
+        let above = index.checked_sub(1).and_then(|before| self.cuts.get(before));
+        (above, self.cuts.get(index))
+    }
+}

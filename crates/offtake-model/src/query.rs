@@ -1,0 +1,66 @@
+//! A request for rows after it has been checked against its dataset: typed, scoped, ready to compile to SQL.
+//!
+//! Page, count, preview, plan and export all start from this one type, so they cannot mean different rows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::as_of::AsOf;
+use crate::id::OrgId;
+use crate::value::Value;
+
+/// Which rows of a dataset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowQuery {
+    /// Only this organization's rows; there is no query without one.
+    pub org: OrgId,
+    /// All must hold.
+    pub predicates: Vec<Predicate>,
+    /// Which of the rows that pass.
+    pub chosen: Chosen,
+    /// The moment asked for, if one was.
+    pub as_of: Option<AsOf>,
+}
+
+/// One condition on a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predicate {
+    /// The columns it looks at; it holds if it holds for any of them.
+    pub columns: Vec<String>,
+    /// What must be so.
+    pub test: Test,
+}
+
+/// What must be so of a column. NULL passes none of these.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// Equal to one of these. An empty list passes nothing.
+    OneOf(Vec<Value>),
+    /// At least this.
+    AtLeast(Value),
+    /// At most this.
+    AtMost(Value),
+    /// Less than this.
+    Below(Value),
+    /// Contains this text, ASCII letter case aside.
+    Contains(String),
+}
+
+/// A selection with its identities checked: each has one value per identity column, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Chosen {
+    /// Every row.
+    All,
+    /// Every row but these.
+    AllExcept(Vec<Vec<Value>>),
+    /// Just these.
+    Only(Vec<Vec<Value>>),
+}
+
+/// The order of a page on the screen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sort {
+    /// By this column; ties are broken by the key.
+    pub column: String,
+    /// Largest first.
+    pub descending: bool,
+}

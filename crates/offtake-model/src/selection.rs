@@ -1,0 +1,34 @@
+//! Which of the matching rows: all, all but some, or just some.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// A selection as it is asked for. Identities are objects of the dataset's identity columns, unchecked here.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Selection {
+    /// Every matching row.
+    #[default]
+    All,
+    /// Every matching row but these.
+    AllExcept {
+        /// The rows left out.
+        ids: Vec<Map<String, Json>>,
+    },
+    /// Just these, as far as they match.
+    Partial {
+        /// The rows taken.
+        ids: Vec<Map<String, Json>>,
+    },
+}
+
+impl Selection {
+    /// Its name in the API.
+    pub const fn mode(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::AllExcept { .. } => "all_except",
+            Self::Partial { .. } => "partial",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Everything on a socket: REST, OTLP, links, docs

@@ -1,0 +1,328 @@
+//! The jobs port: verbs on jobs, each of them one transaction.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use offtake_model::Result;
+use offtake_model::checkpoint::Checkpoint;
+use offtake_model::export::ExportSpec;
+use offtake_model::id::{ArtifactId, JobId, OrgId};
+use offtake_model::job::{Job, JobError, JobStatus, Phase, Progress};
+use offtake_model::plan::Plan;
+use offtake_model::receipt::Receipt;
+use tokio::sync::{Notify, watch};
+
+/// The name of a worker process, unique among those alive; stable across restarts of the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkerName(pub String);
+
+/// The right to work on a job until a deadline.
+///
+/// It cannot be cloned, and the verbs that end the work consume it. Every write carries its fence and does
+/// nothing (`lease_lost`) once the fence in the database has moved.
+#[derive(Debug)]
+pub struct Lease {
+    /// The job.
+    pub job: JobId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The number of this attempt, from 1.
+    pub attempt: u32,
+    /// Who holds it.
+    pub worker: WorkerName,
+    pub(crate) fence: i64,
+}
+
+/// A job to be enqueued.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Who asks.
+    pub owner: String,
+    /// Where to write to.
+    pub owner_email: Option<String>,
+    /// What is asked for.
+    pub spec: ExportSpec,
+    /// The human name.
+    pub name: String,
+    /// The name the file gets.
+    pub file_name: String,
+    /// The caller's request id.
+    pub request_id: Option<String>,
+    /// The caller's W3C trace context.
+    pub traceparent: Option<String>,
+    /// The caller's idempotency key with a fingerprint of the body it came with.
+    pub idempotency: Option<Idempotency>,
+    /// The only worker that may take it.
+    pub pinned_to: Option<WorkerName>,
+    /// The moment of asking.
+    pub now: Timestamp,
+}
+
+/// An idempotency key; it holds per organization and owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key as sent.
+    pub key: String,
+    /// A fingerprint of dataset and body.
+    pub fingerprint: String,
+}
+
+/// What came of [`Jobs::enqueue`].
+#[derive(Debug, Clone)]
+pub struct Enqueued {
+    /// The job, new or found by its idempotency key.
+    pub job: Job,
+    /// Whether it is new.
+    pub created: bool,
+}
+
+/// Whose jobs are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobScope {
+    /// The organization.
+    pub org: OrgId,
+    /// Only this owner's; `None`: the whole organization's.
+    pub owner: Option<String>,
+}
+
+/// Which jobs of a scope. Newest first.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Only these states; empty: all.
+    pub status: Vec<JobStatus>,
+    /// Only this dataset.
+    pub dataset: Option<String>,
+    /// Only this request id.
+    pub request_id: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+    /// Leave out so many; not together with `after`.
+    pub offset: u64,
+    /// Only jobs older than this one (keyset paging).
+    pub after: Option<JobId>,
+}
+
+/// A page of jobs.
+#[derive(Debug, Clone)]
+pub struct JobPage {
+    /// The jobs, newest first.
+    pub jobs: Vec<Job>,
+    /// How many there are in all.
+    pub total: u64,
+    /// Whether more follow.
+    pub has_more: bool,
+}
+
+/// What a worker is told when it looks up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Go on.
+    Continue,
+    /// The job was cancelled: stop, publish nothing, clean up.
+    Cancelled,
+    /// Somebody else has it: stop and touch nothing.
+    Lost,
+}
+
+/// Everything a claimed job comes with.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The right to work on it.
+    pub lease: Lease,
+    /// The job.
+    pub job: Job,
+    /// The plan of an earlier attempt.
+    pub plan: Option<Plan>,
+    /// Where an earlier attempt got to.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// How a completed job performed (J15).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JobUsage {
+    /// From the first claim to publication, in milliseconds.
+    pub duration_ms: u64,
+    /// Milliseconds per frame (read, shape, encode, compress): P50, P95, max.
+    pub frame_ms: [f64; 3],
+    /// Bytes per frame: P50, P95, max.
+    pub frame_bytes: [u64; 3],
+    /// The most memory the job's budget held at once, in bytes.
+    pub peak_memory: u64,
+}
+
+/// A performance row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerfRow {
+    /// The job.
+    pub job: JobId,
+    /// Its dataset.
+    pub dataset: String,
+    /// Its format and compression, as in an extension: `csv.gz`.
+    pub format: String,
+    /// When it completed.
+    pub completed_at: Timestamp,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// How it performed.
+    pub usage: JobUsage,
+}
+
+/// What an organization did with one dataset over some days (J12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatisticsRow {
+    /// The dataset.
+    pub dataset: String,
+    /// The state.
+    pub status: JobStatus,
+    /// Jobs in it.
+    pub jobs: u64,
+    /// Rows in their files.
+    pub rows: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+}
+
+/// How much waits and runs, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct QueueDepth {
+    /// Jobs that wait.
+    pub pending: u64,
+    /// Jobs that run.
+    pub processing: u64,
+    /// Seconds the oldest due job has waited.
+    pub oldest_seconds: f64,
+}
+
+/// Jobs and their leases.
+///
+/// All reads and changes on behalf of a user are scoped by organization here, below the caller (law 8);
+/// what is not in the scope is `not_found`. Deadlines are compared with the database's clock (law 2).
+#[async_trait]
+pub trait Jobs: Send + Sync + std::fmt::Debug {
+    // --- what a user asks for ---
+
+    /// Puts a job in the queue and wakes a worker. With an idempotency key seen before it answers the
+    /// earlier job.
+    ///
+    /// # Errors
+    /// `idempotency_mismatch` if the key came with another fingerprint.
+    async fn enqueue(&self, job: NewJob) -> Result<Enqueued>;
+
+    /// One job.
+    ///
+    /// # Errors
+    /// `not_found` if it is not in the scope.
+    async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job>;
+
+    /// A page of jobs.
+    async fn list(&self, scope: &JobScope, filter: &JobFilter) -> Result<JobPage>;
+
+    /// Calls a job off. A worker on it learns so by [`Jobs::signal`]; its lease is void at once.
+    ///
+    /// # Errors
+    /// `not_found`; `conflict` if it is over.
+    async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job>;
+
+    /// A failed job again, from its checkpoint; counters of failures and deaths start anew.
+    ///
+    /// # Errors
+    /// `not_found`; `conflict` if it did not fail, or `gone` if what it kept has expired.
+    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job>;
+
+    /// The newest performance rows of an organization, newest first.
+    async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>>;
+
+    /// What an organization did since a moment.
+    async fn statistics(&self, org: &OrgId, since: Timestamp) -> Result<Vec<StatisticsRow>>;
+
+    // --- what a worker does ---
+
+    /// Takes the lease on the oldest due job: pending, `run_at` reached, pinned to nobody or to this worker.
+    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>>;
+
+    /// Extends the lease and reports phase and progress.
+    async fn heartbeat(
+        &self,
+        lease: &Lease,
+        phase: Phase,
+        progress: &Progress,
+        extend: SignedDuration,
+    ) -> Result<Signal>;
+
+    /// Only looks whether to go on; cheap enough for twice a second.
+    async fn signal(&self, lease: &Lease) -> Result<Signal>;
+
+    /// Stores the plan. Once, unless the snapshot it speaks of is lost.
+    ///
+    /// # Errors
+    /// `lease_lost`, `cancelled`.
+    async fn save_plan(&self, lease: &Lease, plan: &Plan) -> Result<()>;
+
+    /// Stores what is durable, with progress, and resets the counters of failures and deaths.
+    ///
+    /// # Errors
+    /// `lease_lost`, `cancelled`.
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint, progress: &Progress) -> Result<()>;
+
+    /// Forgets plan and checkpoint: the next attempt starts anew.
+    ///
+    /// # Errors
+    /// `lease_lost`, `cancelled`.
+    async fn forget_plan(&self, lease: &Lease) -> Result<()>;
+
+    /// Publishes: artifact ready and job completed, in one transaction. The file is already in storage.
+    ///
+    /// # Errors
+    /// `lease_lost`, `cancelled`: nothing is published then.
+    async fn complete(
+        &self,
+        lease: Lease,
+        artifact: ArtifactId,
+        receipt: &Receipt,
+        usage: &JobUsage,
+        keep: SignedDuration,
+    ) -> Result<Job>;
+
+    /// The job failed. Its checkpoint stays until `keep` is over.
+    async fn fail(&self, lease: Lease, error: &JobError, keep: SignedDuration) -> Result<Job>;
+
+    /// The job is tried again after `delay`; counts as a failure.
+    async fn postpone(&self, lease: Lease, error: &JobError, delay: SignedDuration) -> Result<Job>;
+
+    /// The job goes back to the queue as it is, and counts as nothing: shutdown.
+    async fn release(&self, lease: Lease) -> Result<()>;
+
+    // --- upkeep ---
+
+    /// Puts jobs whose lease ran out back in the queue, counting a death each; after `max_deaths` deaths in a
+    /// row without a new checkpoint the job fails as `poison`.
+    async fn rescue(&self, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>>;
+
+    /// The same for jobs that a former life of this worker held, without waiting for their leases.
+    async fn reclaim(&self, worker: &WorkerName, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>>;
+
+    /// Deletes the rows of jobs that came to rest before `before`, with their performance rows, as far as no
+    /// artifact of theirs has bytes left. Returns how many.
+    async fn prune(&self, before: Timestamp) -> Result<u64>;
+
+    /// How much waits and runs.
+    async fn depth(&self) -> Result<QueueDepth>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<()>;
+
+    // --- wake-ups, within this process; other processes poll ---
+
+    /// Notified when a job may be due. Register interest before looking.
+    fn due(&self) -> Arc<Notify>;
+
+    /// Changes whenever a job changed in this process.
+    fn changes(&self) -> watch::Receiver<u64>;
+}

@@ -1,0 +1,30 @@
+//! Durable truth: jobs, artifacts and the objects behind them.
+//!
+//! Responsible for every state change (each one fenced and in a transaction) and for bytes at rest. Not
+//! responsible for deciding what a job does: `offtake-worker` calls the ports with a [`Lease`], and
+//! `offtake-server` with an organization. Ports are the traits here; backends live in their own modules and
+//! pass the same contract suite.
+
+pub mod artifacts;
+pub mod jobs;
+pub mod objects;
+
+pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
+pub use jobs::{
+    Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
+    Signal, StatisticsRow, WorkerName,
+};
+pub use objects::{ObjectKey, Objects, Upload};
+
+use std::sync::Arc;
+
+/// The whole store, as its users hold it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Jobs and their leases.
+    pub jobs: Arc<dyn Jobs>,
+    /// Artifacts: the rows.
+    pub artifacts: Arc<dyn Artifacts>,
+    /// Artifacts: the bytes.
+    pub objects: Arc<dyn Objects>,
+}

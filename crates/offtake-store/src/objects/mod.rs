@@ -1,0 +1,130 @@
+//! The objects port: bytes at rest, whole or not at all.
+//!
+//! An upload ends in [`Upload::finish`] or [`Upload::abort`]; dropping one leaves a staged object that the
+//! sweep removes. Nothing staged can be read under its key.
+
+use std::fmt;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use offtake_model::Result;
+use offtake_model::checkpoint::Uploaded;
+use serde::{Deserialize, Serialize};
+
+/// Where an object lies, relative to the store: `org/job/attempt/file`, `/`-separated, without `.`/`..` parts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    /// A key from parts. Bytes other than ASCII letters, digits, `-`, `_` and `.` become `%XX`, as does a
+    /// leading dot, so no part can leave its folder.
+    pub fn from_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let escaped: Vec<String> = parts.into_iter().map(escape).collect();
+        Self(escaped.join("/"))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key of an object that belongs to this one: `key` + `.` + `suffix`.
+    #[must_use]
+    pub fn beside(&self, suffix: &str) -> Self {
+        Self(format!("{}.{}", self.0, escape(suffix)))
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn escape(part: &str) -> String {
+    let mut out = String::with_capacity(part.len());
+    for (at, byte) in part.bytes().enumerate() {
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && at > 0);
+        if plain { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
+    }
+    out
+}
+
+/// Object storage.
+#[async_trait]
+pub trait Objects: Send + Sync + fmt::Debug {
+    /// Begins an upload to `key`.
+    ///
+    /// # Errors
+    /// `storage_unavailable`, `storage_full`.
+    async fn begin(&self, key: &ObjectKey) -> Result<Box<dyn Upload>>;
+
+    /// Continues, as `key`, the upload that an earlier attempt began as `earlier`, with the parts listed in
+    /// `uploaded` and only these. The earlier upload itself stays untouched where the store copies.
+    ///
+    /// # Errors
+    /// `gone` if the earlier parts are no longer there (the caller starts anew); else as [`Objects::begin`].
+    async fn resume(&self, key: &ObjectKey, earlier: &ObjectKey, uploaded: &Uploaded) -> Result<Box<dyn Upload>>;
+
+    /// Stores a small object in one go, replacing what is there.
+    ///
+    /// # Errors
+    /// As [`Objects::begin`].
+    async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()>;
+
+    /// Bytes `range` of a finished object, in pieces of at most 256 KiB.
+    ///
+    /// # Errors
+    /// `gone` if it is not there; `storage_unavailable`.
+    async fn read(&self, key: &ObjectKey, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>>;
+
+    /// The size of a finished object, `None` if there is none.
+    ///
+    /// # Errors
+    /// `storage_unavailable`.
+    async fn size(&self, key: &ObjectKey) -> Result<Option<u64>>;
+
+    /// Deletes the object at `key`, finished or staged, and what lies beside it (`beside`). Not an error if
+    /// there is none.
+    ///
+    /// # Errors
+    /// `storage_unavailable`.
+    async fn delete(&self, key: &ObjectKey) -> Result<()>;
+
+    /// The keys of staged uploads, for the sweep of those no row knows.
+    ///
+    /// # Errors
+    /// `storage_unavailable`.
+    async fn staged(&self) -> Result<Vec<ObjectKey>>;
+
+    /// Whether storage takes writes.
+    ///
+    /// # Errors
+    /// As [`Objects::begin`].
+    async fn ping(&self) -> Result<()>;
+}
+
+/// One upload, in parts and in order.
+#[async_trait]
+pub trait Upload: Send + fmt::Debug {
+    /// Stores a part. When it returns, the part is durable.
+    ///
+    /// # Errors
+    /// `storage_full`, `storage_unavailable`. The first failure is final: every later call fails too.
+    async fn put_part(&mut self, part: Bytes) -> Result<Uploaded>;
+
+    /// Makes the object visible, whole, under its key. Replaces nothing.
+    ///
+    /// # Errors
+    /// As [`Upload::put_part`]; `conflict` if the key is taken.
+    async fn finish(self: Box<Self>) -> Result<()>;
+
+    /// Throws the upload away.
+    ///
+    /// # Errors
+    /// `storage_unavailable`; the sweep tries again.
+    async fn abort(self: Box<Self>) -> Result<()>;
+}

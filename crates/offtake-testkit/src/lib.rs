@@ -1,0 +1,1 @@
+//! For tests only: the test app, foreign readers, faults

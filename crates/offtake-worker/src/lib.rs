@@ -1,0 +1,1 @@
+//! Leases jobs and turns them into files

@@ -1,0 +1,1 @@
+//! The black-box suite: the real binary, over real sockets.
