@@ -88,3 +88,19 @@ impl<'de> Deserialize<'de> for AsOf {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comes_back_as_it_was() {
+        let at = Timestamp::from_microsecond(1_794_607_391_787_767).unwrap();
+        for as_of in [AsOf::Cutoff { sequence: 42, at }, AsOf::Snapshot { at }] {
+            assert_eq!(as_of.to_string().parse::<AsOf>().unwrap(), as_of);
+        }
+        for text in ["", "c.1", "c-1.1", "c1", "s1.1", "c1.x", "c1.99999999999999999999"] {
+            assert!(text.parse::<AsOf>().is_err(), "{text}");
+        }
+    }
+}

@@ -87,3 +87,21 @@ impl Drop for Held {
         self.budget.shared.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_to_pass_the_limit_and_gives_back_on_drop() {
+        let budget = MemoryBudget::new(100);
+        let mut first = budget.take(60).unwrap();
+        assert_eq!(budget.take(41).unwrap_err().kind(), ErrorKind::MemoryLimit);
+        assert_eq!(first.grow_to(101).unwrap_err().kind(), ErrorKind::MemoryLimit);
+        first.grow_to(10).unwrap();
+        let second = budget.take(90).unwrap();
+        drop((first, second));
+        assert!(budget.take(100).is_ok());
+        assert_eq!(budget.peak(), 100);
+    }
+}

@@ -130,3 +130,33 @@ fn sorted(json: Json) -> Json {
         scalar @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) => scalar,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(json: Json) -> ExportSpec {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_what_decides_the_bytes() {
+        let plain = spec(serde_json::json!({"dataset": "spans", "format": "csv", "model": "m", "provider": "p"}));
+        let same = spec(serde_json::json!({
+            "provider": "p", "model": "m", "format": "csv", "dataset": "spans", "compression": "none",
+            "name": "for Ada", "notify": {"email": true}}));
+        let other = spec(serde_json::json!({"dataset": "spans", "format": "csv", "model": "m"}));
+        assert_eq!(plain.sha256(), same.sha256());
+        assert_ne!(plain.sha256(), other.sha256());
+    }
+
+    #[test]
+    fn a_spec_comes_back_as_it_was() {
+        let asked = spec(serde_json::json!({
+            "dataset": "spans", "format": "csv", "fields": ["a", {"name": "b", "as": "B"}], "min_cost": "0.1",
+            "selection": {"mode": "partial", "ids": [{"trace_id": "t", "span_id": "s"}]}}));
+        let back: ExportSpec = serde_json::from_value(serde_json::to_value(&asked).unwrap()).unwrap();
+        assert_eq!(back, asked);
+        assert_eq!(back.rows.filters["min_cost"], "0.1");
+    }
+}

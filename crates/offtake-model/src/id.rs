@@ -118,3 +118,34 @@ impl fmt::Display for OrgId {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = JobId::new(Timestamp::UNIX_EPOCH);
+        let text = id.to_string();
+        assert_eq!(text.parse::<JobId>().unwrap(), id);
+        for other in [text.to_uppercase(), text.replace("job_", "art_"), format!("{text}0"), text.replace("job_", "")] {
+            let refused = other.parse::<JobId>().unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::NotFound, "{other}");
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_creation() {
+        let early = JobId::new(Timestamp::from_second(1_700_000_000).unwrap());
+        let late = JobId::new(Timestamp::from_second(1_700_000_001).unwrap());
+        assert!(early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn an_organization_has_a_printable_name() {
+        assert!(OrgId::new("acme / Zürich").is_ok());
+        for name in [String::new(), "a\nb".to_owned(), "a\0".to_owned(), "x".repeat(201)] {
+            assert!(OrgId::new(name).is_err());
+        }
+    }
+}

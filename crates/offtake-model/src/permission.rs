@@ -108,3 +108,22 @@ impl Permissions {
         all.into_iter().chain(self.granted.iter().map(ToString::to_string)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_everything_but_operator() {
+        let all = Permissions::from_words(["all"]);
+        assert!(all.allow(&Permission::Admin) && all.allow(&Permission::Dataset("trades".to_owned())));
+        assert!(!all.allow(&Permission::Operator));
+        assert!(Permissions::from_words(["all", "operator"]).allow(&Permission::Operator));
+    }
+
+    #[test]
+    fn words_come_back_and_unknown_ones_grant_nothing() {
+        let words = ["exports:create", "datasets:trades", "exports:fly", "datasets:"];
+        assert_eq!(Permissions::from_words(words).to_words(), ["exports:create", "datasets:trades"]);
+    }
+}

@@ -49,3 +49,28 @@ impl Plan {
         (above, self.cuts.get(index))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_the_rows_once() {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let cuts: Vec<Key> = [4, 8, 10].into_iter().map(|last| vec![Value::Int(last)]).collect();
+        let plan = Plan {
+            as_of: AsOf::Snapshot { at },
+            rows_matching: 12,
+            rows_expected: 10,
+            frame_rows: 2,
+            range_rows: 4,
+            cuts,
+            row_bytes: 1,
+        };
+        let rows: Vec<u64> = (0..4).map(|index| plan.rows_in(index)).collect();
+        assert_eq!(rows, [4, 4, 2, 0]);
+        assert!(plan.limited());
+        assert_eq!(plan.bounds(0), (None, Some(&vec![Value::Int(4)])));
+        assert_eq!(plan.bounds(2), (Some(&vec![Value::Int(8)]), Some(&vec![Value::Int(10)])));
+    }
+}
