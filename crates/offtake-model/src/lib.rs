@@ -13,6 +13,7 @@ pub mod export;
 pub mod format;
 pub mod id;
 pub mod job;
+pub mod naming;
 pub mod permission;
 pub mod plan;
 pub mod principal;
