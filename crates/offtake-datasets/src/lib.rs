@@ -6,8 +6,10 @@
 //! `offtake-pipeline`) or for jobs (`offtake-store`).
 
 pub mod catalog;
+pub mod relation;
 pub mod source;
 pub mod spans;
 
 pub use catalog::{Catalog, Dataset};
+pub use relation::{Relation, Stored};
 pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};

@@ -1,0 +1,49 @@
+//! How a dataset lies in a SQLite database: from where its columns are read, how they are stored, and which
+//! predicates scope its rows.
+//!
+//! The built-in span store writes these by hand; configured datasets get theirs from [`crate::config`]. Only
+//! [`crate::sql`] turns them into statements.
+
+use std::collections::BTreeMap;
+
+/// Where the rows of a dataset come from. Every text may use the named parameters `:org` and `:cutoff`.
+///
+/// Build it with `..Relation::default()`: fields are added over time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Relation {
+    /// The FROM clause: `spans s`, or `(select …) t left join …`.
+    pub from: String,
+    /// The expression of each column of the dataset: `s.started_at`. Those of key columns must be bare columns,
+    /// or the index on them is of no use.
+    pub columns: BTreeMap<String, String>,
+    /// How columns are stored that are not [`Stored::Native`].
+    pub stored: BTreeMap<String, Stored>,
+    /// The predicate that scopes rows to the organization: `s.org_id = :org`. `None` where the configuration says
+    /// aloud that there is none, or where [`from`](Self::from) scopes already.
+    pub tenant: Option<String>,
+    /// The predicate of an append-only dataset: `s.ingest_seq <= :cutoff`. `None` where `from` cuts off already.
+    pub cutoff: Option<String>,
+    /// A statement that yields one value, the highest committed sequence:
+    /// `select coalesce(max(ingest_seq), 0) from spans`. Needed by append-only datasets.
+    pub sequence: Option<String>,
+    /// The FROM clause for a partial selection. It begins with `temp.chosen c`, whose columns `c0, c1, …` hold the
+    /// identities, CROSS JOINed to the rows by an index, so that only these rows are touched. The aliases must be
+    /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection.
+    pub lookup: Option<String>,
+}
+
+/// How the values of a column lie in the database, where its type leaves a choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stored {
+    /// As the built-in store writes: timestamps as INTEGER microseconds, decimals as INTEGER × 10^-scale, JSON
+    /// that is known to be well-formed.
+    #[default]
+    Native,
+    /// As applications write: timestamps as text (RFC 3339, or SQLite's `2026-10-01 12:00:00`, which is UTC),
+    /// decimals as numbers or text, JSON that is checked while it is read.
+    Plain,
+    /// Timestamps as INTEGER seconds since the epoch.
+    Seconds,
+    /// Timestamps as INTEGER milliseconds since the epoch.
+    Milliseconds,
+}
