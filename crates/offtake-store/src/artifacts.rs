@@ -127,6 +127,9 @@ pub trait Artifacts: Send + Sync + std::fmt::Debug {
     /// running writes nor a checkpoint still in use names. At most `limit`.
     async fn disposable(&self, now: Timestamp, limit: u32) -> Result<Vec<Artifact>>;
 
+    /// Those of `keys` that no row speaks for: there is none, or it says that the bytes are gone.
+    async fn unknown(&self, keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>>;
+
     /// The bytes are gone (object first, then state): → deleted; a completed job of an expired artifact becomes
     /// expired in the same transaction.
     async fn mark_deleted(&self, id: ArtifactId) -> Result<()>;

@@ -312,6 +312,9 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// artifact of theirs has bytes left. Returns how many.
     async fn prune(&self, before: Timestamp) -> Result<u64>;
 
+    /// Deletes the performance rows of jobs that completed before `before`. Returns how many.
+    async fn prune_performance(&self, before: Timestamp) -> Result<u64>;
+
     /// How much waits and runs.
     async fn depth(&self) -> Result<QueueDepth>;
 
