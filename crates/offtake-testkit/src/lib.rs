@@ -1,1 +1,32 @@
-//! For tests only: the test app, foreign readers, faults
+//! For tests only: the product as a real process, real clients in front of it, foreign readers behind it.
+//!
+//! The kit starts the binary the tests are built with, talks to it over sockets and signals, and reads its files
+//! with other people's software. It knows nothing of the product's crates but the nouns: what a test asserts must
+//! be visible from outside. Whatever a test needs and the machine lacks is a failure that says what to install;
+//! nothing is skipped.
+//!
+//! Called by `crates/offtake/tests/it` alone.
+
+mod app;
+mod client;
+mod data;
+mod diff;
+mod disk;
+mod foreign;
+mod hostile;
+mod otlp;
+mod process;
+mod settings;
+mod wait;
+
+pub use app::{AppBuilder, Role, TestApp};
+pub use client::{Answer, Client, job_id};
+pub use data::{amplified, amplified_requests, copy_dir, genuine, prepared, scratch};
+pub use diff::{Cells, assert_same_rows, nulls_as_empty};
+pub use disk::SmallDisk;
+pub use foreign::{Reader, exported_rows, node, python, sha256, store_rows};
+pub use hostile::hostile_spans;
+pub use otlp::{SpanSketch, json_of, length_prefixed, request_of, requests, text, value};
+pub use process::{Process, Rng, run};
+pub use settings::{big_spans, jobs_per_format, small_spans, switch};
+pub use wait::{eventually, within};

@@ -1,0 +1,61 @@
+//! Rows compared cell by cell, with an answer a person can use.
+
+use serde_json::Value as Json;
+
+/// Canonical rows: `null` or a text per cell, in the order of the file.
+pub type Cells = Vec<Vec<Option<String>>>;
+
+/// Canonical JSON lines as rows.
+///
+/// # Panics
+/// If a line is no array of texts and nulls.
+pub(crate) fn parse_cells(lines: &str) -> Cells {
+    lines
+        .lines()
+        .map(|line| {
+            let row: Vec<Json> = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:.200}"));
+            row.into_iter()
+                .map(|cell| match cell {
+                    Json::Null => None,
+                    Json::String(text) => Some(text),
+                    other => panic!("not a canonical cell: {other}"),
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// The rows with every empty text as NULL: what is left of them for a reader that cannot tell the two apart.
+pub fn nulls_as_empty(rows: &Cells) -> Cells {
+    rows.iter().map(|row| row.iter().map(|cell| cell.clone().filter(|text| !text.is_empty())).collect()).collect()
+}
+
+/// Compares two sets of rows, in order, cell by cell.
+///
+/// # Panics
+/// At the first difference: row, column, both cells.
+#[track_caller]
+pub fn assert_same_rows(what: &str, columns: &[String], expected: &Cells, found: &Cells) {
+    for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
+        assert_eq!(expected.len(), columns.len(), "{what}: row {at} of the store has another number of cells");
+        assert_eq!(found.len(), columns.len(), "{what}: row {at} has another number of cells");
+        for (column, (expected, found)) in columns.iter().zip(expected.iter().zip(found)) {
+            assert!(
+                expected == found,
+                "{what}: row {at}, column {column}:\n expected {}\n found    {}",
+                shown(expected.as_deref(), found.as_deref()),
+                shown(found.as_deref(), expected.as_deref())
+            );
+        }
+    }
+    assert_eq!(expected.len(), found.len(), "{what}: another number of rows");
+}
+
+/// A cell with its length, cut down to where it begins to differ from the other.
+fn shown(cell: Option<&str>, other: Option<&str>) -> String {
+    let Some(cell) = cell else { return "NULL".to_owned() };
+    let same = other.map_or(0, |other| cell.chars().zip(other.chars()).take_while(|(a, b)| a == b).count());
+    let from = same.saturating_sub(20);
+    let part: String = cell.chars().skip(from).take(120).collect();
+    format!("{} bytes, from character {from}: {part:?}", cell.len())
+}
