@@ -265,7 +265,9 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// `lease_lost`, `cancelled`.
     async fn save_plan(&self, lease: &Lease, plan: &Plan) -> Result<()>;
 
-    /// Stores what is durable, with progress, and resets the counters of failures and deaths.
+    /// Stores what is durable, with progress. If it reaches further (in rows) than any checkpoint before, also
+    /// of an earlier plan, it resets the counters of failures and deaths: a job that only repeats itself does
+    /// not get on.
     ///
     /// # Errors
     /// `lease_lost`, `cancelled`.

@@ -6,8 +6,11 @@
 //! pass the same contract suite.
 
 pub mod artifacts;
+#[cfg(test)]
+mod contract;
 pub mod jobs;
 pub mod objects;
+mod sqlite;
 
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use jobs::{
@@ -15,6 +18,7 @@ pub use jobs::{
     Signal, StatisticsRow, WorkerName,
 };
 pub use objects::{ObjectKey, Objects, Upload};
+pub use sqlite::SqliteStore;
 
 use std::sync::Arc;
 

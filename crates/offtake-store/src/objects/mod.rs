@@ -3,6 +3,12 @@
 //! An upload ends in [`Upload::finish`] or [`Upload::abort`]; dropping one leaves a staged object that the
 //! sweep removes. Nothing staged can be read under its key.
 
+mod disk;
+mod failure;
+mod file;
+mod folder;
+mod key;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -11,47 +17,10 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use offtake_model::Result;
 use offtake_model::checkpoint::Uploaded;
-use serde::{Deserialize, Serialize};
 
-/// Where an object lies, relative to the store: `org/job/attempt/file`, `/`-separated, without `.`/`..` parts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ObjectKey(String);
-
-impl ObjectKey {
-    /// A key from parts. Bytes other than ASCII letters, digits, `-`, `_` and `.` become `%XX`, as does a
-    /// leading dot, so no part can leave its folder.
-    pub fn from_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
-        let escaped: Vec<String> = parts.into_iter().map(escape).collect();
-        Self(escaped.join("/"))
-    }
-
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The key of an object that belongs to this one: `key` + `.` + `suffix`.
-    #[must_use]
-    pub fn beside(&self, suffix: &str) -> Self {
-        Self(format!("{}.{}", self.0, escape(suffix)))
-    }
-}
-
-impl fmt::Display for ObjectKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn escape(part: &str) -> String {
-    let mut out = String::with_capacity(part.len());
-    for (at, byte) in part.bytes().enumerate() {
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && at > 0);
-        if plain { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
-    }
-    out
-}
+pub use file::FileObjects;
+pub use folder::FolderObjects;
+pub use key::ObjectKey;
 
 /// Object storage.
 #[async_trait]

@@ -1,0 +1,43 @@
+//! What the disk says, as error kinds.
+
+use std::io;
+use std::path::Path;
+
+use offtake_model::{Error, ErrorKind};
+
+/// An error about `path`, with the cause kept.
+pub(super) fn disk(what: &str, path: &Path, cause: io::Error) -> Error {
+    let (kind, advice) = match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (ErrorKind::StorageFull, "free some space"),
+        io::ErrorKind::FileTooLarge => (ErrorKind::StorageFull, "the file system or a limit allows no larger file"),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (ErrorKind::StorageUnavailable, "check that this user may write there")
+        }
+        _ => (ErrorKind::StorageUnavailable, "check the disk"),
+    };
+    Error::new(kind, format!("{} cannot be {what}: {cause}; {advice}", path.display())).caused_by(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_broken_one() {
+        let path = Path::new("/dev/full");
+        let full = std::fs::OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(b"x"));
+        assert_eq!(disk("written", path, full.unwrap_err()).kind(), ErrorKind::StorageFull);
+        for (errno, kind) in [
+            (rustix::io::Errno::DQUOT, ErrorKind::StorageFull),
+            (rustix::io::Errno::FBIG, ErrorKind::StorageFull),
+            (rustix::io::Errno::IO, ErrorKind::StorageUnavailable),
+            (rustix::io::Errno::ACCESS, ErrorKind::StorageUnavailable),
+            (rustix::io::Errno::ROFS, ErrorKind::StorageUnavailable),
+        ] {
+            let error = disk("written", path, errno.into());
+            assert_eq!(error.kind(), kind, "{errno:?}");
+            assert!(std::error::Error::source(&error).is_some(), "the cause is kept");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The ports, each verb one transaction; what the transactions do is in the neighbouring modules.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use offtake_model::Result;
+use offtake_model::checkpoint::Checkpoint;
+use offtake_model::id::{ArtifactId, JobId, OrgId};
+use offtake_model::job::{Job, JobError, Phase, Progress};
+use offtake_model::plan::Plan;
+use offtake_model::receipt::Receipt;
+use tokio::sync::{Notify, watch};
+
+use super::leases::Hold;
+use super::upkeep::{Dead, PRUNED_AT_ONCE};
+use super::{SqliteStore, artifacts, leases, requests, rows, upkeep};
+use crate::artifacts::{Artifact, Artifacts, NewArtifact};
+use crate::jobs::{
+    Claimed, Enqueued, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth, Signal,
+    StatisticsRow, WorkerName,
+};
+use crate::objects::ObjectKey;
+
+impl SqliteStore {
+    async fn take_from(&self, dead: Dead, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
+        let rescued = self.write(move |tx, now| upkeep::rescue(tx, now, &dead, max_deaths, keep)).await?;
+        if !rescued.is_empty() {
+            self.wake();
+        }
+        Ok(rescued)
+    }
+}
+
+#[async_trait]
+impl Jobs for SqliteStore {
+    async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
+        let enqueued = self.write(move |tx, now| requests::enqueue(tx, now, &job)).await?;
+        if enqueued.created {
+            self.wake();
+        }
+        Ok(enqueued)
+    }
+
+    async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+        let scope = scope.clone();
+        self.read(move |tx, _| requests::get(tx, &scope, id)).await
+    }
+
+    async fn list(&self, scope: &JobScope, filter: &JobFilter) -> Result<JobPage> {
+        let (scope, filter) = (scope.clone(), filter.clone());
+        self.read(move |tx, _| requests::list(tx, &scope, &filter)).await
+    }
+
+    async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+        let scope = scope.clone();
+        let job = self.write(move |tx, now| requests::cancel(tx, now, &scope, id)).await?;
+        self.changed();
+        Ok(job)
+    }
+
+    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+        let scope = scope.clone();
+        let job = self.write(move |tx, now| requests::retry(tx, now, &scope, id)).await?;
+        self.wake();
+        Ok(job)
+    }
+
+    async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
+        let org = org.clone();
+        self.read(move |tx, _| requests::recent_performance(tx, &org, limit)).await
+    }
+
+    async fn statistics(&self, org: &OrgId, since: Timestamp) -> Result<Vec<StatisticsRow>> {
+        let org = org.clone();
+        self.read(move |tx, _| requests::statistics(tx, &org, since.as_microsecond())).await
+    }
+
+    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
+        let asking = worker.clone();
+        if !self.read(move |tx, now| leases::is_due(tx, now, &asking, pinned_only)).await? {
+            return Ok(None);
+        }
+        let worker = worker.clone();
+        let claimed = self.write(move |tx, now| leases::claim(tx, now, &worker, pinned_only, lease)).await?;
+        if claimed.is_some() {
+            self.changed();
+        }
+        Ok(claimed)
+    }
+
+    async fn heartbeat(
+        &self,
+        lease: &Lease,
+        phase: Phase,
+        progress: &Progress,
+        extend: SignedDuration,
+    ) -> Result<Signal> {
+        let (hold, progress) = (Hold::from(lease), *progress);
+        let signal = self.write(move |tx, now| leases::heartbeat(tx, now, hold, phase, progress, extend)).await?;
+        if signal == Signal::Continue {
+            self.changed();
+        }
+        Ok(signal)
+    }
+
+    async fn signal(&self, lease: &Lease) -> Result<Signal> {
+        let hold = Hold::from(lease);
+        self.read(move |tx, _| leases::signal(tx, hold)).await
+    }
+
+    async fn save_plan(&self, lease: &Lease, plan: &Plan) -> Result<()> {
+        let (hold, json) = (Hold::from(lease), rows::to_json(plan)?);
+        let (matching, expected) = (plan.rows_matching, plan.rows_expected);
+        self.write(move |tx, _| leases::save_plan(tx, hold, &json, matching, expected)).await?;
+        self.changed();
+        Ok(())
+    }
+
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
+        let (hold, checkpoint, progress) = (Hold::from(lease), checkpoint.clone(), *progress);
+        self.write(move |tx, _| leases::save_checkpoint(tx, hold, &checkpoint, progress)).await?;
+        self.changed();
+        Ok(())
+    }
+
+    async fn forget_plan(&self, lease: &Lease) -> Result<()> {
+        let hold = Hold::from(lease);
+        self.write(move |tx, _| leases::forget_plan(tx, hold)).await?;
+        self.changed();
+        Ok(())
+    }
+
+    async fn complete(
+        &self,
+        lease: Lease,
+        artifact: ArtifactId,
+        receipt: &Receipt,
+        usage: &JobUsage,
+        keep: SignedDuration,
+    ) -> Result<Job> {
+        let (hold, receipt, usage) = (Hold::from(&lease), receipt.clone(), usage.clone());
+        let job = self.write(move |tx, now| leases::complete(tx, now, hold, artifact, &receipt, &usage, keep)).await?;
+        self.changed();
+        Ok(job)
+    }
+
+    async fn fail(&self, lease: Lease, error: &JobError, keep: SignedDuration) -> Result<Job> {
+        let (hold, error) = (Hold::from(&lease), error.clone());
+        let job = self.write(move |tx, now| leases::fail(tx, now, hold, &error, keep)).await?;
+        self.changed();
+        Ok(job)
+    }
+
+    async fn postpone(&self, lease: Lease, error: &JobError, delay: SignedDuration) -> Result<Job> {
+        let (hold, error) = (Hold::from(&lease), error.clone());
+        let job = self.write(move |tx, now| leases::postpone(tx, now, hold, &error, delay)).await?;
+        self.wake();
+        Ok(job)
+    }
+
+    async fn release(&self, lease: Lease) -> Result<()> {
+        let hold = Hold::from(&lease);
+        self.write(move |tx, _| leases::release(tx, hold)).await?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn rescue(&self, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
+        self.take_from(Dead::Overdue, max_deaths, keep).await
+    }
+
+    async fn reclaim(&self, worker: &WorkerName, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
+        self.take_from(Dead::Of(worker.clone()), max_deaths, keep).await
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64> {
+        let before = before.as_microsecond();
+        let mut pruned = 0;
+        loop {
+            let now_gone = self.write(move |tx, now| upkeep::prune(tx, now, before)).await?;
+            pruned += now_gone;
+            if now_gone < u64::from(PRUNED_AT_ONCE) {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    async fn prune_performance(&self, before: Timestamp) -> Result<u64> {
+        let before = before.as_microsecond();
+        self.write(move |tx, _| upkeep::prune_performance(tx, before)).await
+    }
+
+    async fn depth(&self) -> Result<QueueDepth> {
+        self.read(upkeep::depth).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.read(|tx, _| rows::scalar::<i64>(tx, "SELECT EXISTS (SELECT 1 FROM jobs)", []).map(drop)).await
+    }
+
+    fn due(&self) -> Arc<Notify> {
+        Arc::clone(&self.due)
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+#[async_trait]
+impl Artifacts for SqliteStore {
+    async fn stage(&self, lease: &Lease, artifact: NewArtifact) -> Result<Artifact> {
+        let hold = Hold::from(lease);
+        self.write(move |tx, _| artifacts::stage(tx, hold, &artifact)).await
+    }
+
+    async fn ready(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
+        let scope = scope.clone();
+        self.read(move |tx, now| artifacts::ready(tx, now, &scope, job)).await
+    }
+
+    async fn by_id(&self, id: ArtifactId) -> Result<Artifact> {
+        self.read(move |tx, _| artifacts::by_id(tx, id)).await
+    }
+
+    async fn expire_now(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
+        let scope = scope.clone();
+        let artifact = self.write(move |tx, now| artifacts::expire_now(tx, now, &scope, job)).await?;
+        self.changed();
+        Ok(artifact)
+    }
+
+    async fn expire_due(&self, now: Timestamp) -> Result<u64> {
+        let now = now.as_microsecond();
+        let expired = self.write(move |tx, _| artifacts::expire_due(tx, now)).await?;
+        if expired > 0 {
+            self.changed();
+        }
+        Ok(expired)
+    }
+
+    async fn disposable(&self, now: Timestamp, limit: u32) -> Result<Vec<Artifact>> {
+        let now = now.as_microsecond();
+        self.read(move |tx, _| artifacts::disposable(tx, now, limit)).await
+    }
+
+    async fn mark_deleted(&self, id: ArtifactId) -> Result<()> {
+        self.write(move |tx, _| artifacts::mark_deleted(tx, id)).await?;
+        self.changed();
+        Ok(())
+    }
+
+    async fn unknown(&self, keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>> {
+        self.read(move |tx, _| artifacts::unknown(tx, keys)).await
+    }
+}

@@ -1,0 +1,184 @@
+//! What users ask for: every statement is scoped by organization here (law 8).
+
+use offtake_model::ErrorKind;
+use offtake_model::id::{JobId, OrgId};
+use offtake_model::job::{Job, JobStatus, Transition};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+
+use super::fault::{Sql, internal, refuse};
+use super::rows::{self, JOBS};
+use crate::jobs::{Enqueued, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+
+pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> {
+    if let Some(job) = earlier(tx, new)? {
+        return Ok(Enqueued { job, created: false });
+    }
+    let idempotency = new.idempotency.as_ref();
+    // Due by the database's clock: by the caller's, which may be a little ahead, a worker that is woken at
+    // once would not find it.
+    tx.prepare_cached(
+        "INSERT INTO jobs (id, org, owner, owner_email, dataset, name, file_name, status, phase, request_id,
+                           traceparent, idempotency_key, idempotency_fingerprint, pinned_to, created_at, run_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 'queued', ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        new.id.to_string(),
+        new.org.as_str(),
+        new.owner,
+        new.owner_email,
+        new.spec.dataset,
+        new.name,
+        new.file_name,
+        new.request_id,
+        new.traceparent,
+        idempotency.map(|idempotency| &idempotency.key),
+        idempotency.map(|idempotency| &idempotency.fingerprint),
+        new.pinned_to.as_ref().map(|worker| &worker.0),
+        new.now.as_microsecond(),
+        now,
+    ])?;
+    tx.prepare_cached("INSERT INTO job_specs (job, spec) VALUES (?1, ?2)")?
+        .execute(params![new.id.to_string(), rows::spec_to_json(&new.spec)?])?;
+    Ok(Enqueued { job: load(tx, new.id)?, created: true })
+}
+
+fn earlier(tx: &Connection, new: &NewJob) -> Sql<Option<Job>> {
+    let Some(idempotency) = &new.idempotency else { return Ok(None) };
+    let found: Option<(String, String)> = tx
+        .prepare_cached(
+            "SELECT id, idempotency_fingerprint FROM jobs WHERE org = ?1 AND owner = ?2 AND idempotency_key = ?3",
+        )?
+        .query_row(params![new.org.as_str(), new.owner, idempotency.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        None => Ok(None),
+        Some((_, fingerprint)) if fingerprint != idempotency.fingerprint => Err(refuse(
+            ErrorKind::IdempotencyMismatch,
+            "this Idempotency-Key came with another body before; use a new key for a new request",
+        )),
+        Some((id, _)) => rows::first(tx, &format!("{JOBS} WHERE jobs.id = ?1"), [id], rows::job),
+    }
+}
+
+/// A job that must be there, whoever it belongs to.
+pub(super) fn load(connection: &Connection, id: JobId) -> Sql<Job> {
+    rows::first(connection, &format!("{JOBS} WHERE jobs.id = ?1"), [id.to_string()], rows::job)?
+        .ok_or_else(|| internal(format!("job {id} is gone from the job store")))
+}
+
+pub(super) fn get(connection: &Connection, scope: &JobScope, id: JobId) -> Sql<Job> {
+    let sql = format!("{JOBS} WHERE jobs.id = ?1 AND org = ?2 AND (?3 IS NULL OR owner = ?3)");
+    rows::first(connection, &sql, params![id.to_string(), scope.org.as_str(), scope.owner], rows::job)?
+        .ok_or_else(|| not_found(id))
+}
+
+fn not_found(id: JobId) -> super::fault::Fault {
+    refuse(ErrorKind::NotFound, format!("there is no job {id} here"))
+}
+
+pub(super) fn list(connection: &Connection, scope: &JobScope, filter: &JobFilter) -> Sql<JobPage> {
+    let (mut condition, mut values) = conditions(scope, filter);
+    let sql = format!("SELECT count(*) FROM jobs WHERE {condition}");
+    let total: Option<i64> = rows::scalar(connection, &sql, params_from_iter(&values))?;
+
+    if let Some(after) = filter.after {
+        values.push(Value::Text(after.to_string()));
+        condition.push_str(" AND jobs.id < ?");
+    }
+    values.push(Value::Integer(i64::from(filter.limit) + 1));
+    values.push(Value::Integer(rows::int(filter.offset)));
+    let sql = format!("{JOBS} WHERE {condition} ORDER BY jobs.id DESC LIMIT ? OFFSET ?");
+    let mut jobs = rows::all(connection, &sql, params_from_iter(&values), rows::job)?;
+    let has_more = jobs.len() > filter.limit as usize;
+    jobs.truncate(filter.limit as usize);
+    Ok(JobPage { jobs, total: total.and_then(|total| u64::try_from(total).ok()).unwrap_or_default(), has_more })
+}
+
+fn conditions(scope: &JobScope, filter: &JobFilter) -> (String, Vec<Value>) {
+    let mut sql = String::from("org = ?");
+    let mut values = vec![Value::Text(scope.org.as_str().to_owned())];
+    let equal = [("owner", &scope.owner), ("dataset", &filter.dataset), ("request_id", &filter.request_id)];
+    for (column, wanted) in equal {
+        if let Some(wanted) = wanted {
+            sql.push_str(&format!(" AND {column} = ?"));
+            values.push(Value::Text(wanted.clone()));
+        }
+    }
+    if !filter.status.is_empty() {
+        let marks = vec!["?"; filter.status.len()].join(", ");
+        sql.push_str(&format!(" AND status IN ({marks})"));
+        values.extend(filter.status.iter().map(|status| Value::Text(status.name().to_owned())));
+    }
+    (sql, values)
+}
+
+/// The state of a job in the scope.
+pub(super) fn status(connection: &Connection, scope: &JobScope, id: JobId) -> Sql<JobStatus> {
+    let name: Option<String> = rows::scalar(
+        connection,
+        "SELECT status FROM jobs WHERE id = ?1 AND org = ?2 AND (?3 IS NULL OR owner = ?3)",
+        params![id.to_string(), scope.org.as_str(), scope.owner],
+    )?;
+    let name = name.ok_or_else(|| not_found(id))?;
+    JobStatus::parse(&name).ok_or_else(|| internal(format!("job {id}: its status {name:?} is none")))
+}
+
+pub(super) fn cancel(tx: &Connection, now: i64, scope: &JobScope, id: JobId) -> Sql<Job> {
+    let next = status(tx, scope, id)?.after(Transition::Cancel)?;
+    tx.prepare_cached(
+        "UPDATE jobs SET status = ?2, phase = 'done', fence = fence + 1, worker = NULL, lease_until = NULL,
+                         rows_per_second = 0, completed_at = max(?3, created_at)
+         WHERE id = ?1",
+    )?
+    .execute(params![id.to_string(), next.name(), now])?;
+    super::leases::forget(tx, id)?;
+    load(tx, id)
+}
+
+pub(super) fn retry(tx: &Connection, now: i64, scope: &JobScope, id: JobId) -> Sql<Job> {
+    let next = status(tx, scope, id)?.after(Transition::Retry)?;
+    let changed = tx
+        .prepare_cached(
+            "UPDATE jobs SET status = ?2, phase = 'queued', fence = fence + 1, failures = 0, deaths = 0,
+                             furthest_rows = -1, error_code = NULL, error_message = NULL, run_at = ?3,
+                             completed_at = NULL, expires_at = NULL
+             WHERE id = ?1 AND (expires_at IS NULL OR expires_at > ?3)",
+        )?
+        .execute(params![id.to_string(), next.name(), now])?;
+    if changed == 0 {
+        return Err(refuse(
+            ErrorKind::Gone,
+            format!("what job {id} had written is no longer kept; ask for a new export"),
+        ));
+    }
+    load(tx, id)
+}
+
+pub(super) fn recent_performance(connection: &Connection, org: &OrgId, limit: u32) -> Sql<Vec<PerfRow>> {
+    rows::all(
+        connection,
+        "SELECT * FROM performance WHERE org = ?1 ORDER BY completed_at DESC, job DESC LIMIT ?2",
+        params![org.as_str(), limit],
+        rows::performance,
+    )
+}
+
+pub(super) fn statistics(connection: &Connection, org: &OrgId, since: i64) -> Sql<Vec<StatisticsRow>> {
+    let sql = "SELECT dataset, status, count(*),
+                      sum(iif(status IN ('completed', 'expired'), rows_done, 0)),
+                      sum(iif(status IN ('completed', 'expired'), bytes_done, 0))
+               FROM jobs WHERE org = ?1 AND created_at >= ?2
+               GROUP BY dataset, status ORDER BY dataset, status";
+    rows::all(connection, sql, params![org.as_str(), since], |row| {
+        let name: String = row.get(1)?;
+        let count = |column: usize| -> Sql<u64> { Ok(row.get::<_, i64>(column)?.max(0).unsigned_abs()) };
+        Ok(StatisticsRow {
+            dataset: row.get(0)?,
+            status: JobStatus::parse(&name).ok_or_else(|| internal(format!("{name:?} is no state of a job")))?,
+            jobs: count(2)?,
+            rows: count(3)?,
+            bytes: count(4)?,
+        })
+    })
+}

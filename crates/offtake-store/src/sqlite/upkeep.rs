@@ -1,0 +1,124 @@
+//! What nobody asked for and somebody must do: jobs of dead workers, old rows, depth.
+
+use jiff::SignedDuration;
+use offtake_model::ErrorKind;
+use offtake_model::job::{Job, JobStatus, Transition};
+use rusqlite::{Connection, params};
+
+use super::fault::Sql;
+use super::rows::{self, JOBS, micros};
+use crate::jobs::{QueueDepth, WorkerName};
+
+/// Rows deleted in one transaction, so that a large clean-up does not keep the others waiting.
+pub(super) const PRUNED_AT_ONCE: u32 = 500;
+
+/// Which jobs are taken from their workers.
+pub(super) enum Dead {
+    /// Those whose lease ran out.
+    Overdue,
+    /// Those a former life of this worker held.
+    Of(WorkerName),
+}
+
+pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, keep: SignedDuration) -> Sql<Vec<Job>> {
+    let id_and_deaths = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let orphans: Vec<(String, u32)> = match dead {
+        Dead::Overdue => rows::all(
+            tx,
+            "SELECT id, deaths FROM jobs WHERE status = 'processing' AND lease_until < ?1 ORDER BY lease_until, id",
+            [now],
+            id_and_deaths,
+        )?,
+        Dead::Of(worker) => rows::all(
+            tx,
+            "SELECT id, deaths FROM jobs WHERE status = 'processing' AND worker = ?1 ORDER BY lease_until, id",
+            [&worker.0],
+            id_and_deaths,
+        )?,
+    };
+    let mut rescued = Vec::with_capacity(orphans.len());
+    for (id, deaths) in orphans {
+        if deaths.saturating_add(1) >= max_deaths {
+            poison(tx, now, &id, deaths.saturating_add(1), keep)?;
+        } else {
+            requeue(tx, now, &id)?;
+        }
+        // One row that cannot be read must not keep the others with their dead workers.
+        match rows::first(tx, &format!("{JOBS} WHERE jobs.id = ?1"), [&id], rows::job) {
+            Ok(job) => rescued.extend(job),
+            Err(super::fault::Fault::Decided(error)) => {
+                tracing::error!(job_id = id, %error, "rescued, but cannot be read")
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(rescued)
+}
+
+fn requeue(tx: &Connection, now: i64, id: &str) -> Sql<()> {
+    let next = JobStatus::Processing.after(Transition::Rescue)?;
+    tx.prepare_cached(
+        "UPDATE jobs SET status = ?2, phase = 'queued', fence = fence + 1, worker = NULL, lease_until = NULL,
+                         deaths = deaths + 1, rows_per_second = 0, run_at = ?3
+         WHERE id = ?1 AND status = 'processing'",
+    )?
+    .execute(params![id, next.name(), now])?;
+    Ok(())
+}
+
+fn poison(tx: &Connection, now: i64, id: &str, deaths: u32, keep: SignedDuration) -> Sql<()> {
+    let next = JobStatus::Processing.after(Transition::Fail)?;
+    let message = format!("{deaths} workers in a row died on this job before it got any further");
+    tx.prepare_cached(
+        "UPDATE jobs SET status = ?2, phase = 'done', fence = fence + 1, worker = NULL, lease_until = NULL,
+                         deaths = deaths + 1, rows_per_second = 0, error_code = ?3, error_message = ?4,
+                         completed_at = max(?5, created_at), expires_at = ?6
+         WHERE id = ?1 AND status = 'processing'",
+    )?
+    .execute(params![
+        id,
+        next.name(),
+        ErrorKind::Poison.code(),
+        message,
+        now,
+        now.saturating_add(micros(keep))
+    ])?;
+    Ok(())
+}
+
+/// Deletes at most [`PRUNED_AT_ONCE`] jobs that came to rest before `before`; what belongs to them goes along.
+pub(super) fn prune(tx: &Connection, now: i64, before: i64) -> Sql<u64> {
+    let pruned = tx
+        .prepare_cached(
+            "DELETE FROM jobs WHERE id IN (
+                 SELECT id FROM jobs
+                 WHERE completed_at < ?1 AND status IN ('completed', 'failed', 'cancelled', 'expired')
+                   AND (status <> 'failed' OR expires_at IS NULL OR expires_at <= ?2)
+                   AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.job = jobs.id AND state <> 'deleted')
+                 LIMIT ?3)",
+        )?
+        .execute(params![before, now, PRUNED_AT_ONCE])?;
+    Ok(pruned as u64)
+}
+
+pub(super) fn prune_performance(tx: &Connection, before: i64) -> Sql<u64> {
+    Ok(tx.prepare_cached("DELETE FROM performance WHERE completed_at < ?1")?.execute([before])? as u64)
+}
+
+pub(super) fn depth(connection: &Connection, now: i64) -> Sql<QueueDepth> {
+    let count = |sql: &str| -> Sql<u64> {
+        Ok(rows::scalar::<i64>(connection, sql, [])?.map(i64::unsigned_abs).unwrap_or_default())
+    };
+    // A pinned job may wait for days until its own process is started again; that is nobody's backlog.
+    let oldest: Option<i64> = rows::scalar(
+        connection,
+        "SELECT run_at FROM jobs WHERE status = 'pending' AND run_at <= ?1 AND pinned_to IS NULL
+         ORDER BY run_at LIMIT 1",
+        [now],
+    )?;
+    Ok(QueueDepth {
+        pending: count("SELECT count(*) FROM jobs WHERE status = 'pending'")?,
+        processing: count("SELECT count(*) FROM jobs WHERE status = 'processing'")?,
+        oldest_seconds: oldest.map_or(0.0, |run_at| SignedDuration::from_micros(now - run_at).as_secs_f64()),
+    })
+}
