@@ -6,10 +6,14 @@
 //! `offtake-pipeline`) or for jobs (`offtake-store`).
 
 pub mod catalog;
+mod number;
 pub mod relation;
+mod request;
 pub mod source;
 pub mod spans;
+mod sql;
 
 pub use catalog::{Catalog, Dataset};
 pub use relation::{Relation, Stored};
 pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};
+pub use source::sqlite::SqliteSource;

@@ -1,5 +1,7 @@
 //! The source port: a connection that yields rows as Arrow batches.
 
+pub mod sqlite;
+
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;

@@ -1,0 +1,242 @@
+//! Pages, count, export and a naive filter in Rust agree, for whatever is asked.
+
+use std::collections::HashSet;
+
+use offtake_datasets::{PlanSettings, Source};
+use offtake_model::dataset::RowsMode;
+use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
+use offtake_model::value::Value;
+use proptest::collection::{hash_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::fixture::{Bench, Item, everything, org};
+
+const NOTES: [&str; 9] =
+    ["", "alpha", "ALPHA beta", "100%", "100_", "a\0b", "Straße 🦀", "a%", "back\\slash"];
+
+fn items() -> impl Strategy<Value = Vec<Item>> {
+    let identity = (0..2_i64, 0..12_u8, 0..3_u8);
+    let cells = (
+        0..6_i64,
+        option::of(0..5_i64),
+        option::of(prop_oneof![Just(-1.5), Just(0.0), Just(0.1), Just(1e300)]),
+        option::of(any::<bool>()),
+        option::of(-3_000..3_000_i64),
+        option::of(0..NOTES.len()),
+    );
+    (hash_set(identity, 0..60), vec(cells, 60)).prop_map(|(identities, cells)| {
+        let mut identities: Vec<_> = identities.into_iter().collect();
+        identities.sort_unstable();
+        identities
+            .into_iter()
+            .zip(cells)
+            .enumerate()
+            .map(|(index, ((org, trace, span), (at, tokens, score, ok, cost, note)))| Item {
+                seq: index as i64 + 1,
+                org: if org == 0 { "acme" } else { "other" }.to_owned(),
+                at: at * 1_000_000,
+                trace: format!("t{trace}"),
+                span: format!("s{span}"),
+                tokens,
+                score,
+                ok,
+                cost,
+                note: note.map(|note| NOTES[note].to_owned()),
+            })
+            .collect()
+    })
+}
+
+fn decimal() -> impl Strategy<Value = Value> {
+    (-4_000_000..4_000_000_i128, 0..7_i8).prop_map(|(unscaled, scale)| Value::Decimal { unscaled, scale })
+}
+
+fn predicate() -> impl Strategy<Value = Predicate> {
+    let moment = (0..6_000_000_i64).prop_map(|at| Value::Timestamp(at / 500_000 * 500_000));
+    let tests = prop_oneof![
+        vec(0..12_u8, 0..4).prop_map(|ids| {
+            ("trace", Test::OneOf(ids.into_iter().map(|id| Value::Text(format!("t{id}"))).collect()))
+        }),
+        moment.clone().prop_map(|at| ("at", Test::AtLeast(at))),
+        moment.clone().prop_map(|at| ("at", Test::Below(at))),
+        moment.prop_map(|at| ("at", Test::AtMost(at))),
+        (0..5_i64).prop_map(|n| ("tokens", Test::AtLeast(Value::Int(n)))),
+        prop_oneof![Just(0.1), Just(0.0), Just(-7.0)].prop_map(|f| ("score", Test::AtMost(Value::Float(f)))),
+        any::<bool>().prop_map(|b| ("ok", Test::OneOf(vec![Value::Bool(b)]))),
+        vec(decimal(), 0..3).prop_map(|costs| ("cost", Test::OneOf(costs))),
+        (-3_000..3_000_i128)
+            .prop_map(|unscaled| ("cost", Test::OneOf(vec![Value::Decimal { unscaled: unscaled * 10, scale: 4 }]))),
+        decimal().prop_map(|cost| ("cost", Test::AtLeast(cost))),
+        decimal().prop_map(|cost| ("cost", Test::AtMost(cost))),
+        decimal().prop_map(|cost| ("cost", Test::Below(cost))),
+        prop_oneof![Just("alpha"), Just("%"), Just("_"), Just("\0"), Just("STRASSE"), Just("ße 🦀"), Just("\\")]
+            .prop_map(|text| ("note", Test::Contains(text.to_owned()))),
+    ];
+    tests.prop_map(|(column, test)| Predicate { columns: vec![column.to_owned()], test })
+}
+
+fn chosen() -> impl Strategy<Value = Chosen> {
+    let ids = vec((0..14_u8, 0..3_u8), 0..20).prop_map(|ids| {
+        ids.into_iter()
+            .map(|(trace, span)| vec![Value::Text(format!("t{trace}")), Value::Text(format!("s{span}"))])
+            .collect::<Vec<_>>()
+    });
+    prop_oneof![Just(Chosen::All), ids.clone().prop_map(Chosen::AllExcept), ids.prop_map(Chosen::Only)]
+}
+
+/// What a column holds, in a form that compares as numbers and texts do.
+#[derive(PartialEq, PartialOrd)]
+enum Cell {
+    Number(i128),
+    Double(f64),
+    Text(String),
+}
+
+/// Decimals are compared with seven digits after the point: more than either side has.
+fn cell(item: &Item, column: &str) -> Option<Cell> {
+    match column {
+        "trace" => Some(Cell::Text(item.trace.clone())),
+        "at" => Some(Cell::Number(item.at.into())),
+        "tokens" => item.tokens.map(|n| Cell::Number(n.into())),
+        "score" => item.score.map(Cell::Double),
+        "ok" => item.ok.map(|b| Cell::Number(b.into())),
+        "cost" => item.cost.map(|cost| Cell::Number(i128::from(cost) * 10_000)),
+        "note" => item.note.clone().map(Cell::Text),
+        other => unreachable!("{other}"),
+    }
+}
+
+fn wanted(value: &Value) -> Cell {
+    match value {
+        Value::Text(text) => Cell::Text(text.clone()),
+        Value::Int(int) | Value::Timestamp(int) => Cell::Number((*int).into()),
+        Value::Bool(truth) => Cell::Number((*truth).into()),
+        Value::Float(float) => Cell::Double(*float),
+        Value::Decimal { unscaled, scale } => {
+            Cell::Number(unscaled * 10_i128.pow(u32::try_from(7 - scale).unwrap()))
+        }
+        Value::Null => unreachable!(),
+    }
+}
+
+fn passes(item: &Item, predicate: &Predicate) -> bool {
+    predicate.columns.iter().any(|column| {
+        let Some(cell) = cell(item, column) else { return false };
+        match &predicate.test {
+            Test::OneOf(values) => values.iter().any(|value| wanted(value) == cell),
+            Test::AtLeast(value) => cell >= wanted(value),
+            Test::AtMost(value) => cell <= wanted(value),
+            Test::Below(value) => cell < wanted(value),
+            Test::Contains(text) => match cell {
+                Cell::Text(cell) => cell.to_ascii_lowercase().contains(&text.to_ascii_lowercase()),
+                Cell::Number(_) | Cell::Double(_) => unreachable!(),
+            },
+        }
+    })
+}
+
+fn naive(items: &[Item], query: &RowQuery) -> Vec<i64> {
+    let ids: HashSet<(String, String)> = match &query.chosen {
+        Chosen::All => HashSet::new(),
+        Chosen::AllExcept(ids) | Chosen::Only(ids) => ids
+            .iter()
+            .map(|id| match id.as_slice() {
+                [Value::Text(trace), Value::Text(span)] => (trace.clone(), span.clone()),
+                _ => unreachable!(),
+            })
+            .collect(),
+    };
+    let mut matching: Vec<&Item> = items
+        .iter()
+        .filter(|item| item.org == query.org.as_str() && query.predicates.iter().all(|test| passes(item, test)))
+        .filter(|item| {
+            let named = ids.contains(&(item.trace.clone(), item.span.clone()));
+            match query.chosen {
+                Chosen::All => true,
+                Chosen::AllExcept(_) => !named,
+                Chosen::Only(_) => named,
+            }
+        })
+        .collect();
+    matching.sort_by(|a, b| (a.at, &a.trace, &a.span).cmp(&(b.at, &b.trace, &b.span)));
+    matching.into_iter().map(|item| item.seq).collect()
+}
+
+async fn all_agree(items: &[Item], query: &RowQuery, rows: RowsMode, lookup: bool, sort: Sort, limit: u64) {
+    let bench = Bench::new(items, rows, lookup);
+    let expected = naive(items, query);
+    let count = bench.source.count(&bench.schema, query).await.unwrap();
+    assert_eq!(count.rows, expected.len() as u64, "count");
+    for page in [1, 2, 7, 500] {
+        assert_eq!(bench.leaf(query, None, page).await, expected, "pages of {page}");
+    }
+    // Two rows a frame is less than a plan would choose: it makes many ranges of few rows.
+    for settings in [
+        PlanSettings { limit: None, frame_bytes: 1, max_frame_rows: 64 },
+        PlanSettings { limit: Some(limit), frame_bytes: 1 << 20, max_frame_rows: 64 },
+    ] {
+        let (plan, read) = bench.export(query, settings).await.unwrap();
+        assert_eq!(plan.rows_matching, expected.len() as u64, "plan");
+        let kept = expected.len().min(usize::try_from(settings.limit.unwrap_or(u64::MAX)).unwrap());
+        assert_eq!(read, expected[..kept], "export");
+    }
+    let mut sorted = bench.leaf(query, Some(sort.clone()), 3).await;
+    assert_eq!(sorted, bench.leaf(query, Some(sort), 500).await, "sorted pages");
+    sorted.sort_unstable();
+    let mut expected = expected;
+    expected.sort_unstable();
+    assert_eq!(sorted, expected, "sorted pages have the same rows");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pages_count_and_export_mean_the_same_rows(
+        items in items(),
+        predicates in vec(predicate(), 0..3),
+        chosen in chosen(),
+        mutable in any::<bool>(),
+        lookup in any::<bool>(),
+        column in prop_oneof![Just("tokens"), Just("score"), Just("ok"), Just("cost"), Just("note"), Just("at")],
+        descending in any::<bool>(),
+        limit in 1..40_u64,
+    ) {
+        let query = RowQuery { org: org("acme"), predicates, chosen, as_of: None };
+        let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
+        let sort = Sort { column: column.to_owned(), descending };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(all_agree(&items, &query, rows, lookup, sort, limit));
+    }
+}
+
+#[tokio::test]
+async fn an_excluded_span_id_is_kept_in_other_traces() {
+    let item = |seq: i64, trace: &str| Item {
+        seq,
+        trace: trace.to_owned(),
+        span: "1".to_owned(),
+        ..crate::fixture::many(1).remove(0)
+    };
+    let bench = Bench::new(&[item(1, "A"), item(2, "B")], RowsMode::AppendOnly, true);
+    let id = vec![vec![Value::Text("A".to_owned()), Value::Text("1".to_owned())]];
+    assert_eq!(bench.leaf(&everything(Chosen::AllExcept(id.clone())), None, 10).await, [2]);
+    assert_eq!(bench.leaf(&everything(Chosen::Only(id)), None, 10).await, [1]);
+}
+
+#[tokio::test]
+async fn rows_sort_by_value_and_ties_by_key() {
+    let mut items = crate::fixture::many(40);
+    items[3].tokens = None;
+    let bench = Bench::new(&items, RowsMode::AppendOnly, false);
+    let key = |item: &Item| (item.at, item.trace.clone(), item.span.clone());
+    let mut ascending = items.clone();
+    ascending.sort_by(|a, b| (a.tokens, key(a)).cmp(&(b.tokens, key(b))));
+    let ascending: Vec<i64> = ascending.iter().map(|item| item.seq).collect();
+    let sort = |descending| Some(Sort { column: "tokens".to_owned(), descending });
+    let query = everything(Chosen::All);
+    assert_eq!(bench.leaf(&query, sort(false), 7).await, ascending);
+    let descending: Vec<i64> = ascending.into_iter().rev().collect();
+    assert_eq!(bench.leaf(&query, sort(true), 7).await, descending);
+}

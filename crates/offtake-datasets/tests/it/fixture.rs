@@ -1,0 +1,211 @@
+//! A table with everything in it, a model of it in plain Rust, and short ways to ask.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, Int64Array};
+use arrow::record_batch::RecordBatch;
+use jiff::Timestamp;
+use offtake_datasets::{PageRequest, PlanSettings, RangeReader, Relation, Source, SqliteSource};
+use offtake_model::Result;
+use offtake_model::budget::MemoryBudget;
+use offtake_model::clock::{ManualClock, SharedClock};
+use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp, Limits, RowsMode};
+use offtake_model::id::OrgId;
+use offtake_model::permission::Permission;
+use offtake_model::plan::Plan;
+use offtake_model::query::{Chosen, RowQuery, Sort};
+use rusqlite::Connection;
+
+/// A row of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Item {
+    pub(crate) seq: i64,
+    pub(crate) org: String,
+    pub(crate) at: i64,
+    pub(crate) trace: String,
+    pub(crate) span: String,
+    pub(crate) tokens: Option<i64>,
+    pub(crate) score: Option<f64>,
+    pub(crate) ok: Option<bool>,
+    pub(crate) cost: Option<i64>,
+    pub(crate) note: Option<String>,
+}
+
+pub(crate) const COLUMNS: [(&str, ColumnType); 9] = [
+    ("seq", ColumnType::Int64),
+    ("at", ColumnType::Timestamp),
+    ("trace", ColumnType::Text),
+    ("span", ColumnType::Text),
+    ("tokens", ColumnType::Int64),
+    ("score", ColumnType::Float64),
+    ("ok", ColumnType::Bool),
+    ("cost", ColumnType::Decimal { precision: 18, scale: 3 }),
+    ("note", ColumnType::Text),
+];
+
+pub(crate) fn schema(rows: RowsMode) -> Arc<DatasetSchema> {
+    let columns = COLUMNS.iter().map(|(name, ty)| Column {
+        name: (*name).to_owned(),
+        ty: *ty,
+        label: (*name).to_owned(),
+        sensitive: false,
+    });
+    let filter = |name: &str, column: &str, op| Filter { name: name.into(), columns: vec![column.into()], op };
+    Arc::new(DatasetSchema {
+        name: "items".to_owned(),
+        title: "Items".to_owned(),
+        permission: Permission::Dataset("items".to_owned()),
+        columns: columns.collect(),
+        key: vec!["at".to_owned(), "trace".to_owned(), "span".to_owned()],
+        identity: vec!["trace".to_owned(), "span".to_owned()],
+        time: Some("at".to_owned()),
+        rows,
+        filters: vec![
+            filter("trace_ids", "trace", FilterOp::In),
+            filter("seen", "at", FilterOp::Range),
+            filter("min_tokens", "tokens", FilterOp::Min),
+            filter("max_score", "score", FilterOp::Max),
+            filter("ok", "ok", FilterOp::Eq),
+            filter("cost", "cost", FilterOp::In),
+            filter("min_cost", "cost", FilterOp::Min),
+            filter("text", "note", FilterOp::Contains),
+        ],
+        default_columns: COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        limits: Limits { rows: None, days: 365, identities: 10_000 },
+    })
+}
+
+pub(crate) fn relation(rows: RowsMode, lookup: bool) -> Relation {
+    let append_only = rows == RowsMode::AppendOnly;
+    Relation {
+        from: "items s".to_owned(),
+        columns: COLUMNS.iter().map(|(name, _)| ((*name).to_owned(), format!("s.{name}"))).collect(),
+        tenant: Some("s.org = :org".to_owned()),
+        cutoff: append_only.then(|| "s.seq <= :cutoff".to_owned()),
+        sequence: append_only.then(|| "SELECT coalesce(max(seq), 0) FROM items".to_owned()),
+        lookup: lookup.then(|| {
+            "temp.chosen c CROSS JOIN items s ON s.org = :org AND s.trace = c.c0 AND s.span = c.c1".to_owned()
+        }),
+        ..Relation::default()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) source: Arc<SqliteSource>,
+    pub(crate) schema: Arc<DatasetSchema>,
+    pub(crate) clock: Arc<ManualClock>,
+}
+
+impl Bench {
+    pub(crate) fn new(items: &[Item], rows: RowsMode, lookup: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = Connection::open(dir.path().join("items.db")).unwrap();
+        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+        conn.pragma_update(None, "synchronous", "OFF").unwrap();
+        conn.execute_batch(
+            "CREATE TABLE items (seq INTEGER PRIMARY KEY, org TEXT NOT NULL, at INTEGER NOT NULL, trace TEXT NOT NULL,
+                                 span TEXT NOT NULL, tokens INTEGER, score REAL, ok INTEGER, cost INTEGER, note TEXT);
+             CREATE UNIQUE INDEX items_key ON items (org, at, trace, span);
+             CREATE UNIQUE INDEX items_identity ON items (org, trace, span);",
+        )
+        .unwrap();
+        insert(&conn, items);
+        let clock = ManualClock::starting_at(Timestamp::UNIX_EPOCH);
+        let shared: SharedClock = clock.clone();
+        let relations = BTreeMap::from([("items".to_owned(), relation(rows, lookup))]);
+        let source = SqliteSource::new(&dir.path().join("items.db"), shared, relations).unwrap();
+        Self { dir, source, schema: schema(rows), clock }
+    }
+
+    pub(crate) fn writer(&self) -> Connection {
+        Connection::open(self.dir.path().join("items.db")).unwrap()
+    }
+
+    pub(crate) async fn plan(&self, query: &RowQuery, settings: PlanSettings) -> Arc<Plan> {
+        Arc::new(self.source.plan(&self.schema, query, settings, Arc::new(|_| ())).await.unwrap())
+    }
+
+    pub(crate) async fn open(&self, query: &RowQuery, plan: &Arc<Plan>) -> Arc<dyn RangeReader> {
+        self.source.open(&self.schema, query, plan, &self.schema.default_columns, 2).await.unwrap()
+    }
+
+    /// The sequence numbers of all rows, as an export would read them.
+    pub(crate) async fn export(&self, query: &RowQuery, settings: PlanSettings) -> Result<(Arc<Plan>, Vec<i64>)> {
+        let plan = self.plan(query, settings).await;
+        let reader = self.open(query, &plan).await;
+        let budget = MemoryBudget::new(64 << 20);
+        let mut read = Vec::new();
+        for index in 0..plan.cuts.len() {
+            let (batch, _held) = reader.read(index, &budget).await?;
+            assert_eq!(batch.num_rows() as u64, plan.rows_in(index));
+            read.extend(numbers(&batch, "seq"));
+        }
+        Ok((plan, read))
+    }
+
+    /// The sequence numbers of all rows, as somebody would who leafs through the pages.
+    pub(crate) async fn leaf(&self, query: &RowQuery, sort: Option<Sort>, limit: u32) -> Vec<i64> {
+        let mut read = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = PageRequest { columns: vec!["seq".to_owned()], sort: sort.clone(), limit, cursor };
+            let page = self.source.page(&self.schema, query, &page).await.unwrap();
+            assert!(page.rows.num_rows() <= limit as usize);
+            read.extend(numbers(&page.rows, "seq"));
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => return read,
+            }
+        }
+    }
+}
+
+pub(crate) fn insert(conn: &Connection, items: &[Item]) {
+    conn.execute_batch("BEGIN").unwrap();
+    let mut statement = conn.prepare("INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?)").unwrap();
+    for item in items {
+        let Item { seq, org, at, trace, span, tokens, score, ok, cost, note } = item;
+        statement.execute((seq, org, at, trace, span, tokens, score, ok, cost, note)).unwrap();
+    }
+    drop(statement);
+    conn.execute_batch("COMMIT").unwrap();
+}
+
+pub(crate) fn numbers(batch: &RecordBatch, column: &str) -> Vec<i64> {
+    let array: &Int64Array = batch.column_by_name(column).unwrap().as_primitive();
+    assert_eq!(array.null_count(), 0);
+    array.values().to_vec()
+}
+
+pub(crate) fn org(name: &str) -> OrgId {
+    OrgId::new(name).unwrap()
+}
+
+pub(crate) fn everything(chosen: Chosen) -> RowQuery {
+    RowQuery { org: org("acme"), predicates: Vec::new(), chosen, as_of: None }
+}
+
+pub(crate) fn settings() -> PlanSettings {
+    PlanSettings { limit: None, frame_bytes: 4 << 20, max_frame_rows: 64 }
+}
+
+/// Rows with many ties in time and span ids that several traces share.
+pub(crate) fn many(count: i64) -> Vec<Item> {
+    (1..=count)
+        .map(|seq| Item {
+            seq,
+            org: "acme".to_owned(),
+            at: seq / 7,
+            trace: format!("t{:06}", seq * 7919 % 1_000_003),
+            span: format!("s{}", seq % 3),
+            tokens: (seq % 5 != 0).then_some(seq % 11),
+            score: Some(seq as f64 / 8.0),
+            ok: Some(seq % 2 == 0),
+            cost: Some(seq * 10),
+            note: Some(format!("note {seq}")),
+        })
+        .collect()
+}

@@ -1,0 +1,5 @@
+//! Black-box tests of the datasets: real SQLite files, the public surface.
+
+mod agree;
+mod fixture;
+mod ranges;
