@@ -99,6 +99,14 @@ impl Dialect {
     }
 }
 
+/// Whether this character can stand between the cells of CSV: one ASCII character that occurs in no number, time
+/// or word, and neither quotes nor ends lines.
+pub const fn is_delimiter(character: char) -> bool {
+    matches!(character, '\t' | ' '..='~')
+        && !character.is_ascii_alphanumeric()
+        && !matches!(character, '"' | '\'' | '+' | '-' | '.' | ':')
+}
+
 /// The extension of a file, without the leading dot: `csv`, `csv.gz`, `jsonl.zst`, `parquet`.
 pub fn extension(format: Format, compression: Compression) -> String {
     match compression {
