@@ -1,0 +1,175 @@
+//! CSV: RFC 4180 with LF line ends, and the dialect for spreadsheets.
+//!
+//! NULL is an empty cell and the empty string is `""`, which every reader takes for a cell without content and
+//! careful readers can tell apart. A NULL that is alone in its row is `""` too, because readers drop empty lines.
+
+use arrow::record_batch::RecordBatch;
+use offtake_model::Result;
+use offtake_model::dataset::ColumnType;
+use offtake_model::format::Dialect;
+
+use super::Place;
+use super::cells::{self, Cells, Values, bytes_of};
+use super::moment::Moments;
+use super::number;
+use crate::recipe::FileColumn;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Writes CSV of one dialect.
+#[derive(Debug)]
+pub(crate) struct Csv {
+    types: Vec<ColumnType>,
+    style: Style,
+    header: Vec<u8>,
+    guarded_headers: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Style {
+    delimiter: u8,
+    line_end: &'static [u8],
+    guards: bool,
+}
+
+impl Csv {
+    pub(crate) fn new(dialect: Dialect, delimiter: char, columns: &[FileColumn]) -> Self {
+        let delimiter = u8::try_from(delimiter).unwrap_or(b',');
+        let (style, mut header) = match dialect {
+            Dialect::Rfc4180 => (Style { delimiter, line_end: b"\n", guards: false }, Vec::new()),
+            Dialect::Excel => (Style { delimiter, line_end: b"\r\n", guards: true }, BYTE_ORDER_MARK.to_vec()),
+        };
+        let mut guarded_headers = 0;
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                header.push(delimiter);
+            }
+            guarded_headers += style.text(column.header.as_bytes(), &mut header);
+        }
+        header.extend_from_slice(style.line_end);
+        Self { types: columns.iter().map(|column| column.ty).collect(), style, header, guarded_headers }
+    }
+
+    pub(crate) fn room(&self, batch: &RecordBatch) -> Result<usize> {
+        let rows = batch.num_rows();
+        let mut room = self.header.len() + rows * self.style.line_end.len();
+        for column in cells::open(batch, &self.types)? {
+            room += rows + column.width(rows);
+            if let Values::Text(texts) | Values::Json(texts) = column.values {
+                let quotes = cells::count(bytes_of(texts), |byte| byte == b'"');
+                room += quotes + rows * (2 + usize::from(self.style.guards));
+            }
+        }
+        Ok(room)
+    }
+
+    pub(crate) fn encode(&self, batch: &RecordBatch, place: Place, out: &mut Vec<u8>) -> Result<u64> {
+        let columns = cells::open(batch, &self.types)?;
+        let mut guarded = 0;
+        if place.first {
+            out.extend_from_slice(&self.header);
+            guarded += self.guarded_headers;
+        }
+        let mut moments = Moments::new();
+        for row in 0..batch.num_rows() {
+            if let [alone] = columns.as_slice()
+                && alone.is_null(row)
+            {
+                out.extend_from_slice(b"\"\"");
+            }
+            for (index, column) in columns.iter().enumerate() {
+                if index > 0 {
+                    out.push(self.style.delimiter);
+                }
+                if !column.is_null(row) {
+                    guarded += self.style.cell(column, row, &mut moments, out);
+                }
+            }
+            out.extend_from_slice(self.style.line_end);
+        }
+        Ok(guarded)
+    }
+}
+
+impl Style {
+    #[inline]
+    fn cell(self, column: &Cells<'_>, row: usize, moments: &mut Moments, out: &mut Vec<u8>) -> u64 {
+        match column.values {
+            Values::Text(texts) | Values::Json(texts) => return self.text(texts.value(row).as_bytes(), out),
+            Values::Int(values) => number::int(values.value(row), out),
+            Values::Float(values) => number::plain_float(values.value(row), out),
+            Values::Bool(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
+            Values::Decimal(values, scale) => {
+                number::decimal(values.value(row), scale, out);
+            }
+            Values::Timestamp(values) => moments.write(values.value(row), out),
+        }
+        0
+    }
+
+    /// Appends a text cell; 1 if it was guarded.
+    #[inline]
+    fn text(self, text: &[u8], out: &mut Vec<u8>) -> u64 {
+        let guard = self.guards && would_be_formula(text);
+        if !text.is_empty() && !self.wants_quotes(text) {
+            if guard {
+                out.push(b'\'');
+            }
+            out.extend_from_slice(text);
+            return u64::from(guard);
+        }
+        out.push(b'"');
+        if guard {
+            out.push(b'\'');
+        }
+        double_quotes(text, out);
+        out.push(b'"');
+        u64::from(guard)
+    }
+
+    #[inline]
+    fn wants_quotes(self, text: &[u8]) -> bool {
+        let special = |byte: u8| byte == b'"' || byte == b'\n' || byte == b'\r' || byte == self.delimiter;
+        let (blocks, rest) = text.as_chunks::<16>();
+        blocks.iter().any(|block| block.iter().fold(false, |any, byte| any | special(*byte)))
+            || rest.iter().any(|byte| special(*byte))
+    }
+}
+
+/// What OWASP lists as the begin of a formula, and the full-width forms that East Asian spreadsheets take for it.
+fn would_be_formula(text: &[u8]) -> bool {
+    match text {
+        [b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
+        [0xef, 0xbc, last, ..] => matches!(last, 0x8b | 0x8d | 0x9d | 0xa0),
+        _ => false,
+    }
+}
+
+/// Appends `text` with each quote doubled, eight bytes at a time where there is none.
+fn double_quotes(text: &[u8], out: &mut Vec<u8>) {
+    let (words, rest) = text.as_chunks::<8>();
+    for word in words {
+        if has_quote(u64::from_le_bytes(*word)) {
+            double_each(word, out);
+        } else {
+            out.extend_from_slice(word);
+        }
+    }
+    double_each(rest, out);
+}
+
+fn double_each(bytes: &[u8], out: &mut Vec<u8>) {
+    for byte in bytes {
+        out.push(*byte);
+        if *byte == b'"' {
+            out.push(b'"');
+        }
+    }
+}
+
+/// Whether one of eight bytes is a quote: its difference from a quote is then the one byte that is zero.
+const fn has_quote(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let difference = word ^ (ONES * b'"' as u64);
+    difference.wrapping_sub(ONES) & !difference & (ONES << 7) != 0
+}

@@ -1,0 +1,158 @@
+//! Frames in order become parts: whole ranges until a part is big enough, counted and hashed.
+//!
+//! The count and the state of the hash travel with each part, so that whoever stores parts can store how to go
+//! on after any of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use offtake_model::budget::Held;
+use offtake_model::checkpoint::Written;
+use offtake_model::{Error, ErrorKind, Result};
+use sha2::digest::common::hazmat::SerializableState;
+use sha2::{Digest, Sha256};
+
+use crate::meter::Meter;
+
+/// Bytes to be stored next, in one go. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// How many ranges are completely in the file after this part: an export can continue there. `None`: it
+    /// cannot continue.
+    pub ranges: Option<usize>,
+    /// What is in the file after this part.
+    pub written: Written,
+}
+
+/// The digest of everything written: lower-case hex. Nothing written has one too.
+///
+/// # Errors
+/// `internal` if the state is none that [`Part::written`] ever had.
+pub fn sha256_hex(written: &Written) -> Result<String> {
+    Ok(hex::encode(state_of(written)?.finalize()))
+}
+
+fn state_of(written: &Written) -> Result<Sha256> {
+    if written.sha256_state.is_empty() {
+        return Ok(Sha256::new());
+    }
+    let unreadable = || {
+        Error::new(ErrorKind::Internal, "the checkpoint's SHA-256 state cannot be read; the export has to start anew")
+    };
+    let bytes = hex::decode(&written.sha256_state).map_err(|error| unreadable().caused_by(error))?;
+    let state = bytes.as_slice().try_into().map_err(|_| unreadable())?;
+    Sha256::deserialize(&state).map_err(|_| unreadable())
+}
+
+/// What is in the file so far, with the hash in working order.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    written: Written,
+    sha256: Sha256,
+    meter: Arc<Meter>,
+}
+
+impl Ledger {
+    /// Goes on where `written` ended.
+    pub(crate) fn resume(written: Written, meter: Arc<Meter>) -> Result<Self> {
+        meter.reached(written.rows, written.bytes);
+        Ok(Self { sha256: state_of(&written)?, written, meter })
+    }
+
+    /// Counts rows whose bytes are counted by [`seal`](Self::seal).
+    pub(crate) fn count(&mut self, rows: u64, frames: u64, guarded_cells: u64) {
+        self.written.rows += rows;
+        self.written.frames += frames;
+        self.written.guarded_cells += guarded_cells;
+    }
+
+    /// Tells the meter of everything counted and `pending` bytes that are not sealed yet.
+    pub(crate) fn report(&self, pending: usize) {
+        self.meter.reached(self.written.rows, self.written.bytes + pending as u64);
+    }
+
+    /// Tells the meter of a frame.
+    pub(crate) fn frame(&self, took: Duration, bytes: usize) {
+        self.meter.frame(took, bytes);
+    }
+
+    /// Makes a part of everything counted.
+    pub(crate) fn seal(&mut self, bytes: Bytes, ranges: Option<usize>) -> Part {
+        self.sha256.update(&bytes);
+        self.written.bytes += bytes.len() as u64;
+        self.written.sha256_state = hex::encode(self.sha256.serialize());
+        self.report(0);
+        Part { bytes, ranges, written: self.written.clone() }
+    }
+}
+
+/// A range, encoded.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) held: Held,
+    pub(crate) rows: u64,
+    pub(crate) frames: u64,
+    pub(crate) guarded_cells: u64,
+}
+
+/// Gathers encoded ranges, in order, into parts.
+#[derive(Debug)]
+pub(crate) struct TextParts {
+    ledger: Ledger,
+    part_bytes: usize,
+    /// Ranges in the file and in `pending`.
+    ranges: usize,
+    pending: Vec<(Vec<u8>, Held)>,
+    pending_bytes: usize,
+}
+
+impl TextParts {
+    pub(crate) fn new(ledger: Ledger, ranges: usize, part_bytes: usize) -> Self {
+        Self { ledger, part_bytes, ranges, pending: Vec::new(), pending_bytes: 0 }
+    }
+
+    /// Takes the next range, and gives a part if there is enough for one.
+    pub(crate) fn add(&mut self, range: Encoded) -> Option<Part> {
+        self.ledger.count(range.rows, range.frames, range.guarded_cells);
+        self.ranges += 1;
+        self.pending_bytes += range.bytes.len();
+        self.pending.push((range.bytes, range.held));
+        self.ledger.report(self.pending_bytes);
+        (self.pending_bytes >= self.part_bytes).then(|| self.finish()).flatten()
+    }
+
+    /// Takes the one frame of a file without rows, which belongs to no range.
+    pub(crate) fn close_empty(&mut self, frame: Encoded) -> Option<Part> {
+        let part = self.add(frame);
+        self.ranges = 0;
+        part.or_else(|| self.finish()).map(|part| Part { ranges: Some(0), ..part })
+    }
+
+    /// Gives what is left.
+    pub(crate) fn finish(&mut self) -> Option<Part> {
+        if self.pending_bytes == 0 {
+            return None;
+        }
+        let bytes = self.joined();
+        Some(self.ledger.seal(bytes, Some(self.ranges)))
+    }
+
+    /// All pending bytes in one piece; each range is freed as soon as it is copied.
+    fn joined(&mut self) -> Bytes {
+        let bytes = std::mem::take(&mut self.pending_bytes);
+        if self.pending.len() == 1
+            && let Some((only, _held)) = self.pending.pop()
+        {
+            return Bytes::from(only);
+        }
+        let mut joined = Vec::with_capacity(bytes);
+        for (range, _held) in self.pending.drain(..) {
+            joined.extend_from_slice(&range);
+        }
+        Bytes::from(joined)
+    }
+}

@@ -1,0 +1,146 @@
+//! What decides the bytes of a file: format, compression, dialect and columns, compiled once per export.
+//!
+//! Responsible for turning a spec and a dataset's description into the shape and the writer of a file. Not
+//! responsible for which rows there are: that is the plan's. Called by the worker before it reads a row.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use offtake_model::dataset::{ColumnType, DatasetSchema};
+use offtake_model::export::{ExportSpec, Field};
+use offtake_model::format::{Compression, Format, is_delimiter};
+use offtake_model::receipt::ReceiptColumn;
+use offtake_model::{Error, Result, Violation};
+
+use crate::encode::TextEncoder;
+use crate::shape::Shape;
+
+/// A column of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileColumn {
+    /// The dataset's column it shows.
+    pub source: String,
+    /// Its header.
+    pub header: String,
+    /// Its type.
+    pub ty: ColumnType,
+}
+
+/// Everything that decides how rows become bytes.
+#[derive(Debug)]
+pub struct Recipe {
+    format: Format,
+    compression: Compression,
+    spec_sha256: String,
+    shape: Shape,
+    text: Option<Arc<TextEncoder>>,
+}
+
+impl Recipe {
+    /// Compiles a spec against the dataset it speaks of.
+    ///
+    /// # Errors
+    /// `invalid_request` with a pointer for each thing wrong: an unknown column, two columns under one header, no
+    /// column at all, a delimiter that cannot delimit, a compression around Parquet.
+    pub fn new(spec: &ExportSpec, dataset: &DatasetSchema) -> Result<Self> {
+        let mut violations = Vec::new();
+        let columns = file_columns(spec, dataset, &mut violations);
+        if spec.format == Format::Csv && !is_delimiter(spec.delimiter) {
+            violations.push(Violation::at(
+                "/delimiter",
+                "one ASCII character that occurs in no number or time and is no quote: , ; | or a tab, for example",
+            ));
+        }
+        if spec.format == Format::Parquet && spec.compression != Compression::None {
+            violations
+                .push(Violation::at("/compression", "parquet is compressed inside (zstd) and takes none around it"));
+        }
+        if !violations.is_empty() {
+            return Err(Error::invalid(violations));
+        }
+        let shape = Shape::new(columns);
+        Ok(Self {
+            format: spec.format,
+            compression: spec.compression,
+            spec_sha256: spec.sha256(),
+            text: TextEncoder::new(spec, shape.columns()).map(Arc::new),
+            shape,
+        })
+    }
+
+    /// The columns to read, each once, in the order they are first shown.
+    pub fn source_columns(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let columns = self.shape.columns().iter();
+        columns.filter(|column| seen.insert(&column.source)).map(|column| column.source.clone()).collect()
+    }
+
+    /// The columns of the file, as the receipt lists them.
+    pub fn receipt_columns(&self) -> Vec<ReceiptColumn> {
+        let columns = self.shape.columns().iter();
+        columns.map(|column| ReceiptColumn { name: column.header.clone(), ty: column.ty.name() }).collect()
+    }
+
+    /// Whether an export can continue in the middle of its file.
+    pub const fn resumes(&self) -> bool {
+        self.format.is_text()
+    }
+
+    /// The file's format.
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What the file is wrapped in.
+    pub const fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// The fingerprint of the spec.
+    pub fn spec_sha256(&self) -> &str {
+        &self.spec_sha256
+    }
+
+    /// How rows as read become rows as shown.
+    pub const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub(crate) fn text(&self) -> Option<Arc<TextEncoder>> {
+        self.text.clone()
+    }
+}
+
+fn file_columns(spec: &ExportSpec, dataset: &DatasetSchema, violations: &mut Vec<Violation>) -> Vec<FileColumn> {
+    let defaults: Vec<Field>;
+    let fields = match &spec.fields {
+        Some(fields) => fields,
+        None => {
+            defaults = dataset.default_columns.iter().cloned().map(Field::Name).collect();
+            &defaults
+        }
+    };
+    if fields.is_empty() {
+        violations.push(Violation::at("/fields", "a file needs at least one column"));
+    }
+    let mut headers = BTreeSet::new();
+    let mut columns = Vec::with_capacity(fields.len());
+    for (index, field) in fields.iter().enumerate() {
+        let Some(column) = dataset.column(field.name()) else {
+            let known: Vec<&str> = dataset.columns.iter().map(|column| column.name.as_str()).collect();
+            violations.push(Violation::at(
+                format!("/fields/{index}"),
+                format!("there is no column of this name; there are: {}", known.join(", ")),
+            ));
+            continue;
+        };
+        if !headers.insert(field.header()) {
+            violations.push(Violation::at(
+                format!("/fields/{index}"),
+                "another column has this header already; give one of them another with \"as\"",
+            ));
+        }
+        columns.push(FileColumn { source: column.name.clone(), header: field.header().to_owned(), ty: column.ty });
+    }
+    columns
+}
