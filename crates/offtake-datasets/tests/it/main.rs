@@ -3,3 +3,4 @@
 mod agree;
 mod fixture;
 mod ranges;
+mod requests;

@@ -1,0 +1,148 @@
+//! What an export says besides its rows: the file.
+
+use offtake_model::dataset::DatasetSchema;
+use offtake_model::export::{ExportSpec, Field, Notify};
+use offtake_model::format::{Compression, Dialect, Format};
+use serde_json::{Map, Value as Json};
+
+use super::{Found, OF_EXPORTS, OF_ROWS, instead, pointer, rows};
+
+/// What may stand between the cells of CSV.
+const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
+/// The longest header and the longest name, in characters.
+const LONGEST_NAME: usize = 200;
+
+/// The spec; `None` without a format. It is right only if nothing was found.
+pub(super) fn parse(schema: &DatasetSchema, body: &Map<String, Json>, found: &mut Found) -> Option<ExportSpec> {
+    let generic: Vec<&str> = OF_EXPORTS.into_iter().chain(OF_ROWS).collect();
+    let spec = rows::parse(schema, body, &generic, found);
+    rows::compile(schema, &spec, found);
+    let formats = Format::ALL.map(|format| (format.name(), format));
+    let format = choice(body, "format", &formats, found);
+    if !body.contains_key("format") {
+        found.at("/format", format!("is needed: {}", names(&formats)));
+    }
+    let compression = choice(body, "compression", &Compression::ALL.map(|one| (one.name(), one)), found);
+    let dialect = choice(body, "dialect", &Dialect::ALL.map(|one| (one.name(), one)), found);
+    let delimiter = delimiter(body, found);
+    fits(format, compression, dialect.is_some(), delimiter.is_some(), found);
+    Some(ExportSpec {
+        dataset: schema.name.clone(),
+        fields: fields(schema, body, found),
+        limit: limit(schema, body, found),
+        name: name(body, found),
+        notify: notify(body, found),
+        format: format?,
+        compression: compression.unwrap_or_default(),
+        dialect: dialect.unwrap_or_default(),
+        delimiter: delimiter.unwrap_or(','),
+        rows: spec,
+    })
+}
+
+fn names<T>(choices: &[(&str, T)]) -> String {
+    choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+fn choice<T: Copy>(body: &Map<String, Json>, name: &str, choices: &[(&str, T)], found: &mut Found) -> Option<T> {
+    let detail = match body.get(name)? {
+        Json::String(given) => match choices.iter().find(|(name, _)| name == given) {
+            Some((_, choice)) => return Some(*choice),
+            None => instead(given, choices.iter().map(|(name, _)| *name)),
+        },
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+            format!("is one of {}", names(choices))
+        }
+    };
+    found.at(&pointer(&[name]), detail);
+    None
+}
+
+fn delimiter(body: &Map<String, Json>, found: &mut Found) -> Option<char> {
+    let given = body.get("delimiter")?;
+    let delimiter = given.as_str().and_then(|text| DELIMITERS.into_iter().find(|one| text == one.to_string()));
+    if delimiter.is_none() {
+        found.at("/delimiter", "is a comma, a semicolon, a tab or a vertical bar");
+    }
+    delimiter
+}
+
+fn fits(format: Option<Format>, compression: Option<Compression>, dialect: bool, delimiter: bool, found: &mut Found) {
+    let Some(format) = format else { return };
+    if !format.is_text() && compression.is_some_and(|compression| compression != Compression::None) {
+        found.at("/compression", format!("{} is compressed inside; leave compression out", format.name()));
+    }
+    for (given, name) in [(dialect, "dialect"), (delimiter, "delimiter")] {
+        if given && format != Format::Csv {
+            found.at(&pointer(&[name]), format!("only csv has a {name}"));
+        }
+    }
+}
+
+fn fields(schema: &DatasetSchema, body: &Map<String, Json>, found: &mut Found) -> Option<Vec<Field>> {
+    let items = match body.get("fields")? {
+        Json::Array(items) if !items.is_empty() => items,
+        _ => {
+            found.at("/fields", "is a list of at least one column; leave it out for the default columns");
+            return None;
+        }
+    };
+    let mut fields: Vec<Field> = Vec::with_capacity(items.len().min(schema.columns.len()));
+    for (index, item) in items.iter().enumerate() {
+        let at = format!("/fields/{index}");
+        let Ok(field) = serde_json::from_value::<Field>(item.clone()) else {
+            found.at(&at, "is a column's name, or {\"name\": …, \"as\": …}");
+            continue;
+        };
+        if let Some(wrong) = item.as_object().and_then(|item| item.keys().find(|key| !matches!(key.as_str(), "name" | "as"))) {
+            found.at(&format!("{at}{}", pointer(&[wrong])), "a field has name and as");
+        }
+        if schema.column(field.name()).is_none() {
+            let columns = schema.columns.iter().map(|column| column.name.as_str());
+            let detail = instead(field.name(), columns);
+            found.at(&at, format!("{} has no column {:?}; {detail}", schema.name, field.name()));
+        }
+        if !is_name(field.header()) {
+            found.at(&at, "a header has 1 to 200 characters and no control characters");
+        }
+        if let Some(first) = fields.iter().position(|other| other.header() == field.header()) {
+            found.at(&at, format!("the header {:?} is there already, at /fields/{first}", field.header()));
+        }
+        fields.push(field);
+        if fields.len() > 4 * schema.columns.len().max(25) {
+            found.at("/fields", "are too many");
+            return None;
+        }
+    }
+    Some(fields)
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+fn limit(schema: &DatasetSchema, body: &Map<String, Json>, found: &mut Found) -> Option<u64> {
+    let limit = body.get("limit")?.as_u64().filter(|limit| *limit >= 1);
+    match (limit, schema.limits.rows) {
+        (Some(limit), Some(most)) if limit > most => found.at("/limit", format!("is at most {most}")),
+        (Some(_), _) => {}
+        (None, _) => found.at("/limit", "is a whole number of at least 1"),
+    }
+    limit
+}
+
+fn name(body: &Map<String, Json>, found: &mut Found) -> Option<String> {
+    let name = body.get("name")?.as_str().filter(|name| is_name(name)).map(str::to_owned);
+    if name.is_none() {
+        found.at("/name", "is a text of 1 to 200 characters without control characters");
+    }
+    name
+}
+
+fn notify(body: &Map<String, Json>, found: &mut Found) -> Option<Notify> {
+    let notify = serde_json::from_value(body.get("notify")?.clone()).ok();
+    if notify.is_none() {
+        found.at("/notify", "is an object: {\"email\": true}");
+    }
+    notify
+}
