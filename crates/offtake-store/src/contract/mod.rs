@@ -1,31 +1,124 @@
 //! What every backend of the ports must do, as functions against the ports alone.
 //!
 //! A backend shows that it does by one line: `contract_tests!(open)`, where `open` gives a [`Backend`] that is
-//! empty and shows the time of its own clock.
+//! empty and shows the time of its own clock, together with what must outlive it.
 
+pub(crate) mod artifacts;
 pub(crate) mod given;
+pub(crate) mod leases;
+pub(crate) mod model;
+pub(crate) mod objects;
+pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod upkeep;
 
 pub(crate) use given::Backend;
 
 /// Makes a test of each function of the suite for the backend that `$open` gives.
 macro_rules! contract_tests {
-    ($open:expr; $($module:ident: $($name:ident),+;)+) => {
+    (each $open:ident: $($module:ident { $($name:ident)+ })+) => {
         $(mod $module {
-            use super::*;
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let (_keep, backend) = $open();
+                    let (_keep, backend) = super::$open();
                     crate::contract::$module::$name(&backend).await;
                 }
             )+
         })+
     };
-    ($open:expr) => {
-        $crate::contract::contract_tests! { $open;
-            road: a_job_from_request_to_file;
+    ($open:ident) => {
+        crate::contract::contract_tests! { each $open:
+            road { a_job_from_request_to_file }
+            requests {
+                a_request_is_kept_as_it_is
+                an_idempotency_key_makes_one_job
+                concurrent_requests_with_one_key_make_one_job
+                every_verb_is_scoped
+                pages_show_each_job_once
+                lists_are_narrowed
+                cancel_ends_what_is_active_and_nothing_else
+                retry_goes_on_from_the_checkpoint
+                retry_comes_too_late
+                performance_and_statistics_add_up
+                those_who_wait_are_woken
+            }
+            leases {
+                a_rescued_lease_is_void
+                a_cancelled_lease_is_void
+                a_lease_that_was_given_back_is_void
+                a_lease_that_ran_out_holds_until_it_is_taken
+                the_oldest_due_job_comes_first
+                a_pinned_job_waits_for_its_worker
+                claimers_never_share_a_job
+                progress_never_goes_back
+                a_plan_is_made_once_unless_it_is_forgotten
+                plans_come_back_exactly
+                a_checkpoint_names_an_artifact_of_its_job
+                nothing_is_published_in_halves
+                cancel_and_complete_at_once_have_one_winner
+            }
+            upkeep {
+                a_job_is_rescued_after_its_deadline
+                heartbeats_keep_the_lease
+                the_third_death_is_poison
+                a_checkpoint_that_gets_on_resets_the_counters
+                a_job_that_only_repeats_itself_is_poison
+                shutting_down_is_no_death
+                a_worker_that_restarts_takes_its_jobs_back_at_once
+                rows_are_pruned_when_nothing_is_left_of_them
+                a_failed_job_that_may_be_retried_is_not_pruned
+                thousands_of_rows_are_pruned
+                depth_counts_what_waits_and_runs
+            }
+            artifacts {
+                staging_names_the_key
+                only_a_completed_job_has_a_file
+                a_file_expires_object_first
+                a_file_can_be_given_up_early
+                staged_bytes_stay_while_somebody_uses_them
+                a_crash_while_publishing_keeps_what_is_needed
+                a_failed_job_keeps_its_bytes_until_its_time_is_over
+                a_cancelled_job_keeps_nothing
+                keys_without_a_row_are_told_apart
+            }
+        }
+
+        #[test]
+        fn random_verbs_do_what_the_model_says() {
+            crate::contract::model::random_verbs_do_what_the_model_says($open);
         }
     };
 }
 pub(crate) use contract_tests;
+
+/// The same for object storage: `$open` gives what must outlive it and an empty store.
+macro_rules! object_tests {
+    (each $open:ident: $($name:ident)+) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                let (_keep, objects) = $open();
+                crate::contract::objects::$name(&objects).await;
+            }
+        )+
+    };
+    ($open:ident) => {
+        crate::contract::object_tests! { each $open:
+            an_object_is_seen_whole_or_not_at_all
+            an_upload_without_parts_is_an_empty_object
+            a_key_is_taken_once
+            an_aborted_upload_leaves_nothing
+            resuming_takes_the_listed_parts_and_only_these
+            resuming_finds_what_was_finished_but_not_published
+            resuming_without_the_earlier_parts_is_refused
+            a_worker_that_lost_its_lease_harms_nothing
+            small_objects_are_replaced
+            reading_gives_exactly_the_range_in_small_pieces
+            deleting_takes_what_lies_beside
+            dropped_uploads_are_found
+            it_answers
+        }
+    };
+}
+pub(crate) use object_tests;

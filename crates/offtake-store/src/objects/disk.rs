@@ -137,6 +137,13 @@ impl Growing {
         }
     }
 
+    /// A file that is there: a device that is always full.
+    #[cfg(test)]
+    pub(super) fn on(path: PathBuf) -> io::Result<Self> {
+        let file = Arc::new(OpenOptions::new().write(true).open(&path)?);
+        Ok(Self { file, path, uploaded: Uploaded::default(), failed: None })
+    }
+
     /// A new file at `path` that begins with the first `bytes` bytes of `earlier`.
     pub(super) fn resume(path: PathBuf, earlier: &Path, bytes: u64) -> Result<Self> {
         let gone = || Error::new(ErrorKind::Gone, format!("the first {bytes} bytes of {} are gone", earlier.display()));

@@ -7,13 +7,16 @@ use offtake_model::{Error, ErrorKind};
 
 /// An error about `path`, with the cause kept.
 pub(super) fn disk(what: &str, path: &Path, cause: io::Error) -> Error {
-    let (kind, advice) = match cause.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (ErrorKind::StorageFull, "free some space"),
-        io::ErrorKind::FileTooLarge => (ErrorKind::StorageFull, "the file system or a limit allows no larger file"),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            (ErrorKind::StorageUnavailable, "check that this user may write there")
-        }
-        _ => (ErrorKind::StorageUnavailable, "check the disk"),
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let is_one_of = |kinds: &[io::ErrorKind]| kinds.contains(&cause.kind());
+    let (kind, advice) = if is_one_of(&[StorageFull, QuotaExceeded]) {
+        (ErrorKind::StorageFull, "free some space")
+    } else if is_one_of(&[FileTooLarge]) {
+        (ErrorKind::StorageFull, "the file system or a limit allows no larger file")
+    } else if is_one_of(&[PermissionDenied, ReadOnlyFilesystem]) {
+        (ErrorKind::StorageUnavailable, "check that this user may write there")
+    } else {
+        (ErrorKind::StorageUnavailable, "check the disk")
     };
     Error::new(kind, format!("{} cannot be {what}: {cause}; {advice}", path.display())).caused_by(cause)
 }

@@ -8,6 +8,8 @@ mod failure;
 mod file;
 mod folder;
 mod key;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::ops::Range;

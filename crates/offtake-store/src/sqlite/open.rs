@@ -74,12 +74,15 @@ fn connect(path: &Path, busy: Duration) -> Sql<Connection> {
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
-    MIGRATIONS.to_latest(connection).map_err(|cause| match cause {
-        rusqlite_migration::Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => Error::new(
-            ErrorKind::Internal,
-            format!("{} was written by a newer Offtake; use that version or a later one", path.display()),
-        ),
-        rusqlite_migration::Error::RusqliteError { err, .. } => Error::from(Fault::from(err)),
-        other => Error::new(ErrorKind::Internal, format!("{} cannot be migrated", path.display())).caused_by(other),
-    })
+    let Err(cause) = MIGRATIONS.to_latest(connection) else { return Ok(()) };
+    if let rusqlite_migration::Error::RusqliteError { err, .. } = cause {
+        return Err(Error::from(Fault::from(err)));
+    }
+    let newer = rusqlite_migration::Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead);
+    let detail = if cause == newer {
+        format!("{} was written by a newer Offtake; use that version or a later one", path.display())
+    } else {
+        format!("{} cannot be migrated", path.display())
+    };
+    Err(Error::new(ErrorKind::Internal, detail).caused_by(cause))
 }
