@@ -1,1 +1,93 @@
-//! Leases jobs and turns them into files
+//! Leases jobs and turns them into files.
+//!
+//! Responsible for taking leases, working on jobs until they rest or are handed over, deciding what an error
+//! means for a job ([`outcome`]), and for the upkeep of jobs and stored files. Not responsible for what a job
+//! is or when a state may change (`offtake-model`, `offtake-store`), nor for rows (`offtake-datasets`) or
+//! bytes (`offtake-pipeline`). Called by the binary, which runs a [`Worker`] beside or apart from the server.
+
+mod attempt;
+mod checkpoint;
+mod execute;
+mod heartbeat;
+mod metrics;
+pub mod outcome;
+mod poll;
+mod receipt;
+mod settings;
+mod upkeep;
+
+pub use metrics::WorkerMetrics;
+pub use settings::WorkerSettings;
+
+use std::sync::Arc;
+
+use offtake_datasets::Catalog;
+use offtake_model::Result;
+use offtake_model::clock::SharedClock;
+use offtake_model::id::JobId;
+use offtake_model::job::Job;
+use offtake_store::{JobScope, Store, WorkerName};
+use tokio_util::sync::CancellationToken;
+
+use crate::outcome::Chance;
+
+/// A process that takes leases: so many slots, one job in each.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    shared: Arc<Shared>,
+}
+
+/// What every part of a worker works with.
+#[derive(Debug, Clone)]
+struct Shared {
+    store: Store,
+    catalog: Arc<Catalog>,
+    clock: SharedClock,
+    name: WorkerName,
+    settings: WorkerSettings,
+    metrics: WorkerMetrics,
+    chance: Chance,
+}
+
+impl Worker {
+    /// A worker called `name`. Nothing happens before [`run`](Self::run) or [`run_one`](Self::run_one).
+    pub fn new(
+        store: Store,
+        catalog: Arc<Catalog>,
+        clock: SharedClock,
+        name: WorkerName,
+        settings: WorkerSettings,
+        metrics: WorkerMetrics,
+    ) -> Self {
+        let chance = Chance::system();
+        Self { shared: Arc::new(Shared { store, catalog, clock, name, settings, metrics, chance }) }
+    }
+
+    /// The same worker with its chance injected.
+    #[must_use]
+    pub fn with_chance(self, chance: Chance) -> Self {
+        let shared = Shared { chance, ..(*self.shared).clone() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Works on jobs and does the upkeep until `shutdown`; then hands its jobs over and returns within
+    /// [`WorkerSettings::drain`].
+    pub async fn run(self, shutdown: CancellationToken) {
+        poll::run(self.shared, shutdown).await;
+    }
+
+    /// Works on one job that is pinned to this worker until it rests, waiting between its attempts. On
+    /// `shutdown` the job is handed over and returned as it is: still active.
+    ///
+    /// # Errors
+    /// `not_found` if the job is not in the scope; `store_unavailable`. That the job failed is no error: its
+    /// state says so.
+    pub async fn run_one(&self, scope: &JobScope, job: JobId, shutdown: &CancellationToken) -> Result<Job> {
+        poll::run_one(&self.shared, scope, job, shutdown).await
+    }
+
+    /// One pass of the upkeep: rescue, expire, sweep, prune. [`run`](Self::run) does it by itself.
+    pub async fn upkeep_once(&self) {
+        upkeep::Upkeep::new(Arc::clone(&self.shared)).everything().await;
+    }
+}

@@ -1,0 +1,168 @@
+//! One attempt as a whole: its steps and its heartbeat side by side, and what comes of them.
+
+use std::sync::Arc;
+
+use offtake_model::job::Job;
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_store::{Claimed, Lease};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
+
+use crate::Shared;
+use crate::checkpoint::Desk;
+use crate::execute::{Execution, Finished};
+use crate::heartbeat::{Halt, Heart, Pulse};
+use crate::outcome::{Stop, Verdict, judge};
+use crate::settings::signed;
+
+/// Works on a job that was claimed by a request made at `since`, and settles it. Every line logged on the way
+/// carries the job's ids.
+pub(crate) async fn work(worker: Arc<Shared>, claimed: Claimed, since: Instant, shutdown: CancellationToken) {
+    let span = tracing::info_span!(
+        "job",
+        job_id = %claimed.job.id,
+        org_id = %claimed.job.org,
+        request_id = claimed.job.request_id.as_deref(),
+        attempt = claimed.lease.attempt,
+    );
+    let _slot = worker.metrics.slot();
+    Box::pin(attempt(worker, claimed, since, shutdown)).instrument(span).await;
+}
+
+async fn attempt(worker: Arc<Shared>, claimed: Claimed, since: Instant, shutdown: CancellationToken) {
+    let Claimed { lease, job, plan, checkpoint } = claimed;
+    tracing::info!(dataset = %job.spec.dataset, format = job.spec.format.name(), "claimed");
+    let lease = Arc::new(lease);
+    let pulse = Arc::new(Pulse::new(job.progress));
+    let desk = Arc::new(Desk::default());
+    let halt = Arc::new(Halt::default());
+
+    let heart = Heart::new(Arc::clone(&worker), Arc::clone(&lease), Arc::clone(&pulse), Arc::clone(&halt), since);
+    let heart = AbortOnDropHandle::new(tokio::spawn(heart.beat().in_current_span()));
+    let execution = Execution {
+        worker: Arc::clone(&worker),
+        lease: Arc::clone(&lease),
+        job: job.clone(),
+        pulse,
+        desk: Arc::clone(&desk),
+        shutdown: shutdown.clone(),
+    };
+    let end = watched(execution.run(plan, checkpoint), &halt, overdue(&worker, &shutdown)).await;
+    let verdict = end.map_err(|stop| verdict_on(&worker, &desk, &job, &stop));
+    if let Err(verdict) = &verdict {
+        tidy_up(&worker, &desk, &lease, verdict).await;
+    }
+
+    heart.abort();
+    // Aborted or at its end: either way it no longer holds the lease.
+    drop(heart.await);
+    let Some(lease) = Arc::into_inner(lease) else {
+        tracing::error!("the lease is still in use; it is left to run out");
+        return;
+    };
+    settle(&worker, &desk, lease, &job, verdict).await;
+}
+
+/// Runs the steps in a task of their own, so that a panic in them ends the attempt and not the worker, until
+/// they are through, a halt is ordered, or a shutdown cannot wait any longer.
+async fn watched(
+    steps: impl Future<Output = Result<Finished, Stop>> + Send + 'static,
+    halt: &Halt,
+    overdue: impl Future<Output = ()>,
+) -> Result<Finished, Stop> {
+    let mut task = AbortOnDropHandle::new(tokio::spawn(steps.in_current_span()));
+    let stopped = tokio::select! {
+        biased;
+        ended = &mut task => {
+            return ended.unwrap_or_else(|panic| {
+                Err(Stop::Error(Error::new(ErrorKind::Internal, "a step of the job panicked").caused_by(panic)))
+            });
+        }
+        error = halt.ordered() => Stop::Error(error),
+        () = overdue => Stop::Shutdown,
+    };
+    task.abort();
+    drop(task.await);
+    Err(stopped)
+}
+
+async fn overdue(worker: &Shared, shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    sleep(worker.settings.grace()).await;
+}
+
+fn verdict_on(worker: &Shared, desk: &Desk, job: &Job, stop: &Stop) -> Verdict {
+    let failures = if desk.has_checkpoint() { 0 } else { job.failures };
+    let verdict = judge(stop, failures, &worker.chance);
+    match (stop, &verdict) {
+        (Stop::Error(error), Verdict::Postpone { delay, .. }) => {
+            tracing::warn!(%error, cause = ?error, failures, delay_ms = delay.as_millis(), "postponed");
+        }
+        (Stop::Error(error), Verdict::Fail { .. }) => tracing::error!(%error, cause = ?error, failures, "failed"),
+        (Stop::Error(_) | Stop::Shutdown, _) => tracing::info!(outcome = verdict.name(), "stopped"),
+    }
+    verdict
+}
+
+/// Ends the upload while the lease is still kept.
+async fn tidy_up(worker: &Shared, desk: &Desk, lease: &Lease, verdict: &Verdict) {
+    if verdict.forgets()
+        && let Err(error) = worker.store.jobs.forget_plan(lease).await
+    {
+        tracing::warn!(%error, cause = ?error, "plan and checkpoint could not be forgotten");
+    }
+    desk.close(worker.store.objects.as_ref(), verdict.fate()).await;
+}
+
+/// Gives the lease back with the last word on the attempt.
+async fn settle(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, end: Result<Finished, Verdict>) {
+    let jobs = &worker.store.jobs;
+    let keep = signed(worker.settings.keep);
+    let (name, settled) = match end {
+        Ok(finished) => return publish(worker, desk, lease, job, finished).await,
+        Err(verdict) => {
+            let name = verdict.name();
+            let settled = match verdict {
+                Verdict::Postpone { error, delay } => jobs.postpone(lease, &error, signed(delay)).await.map(drop),
+                Verdict::Fail { error } => jobs.fail(lease, &error, keep).await.map(drop),
+                Verdict::Release => jobs.release(lease).await,
+                Verdict::Cancelled | Verdict::Lost => Ok(()),
+            };
+            (name, settled)
+        }
+    };
+    worker.metrics.ended(&job.spec.dataset, name);
+    if let Err(error) = settled {
+        tracing::error!(%error, cause = ?error, outcome = name, "the lease could not be given back and runs out");
+    }
+}
+
+/// Publishes: artifact ready and job completed at once, or neither.
+async fn publish(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, finished: Finished) {
+    let Finished { artifact, receipt, usage } = finished;
+    let keep = signed(worker.settings.keep);
+    match worker.store.jobs.complete(lease, artifact, &receipt, &usage, keep).await {
+        Ok(job) => {
+            worker.metrics.ended(&job.spec.dataset, "completed");
+            worker.metrics.published(&receipt, &usage);
+            tracing::info!(
+                rows = receipt.rows_written,
+                bytes = receipt.bytes,
+                sha256 = %receipt.sha256,
+                duration_ms = usage.duration_ms,
+                "completed"
+            );
+        }
+        Err(error) => {
+            // Without the lease nothing can be decided any more: the sweep removes what was not published.
+            let verdict = judge(&Stop::Error(error), job.failures, &worker.chance);
+            if verdict == Verdict::Cancelled {
+                desk.close(worker.store.objects.as_ref(), verdict.fate()).await;
+            }
+            worker.metrics.ended(&job.spec.dataset, verdict.name());
+            tracing::warn!(outcome = verdict.name(), "not published");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! One attempt at a job, from its spec to a finished file: a dozen steps, in the order they happen.
+//!
+//! Not responsible for what happens when a step fails (`outcome`), nor for publishing, which takes the lease
+//! away (`attempt`).
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use offtake_datasets::{Dataset, PlanSettings, RangeReader};
+use offtake_model::budget::{Held, MemoryBudget};
+use offtake_model::checkpoint::{Checkpoint, Written};
+use offtake_model::dataset::RowsMode;
+use offtake_model::id::ArtifactId;
+use offtake_model::job::{Job, Phase};
+use offtake_model::plan::Plan;
+use offtake_model::query::RowQuery;
+use offtake_model::receipt::Receipt;
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_pipeline::{ExportSettings, Part, ReadRange, Recipe, Start};
+use offtake_store::{JobUsage, Lease};
+use tokio_util::sync::CancellationToken;
+
+use crate::Shared;
+use crate::checkpoint::{AfterPart, Desk, usable};
+use crate::heartbeat::Pulse;
+use crate::outcome::Stop;
+use crate::receipt::receipt;
+use crate::settings::WorkerSettings;
+
+/// The steps of one attempt and what they work with.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    pub(crate) worker: Arc<Shared>,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) job: Job,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// A file that is in storage, whole, and waits to be published.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) artifact: ArtifactId,
+    pub(crate) receipt: Receipt,
+    pub(crate) usage: JobUsage,
+}
+
+/// What an attempt reads, and how.
+struct Reading {
+    dataset: Dataset,
+    query: RowQuery,
+    recipe: Arc<Recipe>,
+    resumes: bool,
+    budget: MemoryBudget,
+}
+
+/// How often a plan is made anew because its snapshot was lost, in one attempt.
+const MOST_REPLANS: u32 = 3;
+
+impl Execution {
+    /// Works until the file is finished.
+    pub(crate) async fn run(self, plan: Option<Plan>, checkpoint: Option<Checkpoint>) -> Result<Finished, Stop> {
+        let reading = self.reading()?;
+        let (plan, reader, checkpoint) = self.open(&reading, plan, checkpoint).await?;
+        let start = self.desk.stage(&self.worker, &self.lease, &self.job, checkpoint).await?;
+        let written = self.export(&reading, &plan, reader, start).await?;
+        let receipt = receipt(&self.job, &reading.recipe, &plan, &written, self.worker.clock.now())?;
+        self.pulse.enter(Phase::Publishing);
+        self.desk.finish().await?;
+        let artifact = self.store_receipt(&receipt).await?;
+        Ok(Finished { artifact, receipt, usage: self.usage(&reading.budget) })
+    }
+
+    /// What the spec asks for, as the dataset understands it now.
+    fn reading(&self) -> Result<Reading> {
+        let spec = &self.job.spec;
+        let dataset = self.worker.catalog.get(&spec.dataset)?.clone();
+        let query = dataset.query(&self.job.org, &spec.rows)?;
+        let recipe = Arc::new(Recipe::new(spec, &dataset.schema)?);
+        // The snapshot of mutable rows does not outlive the process that reads it: a checkpoint of it would
+        // only make a job that kills its worker start from zero for ever.
+        let resumes = recipe.resumes() && dataset.schema.rows == RowsMode::AppendOnly;
+        let budget = MemoryBudget::new(self.worker.settings.budget_for(spec.format));
+        Ok(Reading { dataset, query, recipe, resumes, budget })
+    }
+
+    /// Opens the source for the plan there is, or for a new one where there is none or its snapshot is lost.
+    async fn open(
+        &self,
+        reading: &Reading,
+        plan: Option<Plan>,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(Arc<Plan>, Arc<dyn RangeReader>, Option<Checkpoint>), Stop> {
+        let mut checkpoint = plan.as_ref().and_then(|plan| usable(checkpoint.filter(|_| reading.resumes)?, plan));
+        let mut plan = match plan {
+            Some(plan) => Arc::new(plan),
+            None => self.plan(reading).await?,
+        };
+        let mut replans = 0;
+        loop {
+            match self.reader(reading, &plan).await {
+                Ok(reader) => return Ok((plan, reader, checkpoint)),
+                Err(Stop::Error(error)) if snapshot_lost(&error, reading) && replans < MOST_REPLANS => {
+                    tracing::warn!(%error, "the snapshot is lost; planning anew");
+                    self.worker.store.jobs.forget_plan(&self.lease).await?;
+                    (plan, checkpoint) = (self.plan(reading).await?, None);
+                    replans += 1;
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    /// Counts, cuts, and stores the plan.
+    async fn plan(&self, reading: &Reading) -> Result<Arc<Plan>, Stop> {
+        self.pulse.enter(Phase::Planning);
+        let Dataset { schema, source } = &reading.dataset;
+        let settings = PlanSettings {
+            limit: self.job.spec.limit.or(schema.limits.rows),
+            frame_bytes: self.worker.settings.frame_bytes,
+            max_frame_rows: self.worker.settings.max_frame_rows,
+        };
+        let counted = Arc::new(|rows| tracing::debug!(rows, "planning"));
+        let plan = self.unless_shutdown(source.plan(schema, &reading.query, settings, counted)).await??;
+        self.worker.store.jobs.save_plan(&self.lease, &plan).await?;
+        tracing::info!(
+            rows_matching = plan.rows_matching,
+            rows_expected = plan.rows_expected,
+            ranges = plan.cuts.len(),
+            frame_rows = plan.frame_rows,
+            "planned"
+        );
+        Ok(Arc::new(plan))
+    }
+
+    async fn reader(&self, reading: &Reading, plan: &Arc<Plan>) -> Result<Arc<dyn RangeReader>, Stop> {
+        let Dataset { schema, source } = &reading.dataset;
+        let columns = reading.recipe.source_columns();
+        let readers = self.worker.settings.readers.max(1);
+        let opening = source.open(schema, &reading.query, plan, &columns, readers);
+        Ok(self.unless_shutdown(opening).await??)
+    }
+
+    /// Lets the rows flow: each part is stored while the next is made. After a shutdown was asked for, the
+    /// part on its way is the last.
+    async fn export(
+        &self,
+        reading: &Reading,
+        plan: &Arc<Plan>,
+        reader: Arc<dyn RangeReader>,
+        start: Start,
+    ) -> Result<Written, Stop> {
+        self.pulse.enter(Phase::Exporting);
+        let mut written = start.written.clone();
+        let mut parts = pin!(self.parts(reading, plan, reader, start));
+        let mut next = self.unless_shutdown(parts.next()).await?;
+        while let Some(part) = next {
+            let (part, held) = part?;
+            written = part.written.clone();
+            let storing = self.store(reading, part, held);
+            let (stored, following) = tokio::join!(storing, self.unless_shutdown(parts.next()));
+            stored?;
+            next = following?;
+        }
+        Ok(written)
+    }
+
+    /// The parts, each with the memory it is held in: two at most, the one on its way and the next.
+    fn parts(
+        &self,
+        reading: &Reading,
+        plan: &Arc<Plan>,
+        reader: Arc<dyn RangeReader>,
+        start: Start,
+    ) -> impl Stream<Item = Result<(Part, Held)>> + Send + use<> {
+        let settings = &self.worker.settings;
+        let budget = reading.budget.clone();
+        let read: ReadRange = Arc::new(move |index| reader.read(index, &budget));
+        let parts = offtake_pipeline::export(
+            Arc::clone(&reading.recipe),
+            Arc::clone(plan),
+            start,
+            read,
+            reading.budget.clone(),
+            ExportSettings { part_bytes: settings.part_bytes, in_flight: in_flight(settings, &reading.budget) },
+            Arc::clone(&self.pulse.meter),
+        );
+        let budget = reading.budget.clone();
+        parts.map(move |part| {
+            let part = part?;
+            let held = budget.take(part.bytes.len() as u64)?;
+            Ok((part, held))
+        })
+    }
+
+    /// Stores a part and then, where the file can be resumed after it, the checkpoint.
+    async fn store(&self, reading: &Reading, part: Part, held: Held) -> Result<()> {
+        let Part { bytes, ranges, written } = part;
+        let uploaded = self.desk.put(bytes).await?;
+        drop(held);
+        match AfterPart::new(ranges, written, uploaded)? {
+            Some(durable) if reading.resumes => {
+                self.desk.checkpoint(&self.worker, &self.lease, durable, &self.pulse.progress()).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Puts the receipt beside the finished file.
+    async fn store_receipt(&self, receipt: &Receipt) -> Result<ArtifactId> {
+        let (artifact, key) = self.desk.artifact()?;
+        let json = serde_json::to_vec_pretty(receipt)
+            .map_err(|error| Error::new(ErrorKind::Internal, "the receipt cannot be written").caused_by(error))?;
+        self.worker.store.objects.put(&key.beside("receipt.json"), Bytes::from(json)).await?;
+        Ok(*artifact)
+    }
+
+    fn usage(&self, budget: &MemoryBudget) -> JobUsage {
+        let now = self.worker.clock.now();
+        let took = now.duration_since(self.job.started_at.unwrap_or(now));
+        JobUsage {
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(0),
+            frame_ms: self.pulse.meter.frame_ms(),
+            frame_bytes: self.pulse.meter.frame_bytes(),
+            peak_memory: budget.peak(),
+        }
+    }
+
+    async fn unless_shutdown<T>(&self, step: impl Future<Output = T>) -> Result<T, Stop> {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => Err(Stop::Shutdown),
+            output = step => Ok(output),
+        }
+    }
+}
+
+/// Frames at once: as many as are asked for and the budget has room for, beside the parts that are gathered,
+/// wait and are stored. A frame is there as rows, as text and compressed.
+fn in_flight(settings: &WorkerSettings, budget: &MemoryBudget) -> usize {
+    let for_frames = budget.limit().saturating_sub(3 * settings.part_bytes as u64);
+    let room = for_frames / (3 * settings.frame_bytes).max(1);
+    settings.in_flight.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
+}
+
+fn snapshot_lost(error: &Error, reading: &Reading) -> bool {
+    error.kind() == ErrorKind::RowsChanged && reading.dataset.schema.rows == RowsMode::Mutable
+}

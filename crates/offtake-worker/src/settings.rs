@@ -1,0 +1,104 @@
+//! How a worker works. The binary's configuration fills this in; the defaults are the documented ones.
+
+use std::time::Duration;
+
+use offtake_model::format::Format;
+
+/// The settings of a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// Jobs at once.
+    pub slots: usize,
+    /// How long a lease holds without being extended.
+    pub lease: Duration,
+    /// How often a lease is extended.
+    pub heartbeat: Duration,
+    /// How often a running job looks whether it was cancelled.
+    pub signal: Duration,
+    /// How often leases that ran out are looked for.
+    pub rescue_every: Duration,
+    /// How often expired and orphaned files are looked for.
+    pub sweep_every: Duration,
+    /// How often rows past their retention are looked for.
+    pub prune_every: Duration,
+    /// How often the queue is looked at when nobody says that a job is due.
+    pub poll: Duration,
+    /// Deaths in a row without a new checkpoint that make a job `poison`.
+    pub max_deaths: u32,
+    /// How long a finished file, and what a failed job left, is kept.
+    pub keep: Duration,
+    /// How long the rows of jobs at rest are kept.
+    pub retention: Duration,
+    /// How long performance rows are kept; never longer than their job.
+    pub perf_retention: Duration,
+    /// The most memory a job may hold for a text format, in bytes.
+    pub memory_budget: u64,
+    /// The most memory a job may hold for Parquet, in bytes.
+    pub memory_budget_parquet: u64,
+    /// Bytes in a part, at least (whole frames).
+    pub part_bytes: usize,
+    /// Frames that are read and encoded at once. Fewer where the memory budget does not hold so many.
+    pub in_flight: usize,
+    /// Ranges that are read from the source at once.
+    pub readers: usize,
+    /// Bytes of rows that a frame should hold.
+    pub frame_bytes: u64,
+    /// The most rows in a frame.
+    pub max_frame_rows: u32,
+    /// How long a shutdown may take.
+    pub drain: Duration,
+}
+
+const MIB: u64 = 1024 * 1024;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        let in_flight = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        Self {
+            slots: 2,
+            lease: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(10),
+            signal: Duration::from_millis(500),
+            rescue_every: Duration::from_secs(5),
+            sweep_every: Duration::from_secs(30),
+            prune_every: Duration::from_secs(60 * 60),
+            poll: Duration::from_millis(500),
+            max_deaths: 3,
+            keep: DAY * 7,
+            retention: DAY * 30,
+            perf_retention: DAY * 30,
+            memory_budget: 64 * MIB,
+            memory_budget_parquet: 128 * MIB,
+            part_bytes: 8 * 1024 * 1024,
+            in_flight,
+            readers: in_flight,
+            frame_bytes: 4 * MIB,
+            max_frame_rows: 8192,
+            drain: Duration::from_secs(25),
+        }
+    }
+}
+
+impl WorkerSettings {
+    /// The budget of a job that makes a file of this format, in bytes.
+    pub fn budget_for(&self, format: Format) -> u64 {
+        if format.is_text() { self.memory_budget } else { self.memory_budget_parquet }
+    }
+
+    /// How long before the end of its lease a worker gives a job up that it could not extend.
+    pub(crate) fn margin(&self) -> Duration {
+        self.lease / 6
+    }
+
+    /// How long parts that are being stored may take after a shutdown was asked for; the rest of
+    /// [`drain`](Self::drain) is for handing over.
+    pub(crate) fn grace(&self) -> Duration {
+        self.drain.mul_f64(0.6)
+    }
+}
+
+/// A duration as the store takes it.
+pub(crate) fn signed(duration: Duration) -> jiff::SignedDuration {
+    jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
+}

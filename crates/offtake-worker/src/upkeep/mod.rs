@@ -1,0 +1,78 @@
+//! What keeps jobs and stored files in order beside the work itself: rescue, expire, sweep, prune.
+//!
+//! Every pass is harmless when several workers do it at once, and after any of them failed.
+
+mod expire;
+mod prune;
+mod rescue;
+mod sweep;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use offtake_model::Result;
+use offtake_store::ObjectKey;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::Shared;
+
+/// The upkeep of one worker.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    worker: Arc<Shared>,
+    /// Staged objects that no row knew of in the pass before.
+    strays: HashSet<ObjectKey>,
+}
+
+impl Upkeep {
+    pub(crate) fn new(worker: Arc<Shared>) -> Self {
+        Self { worker, strays: HashSet::new() }
+    }
+
+    /// Until `shutdown`; a pass that has begun is not cut off by it but by the end of its caller.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let settings = &self.worker.settings;
+        let mut rescue = interval(settings.rescue_every);
+        let mut sweep = interval(settings.sweep_every);
+        let mut prune = interval(settings.prune_every);
+        for ticks in [&mut rescue, &mut sweep, &mut prune] {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                _ = rescue.tick() => self.rescue().await,
+                _ = sweep.tick() => self.sweep().await,
+                _ = prune.tick() => self.prune().await,
+            }
+        }
+    }
+
+    /// Every kind of upkeep once.
+    pub(crate) async fn everything(&mut self) {
+        self.rescue().await;
+        self.sweep().await;
+        self.prune().await;
+    }
+
+    async fn rescue(&self) {
+        reported("rescue", rescue::pass(&self.worker).await);
+    }
+
+    async fn sweep(&mut self) {
+        reported("expire", expire::pass(&self.worker).await);
+        reported("sweep", sweep::pass(&self.worker, &mut self.strays).await);
+    }
+
+    async fn prune(&self) {
+        reported("prune", prune::pass(&self.worker).await);
+    }
+}
+
+fn reported(pass: &'static str, result: Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(pass, %error, cause = ?error, "upkeep could not be done; the next pass tries again");
+    }
+}
