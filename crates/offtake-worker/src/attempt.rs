@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use offtake_model::job::Job;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::{Claimed, Lease};
+use offtake_store::{Claimed, JobScope, Lease};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -50,10 +50,10 @@ async fn attempt(worker: Arc<Shared>, claimed: Claimed, since: Instant, shutdown
         shutdown: shutdown.clone(),
     };
     let end = watched(execution.run(plan, checkpoint), &halt, overdue(&worker, &shutdown)).await;
-    let verdict = end.map_err(|stop| verdict_on(&worker, &desk, &job, &stop));
-    if let Err(verdict) = &verdict {
-        tidy_up(&worker, &desk, &lease, verdict).await;
-    }
+    let end = match end {
+        Ok(finished) => Ok(finished),
+        Err(stop) => Err(stopped(&worker, &desk, &lease, &job, &stop).await),
+    };
 
     heart.abort();
     // Aborted or at its end: either way it no longer holds the lease.
@@ -62,7 +62,7 @@ async fn attempt(worker: Arc<Shared>, claimed: Claimed, since: Instant, shutdown
         tracing::error!("the lease is still in use; it is left to run out");
         return;
     };
-    settle(&worker, &desk, lease, &job, verdict).await;
+    settle(&worker, &desk, lease, &job, end).await;
 }
 
 /// Runs the steps in a task of their own, so that a panic in them ends the attempt and not the worker, until
@@ -93,8 +93,9 @@ async fn overdue(worker: &Shared, shutdown: &CancellationToken) {
     sleep(worker.settings.grace()).await;
 }
 
-fn verdict_on(worker: &Shared, desk: &Desk, job: &Job, stop: &Stop) -> Verdict {
-    let failures = if desk.has_checkpoint() { 0 } else { job.failures };
+/// Judges, and ends the upload while the lease is still kept.
+async fn stopped(worker: &Shared, desk: &Desk, lease: &Lease, job: &Job, stop: &Stop) -> Verdict {
+    let failures = failures(worker, job).await;
     let verdict = judge(stop, failures, &worker.chance);
     match (stop, &verdict) {
         (Stop::Error(error), Verdict::Postpone { delay, .. }) => {
@@ -103,17 +104,22 @@ fn verdict_on(worker: &Shared, desk: &Desk, job: &Job, stop: &Stop) -> Verdict {
         (Stop::Error(error), Verdict::Fail { .. }) => tracing::error!(%error, cause = ?error, failures, "failed"),
         (Stop::Error(_) | Stop::Shutdown, _) => tracing::info!(outcome = verdict.name(), "stopped"),
     }
-    verdict
-}
-
-/// Ends the upload while the lease is still kept.
-async fn tidy_up(worker: &Shared, desk: &Desk, lease: &Lease, verdict: &Verdict) {
     if verdict.forgets()
         && let Err(error) = worker.store.jobs.forget_plan(lease).await
     {
         tracing::warn!(%error, cause = ?error, "plan and checkpoint could not be forgotten");
     }
     desk.close(worker.store.objects.as_ref(), verdict.fate()).await;
+    verdict
+}
+
+/// Failures in a row without getting any further, as the store counts them: a checkpoint may have begun a new row.
+async fn failures(worker: &Shared, job: &Job) -> u32 {
+    let scope = JobScope { org: job.org.clone(), owner: None };
+    match worker.store.jobs.get(&scope, job.id).await {
+        Ok(now) => now.failures,
+        Err(_) => job.failures,
+    }
 }
 
 /// Gives the lease back with the last word on the attempt.

@@ -27,8 +27,6 @@ pub(crate) struct Desk {
     artifact: OnceLock<(ArtifactId, ObjectKey)>,
     /// A stored checkpoint names the artifact, or may name it.
     named: AtomicBool,
-    /// A checkpoint of this attempt is stored for certain.
-    saved: AtomicBool,
 }
 
 impl Desk {
@@ -44,7 +42,7 @@ impl Desk {
         let now = worker.clock.now();
         let artifact = NewArtifact {
             id: ArtifactId::new(now),
-            key: key_of(lease, &job.file_name),
+            key: key_of(job, lease.attempt),
             format: job.spec.format,
             compression: job.spec.compression,
             media_type: media_type(job.spec.format, job.spec.compression).to_owned(),
@@ -87,7 +85,6 @@ impl Desk {
         self.named.store(true, Ordering::Relaxed);
         let checkpoint = Checkpoint { artifact, ranges, written, uploaded };
         worker.store.jobs.save_checkpoint(lease, &checkpoint, progress).await?;
-        self.saved.store(true, Ordering::Relaxed);
         worker.metrics.checkpoint();
         Ok(())
     }
@@ -101,11 +98,6 @@ impl Desk {
     /// The artifact staged by this attempt.
     pub(crate) fn artifact(&self) -> Result<&(ArtifactId, ObjectKey)> {
         self.artifact.get().ok_or_else(no_upload)
-    }
-
-    /// Whether this attempt has stored a checkpoint.
-    pub(crate) fn has_checkpoint(&self) -> bool {
-        self.saved.load(Ordering::Relaxed)
     }
 
     /// Ends the upload of an attempt that did not publish.
@@ -179,9 +171,10 @@ async fn resumed(worker: &Shared, key: &ObjectKey, checkpoint: &Checkpoint) -> R
     }
 }
 
-fn key_of(lease: &Lease, file_name: &str) -> ObjectKey {
-    let (job, attempt) = (lease.job.to_string(), lease.attempt.to_string());
-    ObjectKey::from_parts([lease.org.as_str(), job.as_str(), attempt.as_str(), file_name])
+/// Where an attempt at a job puts its file: never where another attempt does.
+pub(crate) fn key_of(job: &Job, attempt: u32) -> ObjectKey {
+    let (id, attempt) = (job.id.to_string(), attempt.to_string());
+    ObjectKey::from_parts([job.org.as_str(), id.as_str(), attempt.as_str(), job.file_name.as_str()])
 }
 
 fn anew() -> Start {

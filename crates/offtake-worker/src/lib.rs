@@ -18,6 +18,7 @@ mod upkeep;
 
 pub use metrics::WorkerMetrics;
 pub use settings::WorkerSettings;
+pub use upkeep::Upkeep;
 
 use std::sync::Arc;
 
@@ -86,8 +87,8 @@ impl Worker {
         poll::run_one(&self.shared, scope, job, shutdown).await
     }
 
-    /// One pass of the upkeep: rescue, expire, sweep, prune. [`run`](Self::run) does it by itself.
-    pub async fn upkeep_once(&self) {
-        upkeep::Upkeep::new(Arc::clone(&self.shared)).everything().await;
+    /// Its upkeep, for whoever wants to do a pass at a moment of their own; [`run`](Self::run) does it by itself.
+    pub fn upkeep(&self) -> Upkeep {
+        Upkeep::new(Arc::clone(&self.shared))
     }
 }

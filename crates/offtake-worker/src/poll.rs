@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offtake_model::id::JobId;
-use offtake_model::job::Job;
+use offtake_model::job::{Job, JobStatus};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Claimed, JobScope};
 use tokio::task::JoinSet;
@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::Shared;
 use crate::attempt::work;
+use crate::checkpoint::key_of;
 use crate::settings::signed;
 use crate::upkeep::Upkeep;
 
@@ -109,7 +110,11 @@ pub(crate) async fn run_one(
         let mut notified = std::pin::pin!(due.notified());
         notified.as_mut().enable();
         let job = worker.store.jobs.get(scope, id).await?;
-        if !job.status.is_active() || shutdown.is_cancelled() {
+        if !job.status.is_active() {
+            clear_up(worker, &job).await;
+            return Ok(job);
+        }
+        if shutdown.is_cancelled() {
             return Ok(job);
         }
         match claim(worker, true).await? {
@@ -133,6 +138,21 @@ pub(crate) async fn run_one(
                 let Shared { store, settings, .. } = worker.as_ref();
                 store.jobs.rescue(settings.max_deaths, signed(settings.keep)).await?;
             }
+        }
+    }
+}
+
+/// Removes what earlier attempts left beside the file: no upkeep comes by where a single job is worked on.
+async fn clear_up(worker: &Shared, job: &Job) {
+    let unused = match job.status {
+        JobStatus::Completed => 1..job.attempt,
+        JobStatus::Cancelled => 1..job.attempt + 1,
+        // It may be asked for again, from its checkpoint.
+        JobStatus::Failed | JobStatus::Expired | JobStatus::Pending | JobStatus::Processing => return,
+    };
+    for attempt in unused {
+        if let Err(error) = worker.store.objects.delete(&key_of(job, attempt)).await {
+            tracing::warn!(%error, attempt, "what an earlier attempt left could not be deleted");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Expires files whose time is over, and deletes bytes that are of no more use: object first, then state.
 
 use offtake_model::Result;
+use offtake_store::Artifact;
 
 use crate::Shared;
 
@@ -16,21 +17,32 @@ pub(super) async fn pass(worker: &Shared) -> Result<()> {
     loop {
         let batch = store.artifacts.disposable(clock.now(), BATCH).await?;
         let whole = batch.len() < BATCH as usize;
+        let mut failure = None;
         for artifact in batch {
-            // If this fails, the row still says that there are bytes, and the next pass comes back.
-            store.objects.delete(&artifact.key).await?;
-            store.artifacts.mark_deleted(artifact.id).await?;
-            metrics.swept();
-            tracing::info!(
-                job_id = %artifact.job,
-                org_id = %artifact.org,
-                attempt = artifact.attempt,
-                state = artifact.state.name(),
-                "file deleted"
-            );
+            match delete(worker, &artifact).await {
+                Ok(()) => metrics.swept(),
+                // One file that cannot be deleted does not keep the others.
+                Err(error) => failure = Some(error),
+            }
         }
-        if whole {
-            return Ok(());
+        match failure {
+            Some(error) => return Err(error),
+            None if whole => return Ok(()),
+            None => {}
         }
     }
+}
+
+/// If the object cannot be deleted, the row still says that there are bytes, and the next pass comes back.
+async fn delete(worker: &Shared, artifact: &Artifact) -> Result<()> {
+    worker.store.objects.delete(&artifact.key).await?;
+    worker.store.artifacts.mark_deleted(artifact.id).await?;
+    tracing::info!(
+        job_id = %artifact.job,
+        org_id = %artifact.org,
+        attempt = artifact.attempt,
+        state = artifact.state.name(),
+        "file deleted"
+    );
+    Ok(())
 }

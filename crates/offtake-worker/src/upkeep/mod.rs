@@ -19,7 +19,7 @@ use crate::Shared;
 
 /// The upkeep of one worker.
 #[derive(Debug)]
-pub(crate) struct Upkeep {
+pub struct Upkeep {
     worker: Arc<Shared>,
     /// Staged objects that no row knew of in the pass before.
     strays: HashSet<ObjectKey>,
@@ -50,8 +50,8 @@ impl Upkeep {
         }
     }
 
-    /// Every kind of upkeep once.
-    pub(crate) async fn everything(&mut self) {
+    /// Every kind of upkeep once. What cannot be done is logged and done by a later pass.
+    pub async fn everything(&mut self) {
         self.rescue().await;
         self.sweep().await;
         self.prune().await;
