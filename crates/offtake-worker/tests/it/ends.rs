@@ -1,0 +1,171 @@
+//! How jobs end that meet an error.
+
+use offtake_model::ErrorKind;
+use offtake_model::error::Retry;
+use offtake_model::format::{Compression, Format};
+use offtake_model::job::JobStatus;
+
+use crate::faults::At;
+use crate::house::{House, csv, export, scope};
+use crate::rows::{Fault, Gate};
+
+#[tokio::test]
+async fn storage_that_fails_for_a_moment_costs_no_row() {
+    let wanted = House::undisturbed(5000, csv()).await;
+    let house = House::with_rows(5000);
+    house.objects.fail(At::Part(7), ErrorKind::StorageUnavailable);
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    let job = house.at_rest(id).await;
+    assert_eq!((job.status, job.attempt, job.failures), (JobStatus::Completed, 2, 0), "{:?}", job.error);
+    assert_eq!(house.file(id).await.1, wanted);
+
+    house.objects.fail(At::Finish, ErrorKind::StorageUnavailable);
+    let id = house.enqueue(csv()).await;
+    let job = house.at_rest(id).await;
+    assert_eq!((job.status, job.attempt), (JobStatus::Completed, 2), "{:?}", job.error);
+    assert_eq!(house.file(id).await.1, wanted);
+    running.stop().await;
+    house.worker("one").upkeep().everything().await;
+    assert_eq!(house.staged().await, 0);
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_job_at_once_and_is_freed() {
+    for part in [0, 7] {
+        let house = House::with_rows(5000);
+        house.objects.fail(At::Part(part), ErrorKind::StorageFull);
+        let running = house.start(house.worker("one"));
+        let id = house.enqueue(csv()).await;
+        let job = house.at_rest(id).await;
+        running.stop().await;
+        assert_eq!((job.status, job.attempt), (JobStatus::Failed, 1));
+        let error = job.error.unwrap();
+        assert_eq!(error.code, ErrorKind::StorageFull);
+        assert!(!error.message.contains("/var"), "{}", error.message);
+        assert_eq!(house.store.artifacts.ready(&scope(), id).await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(house.staged().await, 0);
+
+        // Once there is room again, the user may ask for another try.
+        house.store.jobs.retry(&scope(), id).await.unwrap();
+        let running = house.start(house.worker("one"));
+        assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_row_lost_between_count_and_read_fails_the_job() {
+    for format in [Format::Csv, Format::Parquet] {
+        let house = House::with_rows(3000);
+        house.rows.fault(30, Fault::LoseRow, u32::MAX);
+        let running = house.start(house.worker("one"));
+        let id = house.enqueue(export("rows", format, Compression::None)).await;
+        let job = house.at_rest(id).await;
+        running.stop().await;
+        assert_eq!((job.status, job.attempt), (JobStatus::Failed, 1), "{format:?}");
+        assert_eq!(job.error.unwrap().code, ErrorKind::RowsChanged);
+        assert!(house.store.artifacts.ready(&scope(), id).await.is_err());
+        assert_eq!(house.staged().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_stumbles_is_tried_again_from_the_checkpoint() {
+    let wanted = House::undisturbed(5000, csv()).await;
+    let house = House::with_rows(5000);
+    for range in [10, 35, 60] {
+        house.rows.fault(range, Fault::Fail(ErrorKind::SourceUnavailable), 2);
+    }
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    let job = house.at_rest(id).await;
+    running.stop().await;
+    assert_eq!(job.status, JobStatus::Completed, "{:?}", job.error);
+    assert_eq!(job.attempt, 7);
+    assert_eq!(house.file(id).await.1, wanted);
+}
+
+#[tokio::test]
+async fn a_source_that_stays_away_fails_the_job_in_the_end() {
+    let house = House::with_rows(5000);
+    house.rows.fault(35, Fault::Fail(ErrorKind::SourceUnavailable), u32::MAX);
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    let job = house.at_rest(id).await;
+    let Retry::UpTo(most) = ErrorKind::SourceUnavailable.retry() else { panic!("it is retried") };
+    assert_eq!(job.status, JobStatus::Failed);
+    // The attempt that got as far as the trouble made checkpoints; the failures counted are those after it.
+    assert_eq!((job.attempt, job.failures), (most + 1, most + 1), "{:?}", job.error);
+    let error = job.error.unwrap();
+    assert!(error.message.contains("given up after 11 tries") && !error.message.contains("5432"), "{}", error.message);
+
+    // What it got to is kept for another try.
+    house.rows.fault(35, Fault::LoseRow, 0);
+    house.rows.take_read();
+    house.store.jobs.retry(&scope(), id).await.unwrap();
+    assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
+    assert!(!house.rows.take_read().contains(&0));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_and_not_the_end_of_the_worker() {
+    let house = House::with_rows(2000);
+    house.rows.fault(20, Fault::Panic, u32::MAX);
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    let job = house.at_rest(id).await;
+    let error = job.error.unwrap();
+    assert_eq!((job.status, error.code), (JobStatus::Failed, ErrorKind::Internal));
+    assert_eq!(job.attempt, 4);
+    assert!(error.message.starts_with(ErrorKind::Internal.title()), "{}", error.message);
+
+    house.rows.fault(20, Fault::Panic, 0);
+    let id = house.enqueue(csv()).await;
+    assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_needs_too_much_memory_fails_at_once() {
+    let mut house = House::with_rows(2000);
+    house.settings.memory_budget = 1024;
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    let job = house.at_rest(id).await;
+    running.stop().await;
+    let error = job.error.unwrap();
+    assert_eq!((job.status, job.attempt, error.code), (JobStatus::Failed, 1, ErrorKind::MemoryLimit));
+    assert!(error.message.contains("memory_budget"), "{}", error.message);
+    assert_eq!(house.staged().await, 0);
+}
+
+#[tokio::test]
+async fn a_cancelled_job_stops_in_the_middle_and_leaves_nothing() {
+    let house = House::with_rows(3000);
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    gate.reached().await;
+    assert!(house.staged().await > 0);
+    let job = house.store.jobs.cancel(&scope(), id).await.unwrap();
+    assert_eq!(job.status, JobStatus::Cancelled);
+
+    // The slot is free again without the gate ever being opened: with one slot the next job proves it.
+    running.stop().await;
+    assert_eq!(house.job(id).await.status, JobStatus::Cancelled);
+    assert_eq!(house.staged().await, 0);
+    assert!(house.store.artifacts.ready(&scope(), id).await.is_err());
+}
+
+#[tokio::test]
+async fn an_unknown_dataset_fails_the_job_and_says_so() {
+    let house = House::with_rows(10);
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(export("gone", Format::Csv, Compression::None)).await;
+    let job = house.at_rest(id).await;
+    running.stop().await;
+    assert_eq!((job.status, job.attempt, job.error.unwrap().code), (JobStatus::Failed, 1, ErrorKind::NotFound));
+}

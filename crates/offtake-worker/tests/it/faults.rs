@@ -1,0 +1,121 @@
+//! Object storage that fails when it is told to.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use offtake_model::checkpoint::Uploaded;
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_store::{ObjectKey, Objects, Upload};
+
+/// Which call fails next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    /// So many parts go through before one fails.
+    Part(u32),
+    /// The next upload cannot be finished.
+    Finish,
+}
+
+/// Storage around storage.
+#[derive(Debug)]
+pub(crate) struct Flaky {
+    inner: Arc<dyn Objects>,
+    plan: Arc<Mutex<Option<(At, ErrorKind)>>>,
+}
+
+impl Flaky {
+    pub(crate) fn around(inner: Arc<dyn Objects>) -> Arc<Self> {
+        Arc::new(Self { inner, plan: Arc::default() })
+    }
+
+    /// The call at `at` fails once, as `kind`.
+    pub(crate) fn fail(&self, at: At, kind: ErrorKind) {
+        *self.plan.lock().unwrap() = Some((at, kind));
+    }
+
+    fn wrapped(&self, inner: Box<dyn Upload>) -> Box<dyn Upload> {
+        Box::new(FlakyUpload { inner, plan: Arc::clone(&self.plan) })
+    }
+}
+
+#[async_trait]
+impl Objects for Flaky {
+    async fn begin(&self, key: &ObjectKey) -> Result<Box<dyn Upload>> {
+        Ok(self.wrapped(self.inner.begin(key).await?))
+    }
+
+    async fn resume(&self, key: &ObjectKey, earlier: &ObjectKey, uploaded: &Uploaded) -> Result<Box<dyn Upload>> {
+        Ok(self.wrapped(self.inner.resume(key, earlier, uploaded).await?))
+    }
+
+    async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
+        self.inner.put(key, bytes).await
+    }
+
+    async fn read(&self, key: &ObjectKey, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>> {
+        self.inner.read(key, range).await
+    }
+
+    async fn size(&self, key: &ObjectKey) -> Result<Option<u64>> {
+        self.inner.size(key).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<()> {
+        self.inner.delete(key).await
+    }
+
+    async fn staged(&self) -> Result<Vec<ObjectKey>> {
+        self.inner.staged().await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.inner.ping().await
+    }
+}
+
+#[derive(Debug)]
+struct FlakyUpload {
+    inner: Box<dyn Upload>,
+    plan: Arc<Mutex<Option<(At, ErrorKind)>>>,
+}
+
+impl FlakyUpload {
+    fn check(&self, part: bool) -> Result<()> {
+        let mut plan = self.plan.lock().unwrap();
+        match *plan {
+            Some((At::Part(0), kind)) if part => {
+                *plan = None;
+                Err(Error::new(kind, "writing /var/lib/offtake/objects failed"))
+            }
+            Some((At::Part(left), kind)) if part => {
+                *plan = Some((At::Part(left - 1), kind));
+                Ok(())
+            }
+            Some((At::Finish, kind)) if !part => {
+                *plan = None;
+                Err(Error::new(kind, "renaming /var/lib/offtake/objects failed"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Upload for FlakyUpload {
+    async fn put_part(&mut self, part: Bytes) -> Result<Uploaded> {
+        self.check(true)?;
+        self.inner.put_part(part).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        self.check(false)?;
+        self.inner.finish().await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        self.inner.abort().await
+    }
+}

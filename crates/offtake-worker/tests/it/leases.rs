@@ -1,0 +1,83 @@
+//! Leases that run out: rescue, stale workers, poison.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use offtake_model::ErrorKind;
+use offtake_model::job::JobStatus;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+
+use crate::house::{House, csv};
+use crate::rows::{Fault, Gate};
+
+#[tokio::test]
+async fn a_stale_worker_publishes_nothing_and_deletes_nothing() {
+    let wanted = House::undisturbed(3000, csv()).await;
+    let house = House::with_rows(3000);
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let id = house.enqueue(csv()).await;
+    // It hears of nothing: only what it writes can tell it.
+    let deaf = offtake_worker::WorkerSettings { signal: Duration::from_secs(3600), ..house.settings.clone() };
+    let mut registry = Registry::default();
+    let stale = house.start(house.worker_with("stale", deaf, &mut registry));
+    gate.reached().await;
+
+    house.pass(SignedDuration::from_secs(31));
+    let fresh = house.start(house.worker("fresh"));
+    let job = house.at_rest(id).await;
+    assert_eq!((job.status, job.attempt, job.deaths), (JobStatus::Completed, 2, 0), "{:?}", job.error);
+
+    gate.open();
+    stale.stop().await;
+    fresh.stop().await;
+    house.worker("fresh").upkeep().everything().await;
+    let (artifact, bytes) = house.file(id).await;
+    assert_eq!((artifact.attempt, bytes), (2, wanted));
+    assert_eq!(house.staged().await, 0);
+    let mut exposed = String::new();
+    encode(&mut exposed, &registry).unwrap();
+    assert!(exposed.contains("offtake_lease_losses_total 1"), "{exposed}");
+}
+
+#[tokio::test]
+async fn a_rescued_job_is_dropped_by_its_former_worker() {
+    let house = House::with_rows(3000);
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 2);
+    let id = house.enqueue(csv()).await;
+    let stale = house.start(house.worker("stale"));
+    gate.reached().await;
+    // The job is called off between two lives; the former worker, still at the gate, hears that its lease is void.
+    house.pass(SignedDuration::from_secs(31));
+    house.worker("other").upkeep().everything().await;
+    let job = house.until(id, |job| job.deaths == 1).await;
+    assert!(job.status.is_active());
+    gate.open();
+    assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
+    stale.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_workers_is_parked() {
+    let house = House::with_rows(3000);
+    let gate = Gate::closed();
+    // Before the first checkpoint.
+    house.rows.fault(0, Fault::Wait(gate.clone()), u32::MAX);
+    let id = house.enqueue(csv()).await;
+    for death in 1..=3 {
+        let gate = Gate::closed();
+        house.rows.fault(0, Fault::Wait(gate.clone()), 1);
+        let worker = house.start(house.worker(&format!("worker {death}")));
+        gate.reached().await;
+        worker.kill().await;
+        house.pass(SignedDuration::from_secs(31));
+        house.worker("other").upkeep().everything().await;
+        assert_eq!(house.job(id).await.deaths, death);
+    }
+    let job = house.job(id).await;
+    assert_eq!((job.status, job.error.unwrap().code), (JobStatus::Failed, ErrorKind::Poison));
+    house.worker("other").upkeep().everything().await;
+    assert_eq!(house.staged().await, 0);
+}

@@ -1,0 +1,10 @@
+//! A worker with a real job store and a real folder, fed by a source that does what the test says.
+
+mod faults;
+mod house;
+mod rows;
+
+mod ends;
+mod leases;
+mod road;
+mod upkeep;

@@ -1,0 +1,51 @@
+//! The upkeep: files and rows go when their time is over, strays go as well.
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use offtake_model::ErrorKind;
+use offtake_model::job::JobStatus;
+use offtake_store::{ObjectKey, Objects as _};
+
+use crate::house::{House, csv, org, scope};
+
+#[tokio::test]
+async fn a_file_expires_then_goes_and_later_its_row() {
+    let house = House::with_rows(1000);
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    house.at_rest(id).await;
+    running.stop().await;
+    let (artifact, _) = house.file(id).await;
+    let mut upkeep = house.worker("one").upkeep();
+
+    house.pass(SignedDuration::from_hours(24 * 7) - SignedDuration::from_secs(1));
+    upkeep.everything().await;
+    assert_eq!(house.job(id).await.status, JobStatus::Completed);
+
+    house.pass(SignedDuration::from_secs(2));
+    upkeep.everything().await;
+    assert_eq!(house.job(id).await.status, JobStatus::Expired);
+    assert_eq!(house.store.artifacts.ready(&scope(), id).await.unwrap_err().kind(), ErrorKind::Gone);
+    for key in [artifact.key.clone(), artifact.key.beside("receipt.json")] {
+        assert_eq!(house.objects.size(&key).await.unwrap(), None);
+    }
+
+    house.pass(SignedDuration::from_hours(24 * 30));
+    upkeep.everything().await;
+    assert_eq!(house.store.jobs.get(&scope(), id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(house.store.jobs.recent_performance(&org(), 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn staged_objects_without_a_row_go_after_one_pass() {
+    let house = House::with_rows(10);
+    let key = ObjectKey::from_parts(["acme", "job_from_a_lost_database", "1", "rows.csv"]);
+    let mut upload = house.objects.begin(&key).await.unwrap();
+    upload.put_part(Bytes::from_static(b"half a file")).await.unwrap();
+    drop(upload);
+    let mut upkeep = house.worker("one").upkeep();
+    upkeep.everything().await;
+    assert_eq!(house.staged().await, 1, "it may be somebody's who is just about to write its row");
+    upkeep.everything().await;
+    assert_eq!(house.staged().await, 0);
+}
