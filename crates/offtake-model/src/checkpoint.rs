@@ -11,6 +11,9 @@ use crate::id::ArtifactId;
 pub struct Checkpoint {
     /// The staged artifact that holds the bytes.
     pub artifact: ArtifactId,
+    /// A fingerprint of the file's columns: it cannot be continued with others.
+    #[serde(default)]
+    pub columns: String,
     /// Ranges that are completely in the file: reading continues with this one.
     pub ranges: usize,
     /// What is in the file so far.

@@ -96,6 +96,7 @@ pub(crate) fn checkpoint(artifact: ArtifactId, ranges: usize) -> Checkpoint {
     let rows = ranges as u64 * 64;
     Checkpoint {
         artifact,
+        columns: String::new(),
         ranges,
         written: Written { rows, bytes: rows * 10, frames: ranges as u64, ..Written::default() },
         uploaded: Uploaded { bytes: rows * 10, ..Uploaded::default() },
