@@ -13,8 +13,9 @@ use offtake_model::id::ArtifactId;
 use offtake_model::job::{Job, Progress};
 use offtake_model::plan::Plan;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_pipeline::Start;
+use offtake_pipeline::{Recipe, Start};
 use offtake_store::{Lease, NewArtifact, ObjectKey, Objects, Upload};
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use crate::Shared;
@@ -79,11 +80,11 @@ impl Desk {
         part: AfterPart,
         progress: &Progress,
     ) -> Result<()> {
-        let AfterPart { ranges, written, uploaded } = part;
+        let AfterPart { columns, ranges, written, uploaded } = part;
         let artifact = self.artifact()?.0;
         // Before the answer: a write whose answer got lost may have happened.
         self.named.store(true, Ordering::Relaxed);
-        let checkpoint = Checkpoint { artifact, ranges, written, uploaded };
+        let checkpoint = Checkpoint { artifact, columns, ranges, written, uploaded };
         worker.store.jobs.save_checkpoint(lease, &checkpoint, progress).await?;
         worker.metrics.checkpoint();
         Ok(())
@@ -126,31 +127,30 @@ impl Desk {
 /// What is true once a part is durable.
 #[derive(Debug)]
 pub(crate) struct AfterPart {
-    ranges: usize,
-    written: Written,
-    uploaded: Uploaded,
+    pub(crate) columns: String,
+    pub(crate) ranges: usize,
+    pub(crate) written: Written,
+    pub(crate) uploaded: Uploaded,
 }
 
-impl AfterPart {
-    /// What a part, stored as `uploaded`, makes durable: `None` if a file cannot be resumed after it.
-    ///
-    /// # Errors
-    /// `internal` if storage holds another number of bytes than were written.
-    pub(crate) fn new(ranges: Option<usize>, written: Written, uploaded: Uploaded) -> Result<Option<Self>> {
-        if uploaded.bytes != written.bytes {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                format!("{} bytes were written and storage holds {}", written.bytes, uploaded.bytes),
-            ));
-        }
-        Ok(ranges.map(|ranges| Self { ranges, written, uploaded }))
+/// A checkpoint that this plan and these columns can be continued from.
+pub(crate) fn usable(checkpoint: Checkpoint, plan: &Plan, columns: &str) -> Option<Checkpoint> {
+    let Checkpoint { ranges, written, uploaded, .. } = &checkpoint;
+    let fits = checkpoint.columns == columns && *ranges <= plan.cuts.len() && written.bytes == uploaded.bytes;
+    if !fits {
+        tracing::warn!("the checkpoint is of another plan or other columns; starting anew");
     }
+    fits.then_some(checkpoint)
 }
 
-/// A checkpoint that a plan can be continued from.
-pub(crate) fn usable(checkpoint: Checkpoint, plan: &Plan) -> Option<Checkpoint> {
-    let fits = checkpoint.ranges <= plan.cuts.len() && checkpoint.written.bytes == checkpoint.uploaded.bytes;
-    fits.then_some(checkpoint)
+/// The fingerprint of a file's columns.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn fingerprint(recipe: &Recipe) -> Result<String> {
+    let columns = serde_json::to_vec(&(recipe.source_columns(), recipe.receipt_columns()))
+        .map_err(|error| Error::new(ErrorKind::Internal, "columns cannot be written").caused_by(error))?;
+    Ok(hex::encode(Sha256::digest(columns)))
 }
 
 async fn resumed(worker: &Shared, key: &ObjectKey, checkpoint: &Checkpoint) -> Result<Option<Box<dyn Upload>>> {

@@ -23,7 +23,7 @@ use offtake_store::{JobUsage, Lease};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
-use crate::checkpoint::{AfterPart, Desk, usable};
+use crate::checkpoint::{AfterPart, Desk, fingerprint, usable};
 use crate::heartbeat::Pulse;
 use crate::outcome::Stop;
 use crate::receipt::receipt;
@@ -53,6 +53,8 @@ struct Reading {
     dataset: Dataset,
     query: RowQuery,
     recipe: Arc<Recipe>,
+    /// The fingerprint of the file's columns.
+    columns: String,
     resumes: bool,
     budget: MemoryBudget,
 }
@@ -83,8 +85,9 @@ impl Execution {
         // The snapshot of mutable rows does not outlive the process that reads it: a checkpoint of it would
         // only make a job that kills its worker start from zero for ever.
         let resumes = recipe.resumes() && dataset.schema.rows == RowsMode::AppendOnly;
+        let columns = fingerprint(&recipe)?;
         let budget = MemoryBudget::new(self.worker.settings.budget_for(spec.format));
-        Ok(Reading { dataset, query, recipe, resumes, budget })
+        Ok(Reading { dataset, query, recipe, columns, resumes, budget })
     }
 
     /// Opens the source for the plan there is, or for a new one where there is none or its snapshot is lost.
@@ -94,7 +97,10 @@ impl Execution {
         plan: Option<Plan>,
         checkpoint: Option<Checkpoint>,
     ) -> Result<(Arc<Plan>, Arc<dyn RangeReader>, Option<Checkpoint>), Stop> {
-        let mut checkpoint = plan.as_ref().and_then(|plan| usable(checkpoint.filter(|_| reading.resumes)?, plan));
+        let mut checkpoint = match (&plan, checkpoint) {
+            (Some(plan), Some(checkpoint)) if reading.resumes => usable(checkpoint, plan, &reading.columns),
+            (Some(_) | None, _) => None,
+        };
         let mut plan = match plan {
             Some(plan) => Arc::new(plan),
             None => self.plan(reading).await?,
@@ -201,12 +207,13 @@ impl Execution {
         let Part { bytes, ranges, written } = part;
         let uploaded = self.desk.put(bytes).await?;
         drop(held);
-        match AfterPart::new(ranges, written, uploaded)? {
-            Some(durable) if reading.resumes => {
-                self.desk.checkpoint(&self.worker, &self.lease, durable, &self.pulse.progress()).await
-            }
-            Some(_) | None => Ok(()),
+        if uploaded.bytes != written.bytes {
+            let detail = format!("{} bytes were written and storage holds {}", written.bytes, uploaded.bytes);
+            return Err(Error::new(ErrorKind::Internal, detail));
         }
+        let Some(ranges) = ranges.filter(|_| reading.resumes) else { return Ok(()) };
+        let durable = AfterPart { columns: reading.columns.clone(), ranges, written, uploaded };
+        self.desk.checkpoint(&self.worker, &self.lease, durable, &self.pulse.progress()).await
     }
 
     /// Puts the receipt beside the finished file.
