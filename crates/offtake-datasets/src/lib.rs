@@ -6,6 +6,7 @@
 //! `offtake-pipeline`) or for jobs (`offtake-store`).
 
 pub mod catalog;
+pub mod config;
 mod number;
 pub mod relation;
 mod request;
@@ -15,5 +16,5 @@ mod sql;
 
 pub use catalog::{Catalog, Dataset};
 pub use relation::{Relation, Stored};
-pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};
 pub use source::sqlite::SqliteSource;
+pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};

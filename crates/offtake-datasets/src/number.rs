@@ -60,11 +60,7 @@ pub(crate) fn decimal_of_double(double: f64) -> Option<(i128, i8)> {
 pub(crate) fn rescale(unscaled: i128, from: i8, to: i8) -> Option<i128> {
     let shift = i32::from(to) - i32::from(from);
     let power = 10_i128.checked_pow(shift.unsigned_abs())?;
-    if shift >= 0 {
-        unscaled.checked_mul(power)
-    } else {
-        (unscaled % power == 0).then_some(unscaled / power)
-    }
+    if shift >= 0 { unscaled.checked_mul(power) } else { (unscaled % power == 0).then_some(unscaled / power) }
 }
 
 /// Microseconds since the epoch, rounded down.

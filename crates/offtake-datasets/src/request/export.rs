@@ -94,7 +94,9 @@ fn fields(schema: &DatasetSchema, body: &Map<String, Json>, found: &mut Found) -
             found.at(&at, "is a column's name, or {\"name\": …, \"as\": …}");
             continue;
         };
-        if let Some(wrong) = item.as_object().and_then(|item| item.keys().find(|key| !matches!(key.as_str(), "name" | "as"))) {
+        if let Some(wrong) =
+            item.as_object().and_then(|item| item.keys().find(|key| !matches!(key.as_str(), "name" | "as")))
+        {
             found.at(&format!("{at}{}", pointer(&[wrong])), "a field has name and as");
         }
         if schema.column(field.name()).is_none() {

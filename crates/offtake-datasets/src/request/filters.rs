@@ -81,9 +81,7 @@ fn contains(value: &Json, at: &str, found: &mut Found) -> Option<Test> {
             found.at(at, "is a text of at least one character");
             None
         }
-        Json::String(text) => {
-            checked(values::short(text), at, found).map(|text| Test::Contains(text.to_owned()))
-        }
+        Json::String(text) => checked(values::short(text), at, found).map(|text| Test::Contains(text.to_owned())),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
             found.at(at, "is a string");
             None
@@ -117,9 +115,7 @@ fn below(one: &Value, other: &Value) -> bool {
         (Value::Int(one), Value::Int(other)) | (Value::Timestamp(one), Value::Timestamp(other)) => one < other,
         (Value::Float(one), Value::Float(other)) => one < other,
         (Value::Text(one), Value::Text(other)) => one < other,
-        (Value::Decimal { unscaled: a, scale: s }, Value::Decimal { unscaled: b, scale: t }) => {
-            less(*a, *s, *b, *t)
-        }
+        (Value::Decimal { unscaled: a, scale: s }, Value::Decimal { unscaled: b, scale: t }) => less(*a, *s, *b, *t),
         _ => false,
     }
 }

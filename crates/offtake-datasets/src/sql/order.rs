@@ -70,7 +70,8 @@ impl Order {
     /// The terms of ORDER BY. NULLs come first ascending, last descending.
     pub(super) fn terms(&self) -> String {
         let direction = if self.descending { " DESC" } else { "" };
-        let terms: Vec<String> = self.expression.iter().chain(&self.keys).map(|term| format!("{term}{direction}")).collect();
+        let terms: Vec<String> =
+            self.expression.iter().chain(&self.keys).map(|term| format!("{term}{direction}")).collect();
         terms.join(", ")
     }
 

@@ -12,8 +12,7 @@ use proptest::prelude::*;
 
 use crate::fixture::{Bench, Item, everything, org};
 
-const NOTES: [&str; 9] =
-    ["", "alpha", "ALPHA beta", "100%", "100_", "a\0b", "Straße 🦀", "a%", "back\\slash"];
+const NOTES: [&str; 9] = ["", "alpha", "ALPHA beta", "100%", "100_", "a\0b", "Straße 🦀", "a%", "back\\slash"];
 
 fn items() -> impl Strategy<Value = Vec<Item>> {
     let identity = (0..2_i64, 0..12_u8, 0..3_u8);
@@ -113,9 +112,7 @@ fn wanted(value: &Value) -> Cell {
         Value::Int(int) | Value::Timestamp(int) => Cell::Number((*int).into()),
         Value::Bool(truth) => Cell::Number((*truth).into()),
         Value::Float(float) => Cell::Double(*float),
-        Value::Decimal { unscaled, scale } => {
-            Cell::Number(unscaled * 10_i128.pow(u32::try_from(7 - scale).unwrap()))
-        }
+        Value::Decimal { unscaled, scale } => Cell::Number(unscaled * 10_i128.pow(u32::try_from(7 - scale).unwrap())),
         Value::Null => unreachable!(),
     }
 }

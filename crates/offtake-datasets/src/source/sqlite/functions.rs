@@ -26,9 +26,8 @@ fn contains(ctx: &Context<'_>, drift: &Drift) -> Result<Option<bool>> {
     match ctx.get_raw(0) {
         ValueRef::Null => Ok(None),
         ValueRef::Text(text) => {
-            let finder = ctx.get_or_create_aux(1, |needle| {
-                needle.as_bytes().map(|needle| Finder::new(needle).into_owned())
-            })?;
+            let finder =
+                ctx.get_or_create_aux(1, |needle| needle.as_bytes().map(|needle| Finder::new(needle).into_owned()))?;
             Ok(Some(finder.find(&text.to_ascii_lowercase()).is_some()))
         }
         other => Err(drift.found(format!("a column that is searched for text holds {}", describe(other)))),
@@ -54,9 +53,9 @@ fn decimal(ctx: &Context<'_>, drift: &Drift) -> Result<Option<Vec<u8>>> {
     let scale: i8 = ctx.get(1)?;
     match plain::decimal(value, scale) {
         Some(unscaled) => Ok(Some(ordered_bytes(unscaled).to_vec())),
-        None => Err(drift.found(format!(
-            "a decimal column holds {}, which is no number of {scale} decimals",
-            describe(value)
-        ))),
+        None => {
+            Err(drift
+                .found(format!("a decimal column holds {}, which is no number of {scale} decimals", describe(value))))
+        }
     }
 }

@@ -34,7 +34,7 @@ use crate::sql::Statements;
 
 pub use cells::arrow_type;
 use pool::Pool;
-use session::{Scope, Session};
+pub(crate) use session::{Scope, Session};
 use snapshot::Snapshots;
 
 /// Connections for counts, pages and plans; ranges have their own.
@@ -122,7 +122,10 @@ impl Task {
 
     fn sequence(&self) -> Result<&str> {
         self.relation.sequence.as_deref().ok_or_else(|| {
-            Error::new(ErrorKind::Internal, format!("the dataset {} is append-only and has no sequence", self.schema.name))
+            Error::new(
+                ErrorKind::Internal,
+                format!("the dataset {} is append-only and has no sequence", self.schema.name),
+            )
         })
     }
 }

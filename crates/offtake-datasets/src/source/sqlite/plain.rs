@@ -18,7 +18,11 @@ pub(super) fn micros(value: ValueRef<'_>) -> Option<i64> {
 }
 
 fn in_utc(text: &str) -> Option<Timestamp> {
-    let civil = if text.len() == 10 { text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()) } else { text.parse::<DateTime>().ok()? };
+    let civil = if text.len() == 10 {
+        text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight())
+    } else {
+        text.parse::<DateTime>().ok()?
+    };
     TimeZone::UTC.to_timestamp(civil).ok()
 }
 

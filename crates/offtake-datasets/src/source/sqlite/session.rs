@@ -28,14 +28,14 @@ const LONGEST: i32 = 1_000_000_000;
 
 /// What the named parameters stand for.
 #[derive(Debug, Clone)]
-pub(super) struct Scope {
-    pub(super) org: String,
-    pub(super) cutoff: Option<i64>,
+pub(crate) struct Scope {
+    pub(crate) org: String,
+    pub(crate) cutoff: Option<i64>,
 }
 
 /// A connection with what it needs to read datasets.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     conn: Connection,
     drift: Drift,
     tables: bool,
@@ -44,7 +44,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Opens the file for reading only; it must be there.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let unavailable = |cause: rusqlite::Error| {
             Error::new(ErrorKind::SourceUnavailable, format!("the database {} cannot be opened", path.display()))
@@ -61,15 +61,13 @@ impl Session {
     }
 
     /// The connection itself, for looking at the schema.
-    pub(super) fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.conn
     }
 
     /// From now on statements stop soon after `cancelled` is set.
     pub(super) fn watch(&self, cancelled: Arc<AtomicBool>) -> Result<()> {
-        self.checked(
-            self.conn.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancelled.load(Ordering::Relaxed))),
-        )
+        self.checked(self.conn.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancelled.load(Ordering::Relaxed))))
     }
 
     /// Nobody watches any more.
@@ -101,7 +99,7 @@ impl Session {
     }
 
     /// Runs a statement that yields one number.
-    pub(super) fn number(&self, sql: &str) -> Result<i64> {
+    pub(crate) fn number(&self, sql: &str) -> Result<i64> {
         self.checked(self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)))
     }
 
@@ -115,7 +113,7 @@ impl Session {
     }
 
     /// Puts the identities of the query's selection where its statements look for them.
-    pub(super) fn load(&mut self, statements: &Statements<'_>) -> Result<()> {
+    pub(crate) fn load(&mut self, statements: &Statements<'_>) -> Result<()> {
         self.loaded = true;
         let (table, ids) = match &statements.query.chosen {
             Chosen::All => return Ok(()),
@@ -138,8 +136,7 @@ impl Session {
     pub(super) fn load_sampled(&mut self, statements: &Statements<'_>, keys: &[Vec<Value>]) -> Result<()> {
         let operands = statements.schema.key.iter().map(|column| statements.operand(column));
         let affinities = operands.map(|operand| Ok(operand?.key_affinity())).collect::<Result<Vec<_>>>()?;
-        let rows =
-            keys.iter().map(|key| key.iter().map(crate::sql::key_value).collect::<Result<Vec<_>>>().map(Some));
+        let rows = keys.iter().map(|key| key.iter().map(crate::sql::key_value).collect::<Result<Vec<_>>>().map(Some));
         self.fill("sampled", 'k', &affinities, rows)
     }
 
@@ -178,7 +175,7 @@ impl Session {
     }
 
     /// Forgets selections, so that the connection can serve somebody else.
-    pub(super) fn clear(&mut self) -> Result<()> {
+    pub(crate) fn clear(&mut self) -> Result<()> {
         self.end()?;
         self.unwatch()?;
         self.loaded = false;
@@ -205,7 +202,12 @@ impl Session {
     }
 
     /// Runs `sql` and reads its only row.
-    pub(super) fn one<T>(&self, sql: &Sql, scope: &Scope, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<T> {
+    pub(super) fn one<T>(
+        &self,
+        sql: &Sql,
+        scope: &Scope,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         self.query(sql, scope, |rows| match rows.next()? {
             Some(row) => self.checked(read(row)),
             None => Err(Error::new(ErrorKind::Internal, "a statement that yields one row yielded none")),
@@ -226,7 +228,10 @@ impl Session {
         let free = (1..=statement.parameter_count()).filter(|index| Some(*index) != org && Some(*index) != cutoff);
         let free: Vec<usize> = free.collect();
         if free.len() != sql.params.len() {
-            return Err(Error::new(ErrorKind::Internal, format!("a statement has other parameters than bound: {}", sql.text)));
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("a statement has other parameters than bound: {}", sql.text),
+            ));
         }
         for (index, value) in free.into_iter().zip(&sql.params) {
             self.checked(statement.raw_bind_parameter(index, value))?;
@@ -235,7 +240,7 @@ impl Session {
     }
 
     /// The lines of EXPLAIN QUERY PLAN.
-    pub(super) fn explain(&self, sql: &Sql, scope: &Scope) -> Result<Vec<String>> {
+    pub(crate) fn explain(&self, sql: &Sql, scope: &Scope) -> Result<Vec<String>> {
         let explained = Sql { text: format!("EXPLAIN QUERY PLAN {}", sql.text), params: sql.params.clone() };
         self.query(&explained, scope, |rows| {
             let mut lines = Vec::new();

@@ -1,0 +1,273 @@
+//! One configured dataset, compiled to its schema and its relation.
+
+use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Limits, RowsMode};
+use offtake_model::permission::Permission;
+use offtake_model::query::Chosen;
+
+use super::columns::{self, names};
+use super::source::{Live, Shape, explained, quoted};
+use super::{DatasetConfig, NAMES, Wrong, filters, is_name};
+use crate::relation::{Relation, Stored};
+use crate::sql::Statements;
+
+/// Names that the paths of the API use for something else, and those of the built-in datasets.
+const TAKEN: [&str; 5] = ["jobs", "statistics", "spans", "traces", "prompts"];
+/// What `tenant` says aloud where there is none.
+const NO_TENANT: &str = "none";
+const MOST_IDENTITIES: usize = 10_000;
+const MOST_DAYS: u32 = 36_525;
+
+/// `None` if something is wrong with it, which is told.
+pub(super) fn compile(
+    name: &str,
+    config: &DatasetConfig,
+    live: &mut Live,
+    wrong: &mut Wrong,
+) -> Option<(DatasetSchema, Relation)> {
+    let before = wrong.len();
+    let at = format!("datasets.{name}");
+    if TAKEN.contains(&name) {
+        wrong.at(&at, "this name is taken");
+    } else if !is_name(name) {
+        wrong.at(&at, NAMES);
+    }
+    let shape = shape(&at, config, live, wrong)?;
+    let (columns, stored) = columns::compile(&at, &shape.columns, &config.columns, wrong);
+    let schema = DatasetSchema {
+        name: name.to_owned(),
+        title: config.title.clone().unwrap_or_else(|| name.to_owned()),
+        permission: Permission::Dataset(name.to_owned()),
+        filters: filters::compile(&at, &columns, &config.filters, wrong),
+        default_columns: config
+            .default_columns
+            .clone()
+            .unwrap_or_else(|| columns.iter().map(|column| column.name.clone()).collect()),
+        columns,
+        key: config.key.clone(),
+        identity: config.identity.clone().unwrap_or_else(|| config.key.clone()),
+        time: config.time.clone(),
+        rows: config.rows,
+        limits: limits(&at, config, wrong),
+    };
+    let mut checked = Checked { at: &at, config, schema: &schema, shape: &shape, wrong };
+    checked.named_columns();
+    let (tenant, sequence) = (checked.tenant(), checked.sequence());
+    if wrong.len() > before {
+        return None;
+    }
+    let expression = |column: &str| format!("t.{}", quoted(column));
+    let relation = Relation {
+        columns: schema.columns.iter().map(|column| (column.name.clone(), expression(&column.name))).collect(),
+        stored,
+        tenant,
+        cutoff: sequence.as_ref().map(|column| format!("{} <= :cutoff", expression(column))),
+        sequence: sequence
+            .map(|column| format!("SELECT coalesce(max({}), 0) FROM {}", expression(&column), shape.from)),
+        lookup: None,
+        from: shape.from.clone(),
+    };
+    let relation = against_rows(&at, &schema, relation, &shape, live, wrong);
+    (wrong.len() == before).then_some((schema, relation))
+}
+
+fn shape(at: &str, config: &DatasetConfig, live: &Live, wrong: &mut Wrong) -> Option<Shape> {
+    match (&config.table, &config.query) {
+        (Some(table), None) => match live.table(table) {
+            Ok(Some(shape)) => return Some(shape),
+            Ok(None) => wrong.at(&format!("{at}.table"), format!("the source has no table {table:?}")),
+            Err(error) => wrong.at(&format!("{at}.table"), format!("cannot be read: {error}")),
+        },
+        (None, Some(query)) => match live.query(query) {
+            Ok(shape) => return Some(shape),
+            Err(error) => wrong.at(&format!("{at}.query"), format!("cannot be read: {error}")),
+        },
+        (None, None) => wrong.at(at, "a dataset has a table or a query"),
+        (Some(_), Some(_)) => wrong.at(at, "a dataset has a table or a query, not both"),
+    }
+    None
+}
+
+fn limits(at: &str, config: &DatasetConfig, wrong: &mut Wrong) -> Limits {
+    let limits = config.limits;
+    if limits.rows == Some(0) {
+        wrong.at(&format!("{at}.limits.rows"), "is at least 1; leave it out for no limit");
+    }
+    if !(1..=MOST_DAYS).contains(&limits.days) {
+        wrong.at(&format!("{at}.limits.days"), format!("is from 1 to {MOST_DAYS}"));
+    }
+    if !(1..=MOST_IDENTITIES).contains(&limits.identities) {
+        wrong.at(&format!("{at}.limits.identities"), format!("is from 1 to {MOST_IDENTITIES}"));
+    }
+    Limits { rows: limits.rows, days: limits.days, identities: limits.identities }
+}
+
+struct Checked<'a> {
+    at: &'a str,
+    config: &'a DatasetConfig,
+    schema: &'a DatasetSchema,
+    shape: &'a Shape,
+    wrong: &'a mut Wrong,
+}
+
+impl Checked<'_> {
+    /// A column that the configuration names at `path`.
+    fn column(&mut self, path: &str, name: &str) -> Option<&Column> {
+        let column = self.schema.column(name);
+        // One whose type is not known has been complained about already.
+        if column.is_none() && !self.shape.columns.iter().any(|declared| declared.name == name) {
+            let detail = format!("there is no column {name:?}; there are: {}", names(&self.shape.columns));
+            self.wrong.at(&format!("{}.{path}", self.at), detail);
+        }
+        column
+    }
+
+    fn named_columns(&mut self) {
+        let schema = self.schema;
+        for (path, list) in
+            [("key", &schema.key), ("identity", &schema.identity), ("default_columns", &schema.default_columns)]
+        {
+            if list.is_empty() {
+                self.wrong.at(&format!("{}.{path}", self.at), "names at least one column");
+            }
+            for (index, name) in list.iter().enumerate() {
+                if list[..index].contains(name) {
+                    self.wrong.at(&format!("{}.{path}", self.at), format!("names {name} twice"));
+                }
+                let ty = self.column(path, name).map(|column| column.ty);
+                if path != "default_columns" {
+                    self.ordered(path, name, ty);
+                }
+            }
+        }
+        if let Some(time) = &schema.time
+            && let Some(ty) = self.column("time", time).map(|column| column.ty)
+            && ty != ColumnType::Timestamp
+        {
+            let detail =
+                format!("{time} is of type {}; say columns.{time}.type = \"timestamp\" if it is one", ty.name());
+            self.wrong.at(&format!("{}.time", self.at), detail);
+        }
+        self.unique();
+    }
+
+    /// Keys are compared as they are stored, so their stored form must have one order and one spelling.
+    fn ordered(&mut self, path: &str, name: &str, ty: Option<ColumnType>) {
+        if let Some(ty) = ty
+            && !matches!(ty, ColumnType::Text | ColumnType::Int64 | ColumnType::Bool | ColumnType::Timestamp)
+        {
+            let detail = format!("{name} is of type {}; texts, integers and timestamps can name a row", ty.name());
+            self.wrong.at(&format!("{}.{path}", self.at), detail);
+        }
+    }
+
+    fn unique(&mut self) {
+        let Some(unique) = &self.shape.unique else { return };
+        let fixed = |column: &String| self.schema.key.contains(column) || *column == self.config.tenant;
+        if !unique.iter().any(|columns| columns.iter().all(fixed)) {
+            let detail =
+                "the table has no primary key or unique index of these columns: rows with equal keys would be lost";
+            self.wrong.at(&format!("{}.key", self.at), detail);
+        }
+    }
+
+    fn tenant(&mut self) -> Option<String> {
+        let name = self.config.tenant.as_str();
+        if name == NO_TENANT {
+            return None;
+        }
+        let ty = self.column("tenant", name)?.ty;
+        let column = format!("t.{}", quoted(name));
+        match ty {
+            // Whatever the column's own collation: "Acme" is not "acme".
+            ColumnType::Text => Some(format!("{column} = :org COLLATE BINARY")),
+            // SQLite would find 42 equal to "42.0"; an organization has one spelling.
+            ColumnType::Int64 => Some(format!("{column} = CAST(:org AS INTEGER) AND CAST({column} AS TEXT) = :org")),
+            ColumnType::Float64
+            | ColumnType::Bool
+            | ColumnType::Decimal { .. }
+            | ColumnType::Timestamp
+            | ColumnType::Json => {
+                let detail = format!("{name} is of type {}; an organization is a text or an integer", ty.name());
+                self.wrong.at(&format!("{}.tenant", self.at), detail);
+                None
+            }
+        }
+    }
+
+    fn sequence(&mut self) -> Option<String> {
+        let path = format!("{}.sequence", self.at);
+        match (self.config.rows, &self.config.sequence) {
+            (RowsMode::Mutable, None) => None,
+            (RowsMode::Mutable, Some(_)) => {
+                self.wrong.at(&path, "belongs to rows = \"append_only\"");
+                None
+            }
+            (RowsMode::AppendOnly, None) => {
+                self.wrong
+                    .at(&path, "is needed where rows are append_only: an integer column that grows with every commit");
+                None
+            }
+            (RowsMode::AppendOnly, Some(name)) => {
+                let ty = self.column("sequence", name)?.ty;
+                if ty != ColumnType::Int64 {
+                    self.wrong.at(&path, format!("{name} is of type {}, not int64", ty.name()));
+                }
+                Some(name.clone())
+            }
+        }
+    }
+}
+
+/// What only the rows and SQLite's planner can tell.
+fn against_rows(
+    at: &str,
+    schema: &DatasetSchema,
+    mut relation: Relation,
+    shape: &Shape,
+    live: &mut Live,
+    wrong: &mut Wrong,
+) -> Relation {
+    for name in &schema.key {
+        if shape.columns.iter().any(|column| &column.name == name && column.never_null) {
+            continue;
+        }
+        match live.has_null(&relation.from, &relation.columns[name]) {
+            Ok(true) => wrong.at(&format!("{at}.key"), format!("{name} is NULL in some rows, which would be lost")),
+            Ok(false) => {}
+            Err(error) => wrong.at(&format!("{at}.key"), error.detail()),
+        }
+    }
+    relation.lookup = lookup(schema, &relation, live);
+    let walked = explained(Chosen::All)
+        .and_then(|query| live.explain_keys(&Statements { schema, relation: &relation, query: &query }));
+    match walked {
+        Ok(lines) if lines.iter().any(|line| line.contains("TEMP B-TREE")) => {
+            let key = schema.key.join(", ");
+            tracing::warn!(
+                dataset = schema.name,
+                "no index yields the rows in the order of the key; one on (tenant, {key}) would make exports faster"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => wrong.at(at, error.detail()),
+    }
+    relation
+}
+
+/// The way from identities to rows, if an index leads there.
+fn lookup(schema: &DatasetSchema, relation: &Relation, live: &mut Live) -> Option<String> {
+    let same = schema.identity.iter().enumerate().map(|(index, name)| {
+        let ty = schema.column(name)?.ty;
+        let stored = relation.stored.get(name).copied().unwrap_or_default();
+        // The identities in the temporary table are in stored form where there is only one.
+        (ty != ColumnType::Timestamp || stored != Stored::Plain)
+            .then(|| format!("{} = c.c{index}", relation.columns[name]))
+    });
+    let same = same.collect::<Option<Vec<_>>>()?.join(" AND ");
+    let lookup = format!("temp.chosen c CROSS JOIN {} ON {same}", relation.from);
+    let tried = Relation { lookup: Some(lookup.clone()), ..relation.clone() };
+    let query = explained(Chosen::Only(Vec::new())).ok()?;
+    let lines = live.explain_lookup(&Statements { schema, relation: &tried, query: &query }).ok()?;
+    let scans = |line: &String| (line.starts_with("SCAN") && line != "SCAN c") || line.contains("AUTOMATIC");
+    (!lines.iter().any(scans)).then_some(lookup)
+}

@@ -1,0 +1,254 @@
+//! Datasets as configuration: the tables `[sources.X]` and `[datasets.X]`, compiled once and checked against the
+//! live source.
+//!
+//! Called at start and by `offtake config check`. Everything that is wrong is told at once, each thing with its path
+//! in the file.
+
+mod check;
+mod columns;
+mod filters;
+mod source;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use offtake_model::clock::SharedClock;
+use offtake_model::dataset::RowsMode;
+use offtake_model::{Error, Result, Violation};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::catalog::Dataset;
+use crate::source::sqlite::SqliteSource;
+
+/// The tables `sources` and `datasets` of `offtake.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatasetsConfig {
+    /// Databases to read from, by name.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// What can be read, by name.
+    pub datasets: BTreeMap<String, DatasetConfig>,
+}
+
+/// `[sources.X]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// `sqlite:PATH`; a relative path begins in the working directory.
+    pub url: String,
+}
+
+/// `[datasets.X]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetConfig {
+    /// For people; the dataset's name unless given.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The name of a source.
+    pub source: String,
+    /// A table or view. Either this or `query`.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// A SELECT whose columns are the dataset's. Either this or `table`.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// The column compared with the principal's organization; `"none"` if every organization may read every row.
+    pub tenant: String,
+    /// The unique columns by which rows are ordered.
+    pub key: Vec<String>,
+    /// The columns by which a user names a row; the key unless given.
+    #[serde(default)]
+    pub identity: Option<Vec<String>>,
+    /// The column that `start_time` and `end_time` speak of.
+    #[serde(default)]
+    pub time: Option<String>,
+    /// `mutable` unless given.
+    #[serde(default = "mutable")]
+    pub rows: RowsMode,
+    /// For `append_only`: an integer column that every newly committed row has a higher value in than all before.
+    #[serde(default)]
+    pub sequence: Option<String>,
+    /// What the source does not say about columns.
+    #[serde(default)]
+    pub columns: BTreeMap<String, ColumnConfig>,
+    /// What requests may narrow by.
+    #[serde(default)]
+    pub filters: BTreeMap<String, FilterConfig>,
+    /// The columns of a file when none are asked for; all unless given.
+    #[serde(default)]
+    pub default_columns: Option<Vec<String>>,
+    /// What requests may ask for at most.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+}
+
+const fn mutable() -> RowsMode {
+    RowsMode::Mutable
+}
+
+/// `columns.X`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ColumnConfig {
+    /// `text`, `int64`, `float64`, `bool`, `decimal(P,S)`, `timestamp` or `json`; as declared unless given.
+    pub r#type: Option<String>,
+    /// Timestamps: `text`, `seconds`, `milliseconds`, `microseconds`. Decimals: `number`, `scaled`.
+    pub stored: Option<String>,
+    /// For people; the name unless given.
+    pub label: Option<String>,
+    /// Whether it holds what not everybody may see.
+    pub sensitive: bool,
+}
+
+/// `filters.X`: an operator, or `{ column = …, op = … }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilterConfig {
+    /// The columns; the filter's own name if there are none.
+    pub columns: Vec<String>,
+    /// `in`, `eq`, `range`, `min`, `max` or `contains`.
+    pub op: String,
+}
+
+/// `limits`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// The most rows of an export; no limit unless given.
+    pub rows: Option<u64>,
+    /// The longest window, in days.
+    pub days: u32,
+    /// The most identities in a selection.
+    pub identities: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { rows: None, days: 365, identities: 10_000 }
+    }
+}
+
+impl<'de> Deserialize<'de> for FilterConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FilterVisitor)
+    }
+}
+
+struct FilterVisitor;
+
+impl<'de> Visitor<'de> for FilterVisitor {
+    type Value = FilterConfig;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an operator, or a table with column and op")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, op: &str) -> Result<FilterConfig, E> {
+        Ok(FilterConfig { columns: Vec::new(), op: op.to_owned() })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FilterConfig, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            column: Option<String>,
+            #[serde(default)]
+            columns: Vec<String>,
+            op: String,
+        }
+        let Table { column, mut columns, op } = Table::deserialize(MapAccessDeserializer::new(map))?;
+        columns.extend(column);
+        Ok(FilterConfig { columns, op })
+    }
+}
+
+impl DatasetsConfig {
+    /// Compiles the configured datasets and checks them against their sources.
+    ///
+    /// # Errors
+    /// `invalid_request` with everything that is wrong, each with its path.
+    pub fn compile(&self, clock: &SharedClock) -> Result<Vec<Dataset>> {
+        let mut wrong = Wrong::default();
+        for name in self.sources.keys().filter(|name| !is_name(name)) {
+            wrong.at(&format!("sources.{name}"), NAMES);
+        }
+        for (name, dataset) in &self.datasets {
+            if !self.sources.contains_key(&dataset.source) {
+                let known = self.sources.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let detail = format!("there is no source {:?}; there are: {known}", dataset.source);
+                wrong.at(&format!("datasets.{name}.source"), detail);
+            }
+        }
+        let mut datasets = Vec::new();
+        for (source, config) in &self.sources {
+            let theirs = self.datasets.iter().filter(|(_, dataset)| &dataset.source == source);
+            datasets.extend(compile_source(source, config, theirs, clock, &mut wrong));
+        }
+        wrong.or(datasets)
+    }
+}
+
+fn compile_source<'a>(
+    name: &str,
+    config: &SourceConfig,
+    datasets: impl Iterator<Item = (&'a String, &'a DatasetConfig)>,
+    clock: &SharedClock,
+    wrong: &mut Wrong,
+) -> Vec<Dataset> {
+    let at = format!("sources.{name}.url");
+    let Some(path) = source::path(&config.url) else {
+        wrong.at(&at, "is sqlite:PATH; other databases cannot be read yet");
+        return Vec::new();
+    };
+    let opened = source::Live::open(&path);
+    let mut live = match opened {
+        Ok(live) => live,
+        Err(error) => {
+            wrong.at(&at, error.detail());
+            return Vec::new();
+        }
+    };
+    let compiled: Vec<_> =
+        datasets.filter_map(|(name, config)| check::compile(name, config, &mut live, wrong)).collect();
+    drop(live);
+    let relations = compiled.iter().map(|(schema, relation)| (schema.name.clone(), relation.clone())).collect();
+    match SqliteSource::new(&path, Arc::clone(clock), relations) {
+        Ok(source) => compiled
+            .into_iter()
+            .map(|(schema, _)| Dataset { schema: Arc::new(schema), source: source.clone() })
+            .collect(),
+        Err(error) => {
+            wrong.at(&at, error.detail());
+            Vec::new()
+        }
+    }
+}
+
+const NAMES: &str = "names begin with a lower-case letter and have lower-case letters, digits and underscores";
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.len() <= 63
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// What was found wrong so far, by path in the file.
+#[derive(Debug, Default)]
+struct Wrong(Vec<Violation>);
+
+impl Wrong {
+    fn at(&mut self, path: &str, detail: impl Into<String>) {
+        self.0.push(Violation::at(path, format!("{path}: {}", detail.into())));
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn or<T>(self, good: T) -> Result<T> {
+        if self.0.is_empty() { Ok(good) } else { Err(Error::invalid(self.0)) }
+    }
+}
