@@ -48,9 +48,9 @@ CREATE INDEX jobs_of_org ON jobs (org, id);
 CREATE INDEX jobs_of_owner ON jobs (org, owner, id);
 CREATE INDEX jobs_of_request ON jobs (org, request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX jobs_due ON jobs (run_at, id) WHERE status = 'pending';
-CREATE INDEX jobs_leased ON jobs (lease_until) WHERE status = 'processing';
+CREATE INDEX jobs_leased ON jobs (lease_until, id) WHERE status = 'processing';
 CREATE INDEX jobs_resting ON jobs (completed_at) WHERE completed_at IS NOT NULL;
-CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE status = 'completed';
 
 -- Apart from the jobs, because they can be large (10,000 identities, thousands of cuts) and a heartbeat
 -- rewrites the whole row of its job.
@@ -82,7 +82,7 @@ CREATE TABLE artifacts (
 ) STRICT;
 
 CREATE INDEX artifacts_of_job ON artifacts (job);
-CREATE INDEX artifacts_alive ON artifacts (state) WHERE state <> 'deleted';
+CREATE INDEX artifacts_in_state ON artifacts (state, id);
 -- At most one file of a job is for its owner.
 CREATE UNIQUE INDEX artifacts_ready ON artifacts (job) WHERE state = 'ready';
 
@@ -112,4 +112,4 @@ CREATE TABLE performance (
     peak_memory     INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX performance_of_org ON performance (org, completed_at);
+CREATE INDEX performance_of_org ON performance (org, completed_at, job);

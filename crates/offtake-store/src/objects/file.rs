@@ -28,8 +28,16 @@ pub struct FileObjects {
 #[derive(Debug)]
 struct Target {
     path: PathBuf,
-    /// The object that is the target now. What was at the path before is no object of ours.
-    finished: Mutex<Option<ObjectKey>>,
+    /// What was at the path before is no object of ours.
+    finished: Mutex<Option<Finished>>,
+}
+
+/// The object that is the target now.
+#[derive(Debug)]
+struct Finished {
+    key: ObjectKey,
+    /// What was put beside it.
+    beside: Vec<PathBuf>,
 }
 
 impl FileObjects {
@@ -40,7 +48,7 @@ impl FileObjects {
 }
 
 impl Target {
-    fn finished(&self) -> MutexGuard<'_, Option<ObjectKey>> {
+    fn finished(&self) -> MutexGuard<'_, Option<Finished>> {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,7 +72,7 @@ impl Target {
     /// Where a finished object or one beside it is, if it is ours.
     fn ready(&self, key: &ObjectKey) -> Option<PathBuf> {
         let finished = self.finished();
-        let suffix = key.as_str().strip_prefix(finished.as_ref()?.as_str())?;
+        let suffix = key.as_str().strip_prefix(finished.as_ref()?.key.as_str())?;
         match suffix.strip_prefix('.') {
             Some(suffix) => Some(self.with_suffix(suffix)),
             None => suffix.is_empty().then(|| self.path.clone()),
@@ -96,6 +104,9 @@ impl Objects for FileObjects {
         })?;
         let mut part = OsString::from(&path);
         part.push(".part");
+        if let Some(finished) = self.target.finished().as_mut() {
+            finished.beside.push(path.clone());
+        }
         blocking(move || {
             disk::replace(&path, Path::new(&part), &bytes).map_err(|cause| failure::disk("written", &path, cause))
         })
@@ -122,10 +133,9 @@ impl Objects for FileObjects {
         blocking(move || {
             absent_is_fine(std::fs::remove_file(&staged)).map_err(|cause| failure::disk("deleted", &staged, cause))?;
             let mut finished = target.finished();
-            if finished.as_ref() == Some(&key) {
-                let path = &target.path;
+            let ours = finished.take_if(|finished| finished.key == key);
+            for path in ours.iter().flat_map(|ours| ours.beside.iter().chain([&target.path])) {
                 absent_is_fine(std::fs::remove_file(path)).map_err(|cause| failure::disk("deleted", path, cause))?;
-                *finished = None;
             }
             Ok(())
         })
@@ -169,7 +179,7 @@ impl Upload for FileUpload {
             let path = &target.path;
             let mut finished = target.finished();
             std::fs::rename(&staged, path).map_err(|cause| failure::disk("published", path, cause))?;
-            *finished = Some(key);
+            *finished = Some(Finished { key, beside: Vec::new() });
             disk::sync_parent(path).map_err(|cause| failure::disk("published", path, cause))
         })
         .await

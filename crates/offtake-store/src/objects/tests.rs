@@ -221,8 +221,9 @@ async fn deleting_spares_a_file_that_is_not_ours() {
     objects.delete(&key("1")).await.unwrap();
     assert_eq!(tree(folder.path()), ["rows.csv"]);
     objects.begin(&key("2")).await.unwrap().finish().await.unwrap();
+    objects.put(&key("2").beside("receipt.json"), Bytes::from_static(b"{}")).await.unwrap();
     objects.delete(&key("1")).await.unwrap();
-    assert_eq!(tree(folder.path()), ["rows.csv"], "another key");
+    assert_eq!(tree(folder.path()), ["rows.csv", "rows.csv.receipt.json"], "another key");
     objects.delete(&key("2")).await.unwrap();
     assert_eq!(tree(folder.path()), [""; 0], "cancelled before it was published");
 }

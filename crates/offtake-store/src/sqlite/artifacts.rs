@@ -3,7 +3,7 @@
 use offtake_model::ErrorKind;
 use offtake_model::id::{ArtifactId, JobId};
 use offtake_model::job::{JobStatus, Transition};
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, Row, params};
 
 use super::fault::{Fault, Sql, internal, refuse};
 use super::leases::{self, Hold};
@@ -11,6 +11,21 @@ use super::{requests, rows};
 use crate::artifacts::{Artifact, ArtifactState, NewArtifact};
 use crate::jobs::JobScope;
 use crate::objects::ObjectKey;
+
+/// Files whose time is over. The plus keeps SQLite from walking through every ready file to find them.
+pub(super) const EXPIRE_DUE: &str = "UPDATE artifacts SET state = 'expired'
+     WHERE +state = 'ready' AND job IN (SELECT id FROM jobs WHERE status = 'completed' AND expires_at <= ?1)";
+
+/// Staged bytes have two users: the attempt that writes them, and a later one that copies what a checkpoint
+/// counts. Both may be alive at once, with different artifacts, until the later one has a checkpoint of its own.
+pub(super) const DISPOSABLE: &str = "SELECT artifacts.* FROM artifacts JOIN jobs ON jobs.id = artifacts.job
+     WHERE state IN ('staged', 'expired')
+       AND (state = 'expired'
+            OR NOT (jobs.status = 'processing' AND jobs.attempt = artifacts.attempt)
+               AND NOT (EXISTS (SELECT 1 FROM job_checkpoints WHERE artifact = artifacts.id)
+                        AND (jobs.status IN ('pending', 'processing')
+                             OR jobs.status = 'failed' AND (expires_at IS NULL OR expires_at > ?1))))
+     ORDER BY artifacts.id LIMIT ?2";
 
 pub(super) fn stage(tx: &Connection, hold: Hold, new: &NewArtifact) -> Sql<Artifact> {
     leases::held(tx, hold)?;
@@ -74,27 +89,22 @@ pub(super) fn expire_now(tx: &Connection, now: i64, scope: &JobScope, job: JobId
 }
 
 pub(super) fn expire_due(tx: &Connection, now: i64) -> Sql<u64> {
-    let expired = tx
-        .prepare_cached(
-            "UPDATE artifacts SET state = 'expired'
-             WHERE state = 'ready' AND job IN (SELECT id FROM jobs WHERE expires_at <= ?1)",
-        )?
-        .execute([now])?;
+    let expired = tx.prepare_cached(EXPIRE_DUE)?.execute([now])?;
     Ok(expired as u64)
 }
 
-/// Staged bytes have two users: the attempt that writes them, and a later one that copies what a checkpoint
-/// counts. Both may be alive at once, with different artifacts, until the later one has a checkpoint of its own.
+/// Artifacts whose bytes are of no more use.
 pub(super) fn disposable(connection: &Connection, now: i64, limit: u32) -> Sql<Vec<Artifact>> {
-    let sql = "SELECT artifacts.* FROM artifacts JOIN jobs ON jobs.id = artifacts.job
-               WHERE artifacts.state = 'expired'
-                  OR (artifacts.state = 'staged'
-                      AND NOT (jobs.status = 'processing' AND jobs.attempt = artifacts.attempt)
-                      AND NOT (EXISTS (SELECT 1 FROM job_checkpoints WHERE artifact = artifacts.id)
-                               AND (jobs.status IN ('pending', 'processing')
-                                    OR (jobs.status = 'failed' AND (jobs.expires_at IS NULL OR jobs.expires_at > ?1)))))
-               ORDER BY artifacts.id LIMIT ?2";
-    rows::all(connection, sql, params![now, limit], rows::artifact)
+    let readable = |row: &Row<'_>| match rows::artifact(row) {
+        // One row that cannot be read must not keep the bytes of all others.
+        Err(Fault::Decided(error)) => {
+            tracing::error!(%error, "the bytes of an artifact stay, because its row cannot be read");
+            Ok(None)
+        }
+        artifact => artifact.map(Some),
+    };
+    let artifacts = rows::all(connection, DISPOSABLE, params![now, limit], readable)?;
+    Ok(artifacts.into_iter().flatten().collect())
 }
 
 pub(super) fn mark_deleted(tx: &Connection, id: ArtifactId) -> Sql<()> {

@@ -29,19 +29,18 @@ impl From<&Lease> for Hold {
     }
 }
 
+/// The oldest due job that a worker may take.
+pub(super) const NEXT_DUE: &str = "SELECT id FROM jobs
+     WHERE status = 'pending' AND run_at <= ?1 AND (pinned_to = ?2 OR (pinned_to IS NULL AND NOT ?3))
+     ORDER BY run_at, id LIMIT 1";
+
 /// Whether [`claim`] would find a job; asked first, because it needs no write lock.
 pub(super) fn is_due(connection: &Connection, now: i64, worker: &WorkerName, pinned_only: bool) -> Sql<bool> {
     Ok(next_due(connection, now, worker, pinned_only)?.is_some())
 }
 
 fn next_due(connection: &Connection, now: i64, worker: &WorkerName, pinned_only: bool) -> Sql<Option<String>> {
-    rows::scalar(
-        connection,
-        "SELECT id FROM jobs
-         WHERE status = 'pending' AND run_at <= ?1 AND (pinned_to = ?2 OR (pinned_to IS NULL AND NOT ?3))
-         ORDER BY run_at, id LIMIT 1",
-        params![now, worker.0, pinned_only],
-    )
+    rows::scalar(connection, NEXT_DUE, params![now, worker.0, pinned_only])
 }
 
 pub(super) fn claim(
@@ -53,7 +52,7 @@ pub(super) fn claim(
 ) -> Sql<Option<Claimed>> {
     let next = JobStatus::Pending.after(Transition::Claim)?;
     while let Some(id) = next_due(tx, now, worker, pinned_only)? {
-        let (attempt, fence): (u32, i64) = tx
+        let (attempt, fence): (i64, i64) = tx
             .prepare_cached(
                 "UPDATE jobs SET status = ?2, attempt = attempt + 1, fence = fence + 1, worker = ?3, lease_until = ?4,
                                  started_at = coalesce(started_at, max(?5, created_at)), rows_per_second = 0,
@@ -73,7 +72,8 @@ pub(super) fn claim(
     Ok(None)
 }
 
-fn claimed(tx: &Connection, id: &str, worker: &WorkerName, attempt: u32, fence: i64) -> Sql<Claimed> {
+fn claimed(tx: &Connection, id: &str, worker: &WorkerName, attempt: i64, fence: i64) -> Sql<Claimed> {
+    let attempt = u32::try_from(attempt).map_err(|_| internal(format!("job {id}: attempt {attempt} is none")))?;
     let job = rows::first(tx, &format!("{} WHERE jobs.id = ?1", rows::JOBS), [id], rows::job)?
         .ok_or_else(|| internal(format!("job {id} is gone from the job store")))?;
     let plan: Option<Plan> =
@@ -101,15 +101,16 @@ fn park(tx: &Connection, now: i64, id: &str, error: &offtake_model::Error) -> Sq
 
 /// How a lease stands.
 pub(super) fn signal(connection: &Connection, hold: Hold) -> Sql<Signal> {
-    let row: Option<(String, u32, i64)> = connection
+    let row: Option<(String, i64, i64)> = connection
         .prepare_cached("SELECT status, attempt, fence FROM jobs WHERE id = ?1")?
         .query_row([hold.job.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
+    let held = i64::from(hold.attempt);
     Ok(match row {
-        Some((_, attempt, fence)) if attempt == hold.attempt && fence == hold.fence => Signal::Continue,
+        Some((_, attempt, fence)) if attempt == held && fence == hold.fence => Signal::Continue,
         // One step further than the lease: it was the cancel that voided it, and the clean-up is this worker's.
         Some((status, attempt, fence))
-            if status == JobStatus::Cancelled.name() && attempt == hold.attempt && fence == hold.fence + 1 =>
+            if status == JobStatus::Cancelled.name() && attempt == held && fence == hold.fence + 1 =>
         {
             Signal::Cancelled
         }

@@ -12,6 +12,10 @@ use crate::jobs::{QueueDepth, WorkerName};
 /// Rows deleted in one transaction, so that a large clean-up does not keep the others waiting.
 pub(super) const PRUNED_AT_ONCE: u32 = 500;
 
+/// Jobs whose lease ran out.
+pub(super) const OVERDUE: &str =
+    "SELECT id, deaths FROM jobs WHERE status = 'processing' AND lease_until < ?1 ORDER BY lease_until, id";
+
 /// Which jobs are taken from their workers.
 pub(super) enum Dead {
     /// Those whose lease ran out.
@@ -22,13 +26,8 @@ pub(super) enum Dead {
 
 pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, keep: SignedDuration) -> Sql<Vec<Job>> {
     let id_and_deaths = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let orphans: Vec<(String, u32)> = match dead {
-        Dead::Overdue => rows::all(
-            tx,
-            "SELECT id, deaths FROM jobs WHERE status = 'processing' AND lease_until < ?1 ORDER BY lease_until, id",
-            [now],
-            id_and_deaths,
-        )?,
+    let orphans: Vec<(String, i64)> = match dead {
+        Dead::Overdue => rows::all(tx, OVERDUE, [now], id_and_deaths)?,
         Dead::Of(worker) => rows::all(
             tx,
             "SELECT id, deaths FROM jobs WHERE status = 'processing' AND worker = ?1 ORDER BY lease_until, id",
@@ -38,7 +37,7 @@ pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, ke
     };
     let mut rescued = Vec::with_capacity(orphans.len());
     for (id, deaths) in orphans {
-        if deaths.saturating_add(1) >= max_deaths {
+        if deaths.saturating_add(1) >= i64::from(max_deaths) {
             poison(tx, now, &id, deaths.saturating_add(1), keep)?;
         } else {
             requeue(tx, now, &id)?;
@@ -66,7 +65,7 @@ fn requeue(tx: &Connection, now: i64, id: &str) -> Sql<()> {
     Ok(())
 }
 
-fn poison(tx: &Connection, now: i64, id: &str, deaths: u32, keep: SignedDuration) -> Sql<()> {
+fn poison(tx: &Connection, now: i64, id: &str, deaths: i64, keep: SignedDuration) -> Sql<()> {
     let next = JobStatus::Processing.after(Transition::Fail)?;
     let message = format!("{deaths} workers in a row died on this job before it got any further");
     tx.prepare_cached(
