@@ -1,1 +1,19 @@
 //! The built-in span store: spans come in, and the datasets `spans`, `traces` and `prompts` go out.
+//!
+//! Responsible for decoding OTLP ([`otlp`]), mapping attributes to columns ([`semconv`], [`conventions`]), keeping
+//! spans durably and once ([`store`]), and describing the three datasets ([`datasets`]). Not responsible for
+//! reading them: that is [`crate::source`], like for any other dataset. Called by the server's ingest, by
+//! `import-spans`, and by the catalog.
+
+pub mod conventions;
+pub mod datasets;
+pub mod otlp;
+pub mod semconv;
+pub mod span;
+pub mod store;
+mod traces;
+mod writer;
+
+pub use conventions::Conventions;
+pub use span::{Span, SpanType, StatusCode};
+pub use store::{Appended, SpanStore};

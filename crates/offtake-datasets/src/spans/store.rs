@@ -1,0 +1,163 @@
+//! The span store: a SQLite file, one writer thread, and the source that reads it.
+//!
+//! Responsible for keeping spans durably, once, and in commit order. Called by ingest (`append`) and by the catalog
+//! (`datasets`). Any number of processes may open the same file: SQLite lets one of them write at a time.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use offtake_model::clock::SharedClock;
+use offtake_model::id::OrgId;
+use offtake_model::{Error, ErrorKind, Result};
+use rusqlite::{Connection, TransactionBehavior};
+use rusqlite_migration::{M, Migrations};
+use tokio::sync::{mpsc, oneshot};
+
+use super::datasets;
+use super::span::Span;
+use super::writer::{self, Append};
+
+/// How long a statement waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Appends that may wait for the writer before callers have to.
+const QUEUE: usize = 64;
+
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/spans/01-spans.sql"))];
+
+/// What became of spans that were appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Appended {
+    /// New ones, durable now.
+    pub stored: u64,
+    /// Ones that were there already, and stay as they were.
+    pub duplicates: u64,
+}
+
+/// The built-in span store.
+#[derive(Debug)]
+pub struct SpanStore {
+    /// `None` only while the store is dropped.
+    queue: Option<mpsc::Sender<Append>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl SpanStore {
+    /// Opens the store, creating and migrating what is not there, and starts its writer.
+    ///
+    /// # Errors
+    /// `store_unavailable` if the file cannot be opened or another process keeps it busy; `storage_full`;
+    /// `internal` if it is no span store.
+    pub fn open(path: &Path, clock: SharedClock) -> Result<Arc<Self>> {
+        let connection = connect(path)?;
+        let (queue, appends) = mpsc::channel(QUEUE);
+        let writer = std::thread::Builder::new()
+            .name("span-writer".to_owned())
+            .spawn(move || writer::run(connection, appends))
+            .map_err(|error| {
+                Error::new(ErrorKind::Internal, "the span store's writer thread cannot be started").caused_by(error)
+            })?;
+        Ok(Arc::new(Self { queue: Some(queue), writer: Some(writer) }))
+    }
+
+    /// Adds spans of an organization; the first with an identity wins. They are durable when this returns. Appends
+    /// that wait at the same time share a commit; when too many wait, this waits too.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether the spans are stored: all or none are.
+    ///
+    /// # Errors
+    /// `storage_full`; `store_unavailable` if another process writes for longer than ten seconds. Nothing of the
+    /// append is stored then.
+    pub async fn append(&self, org: &OrgId, spans: Vec<Span>) -> Result<Appended> {
+        if spans.is_empty() {
+            return Ok(Appended::default());
+        }
+        let (reply, answer) = oneshot::channel();
+        let gone = || Error::new(ErrorKind::StoreUnavailable, "the span store's writer has stopped; restart the server");
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        queue.send(Append { org: org.clone(), spans, reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for SpanStore {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the span store's writer panicked");
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let cannot = |what: &str| format!("the span store {} {what}", path.display());
+    // Created here and not by SQLite, so that nobody else may read it; its journal files take over the mode.
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| Error::new(ErrorKind::StoreUnavailable, cannot("cannot be opened")).caused_by(error))?;
+    let mut connection = Connection::open(path).map_err(|error| failed(&cannot("cannot be opened"), error))?;
+    configure(&connection).map_err(|error| failed(&cannot("cannot be set up"), error))?;
+    migrate(&mut connection).map_err(|error| match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } => failed(&cannot("cannot be migrated"), err),
+        other => Error::new(ErrorKind::Internal, cannot("cannot be migrated; is it of a newer version?")).caused_by(other),
+    })?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // A checkpoint every 16 MiB rather than every 4: under load it is the larger part of the writing.
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.set_prepared_statement_cache_capacity(16);
+    Ok(())
+}
+
+/// Several processes may start at once: each takes the right to write before it looks which version is there. Whoever
+/// looked too early finds the tables made by another, and looks again.
+fn migrate(connection: &mut Connection) -> rusqlite_migration::Result<()> {
+    connection.set_transaction_behavior(TransactionBehavior::Immediate);
+    let migrations = Migrations::from_slice(MIGRATIONS);
+    migrations.to_latest(connection).or_else(|_| migrations.to_latest(connection))
+}
+
+/// An error of SQLite, by kind.
+pub(super) fn failed(doing: &str, error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode as Code;
+    let kind = match error.sqlite_error_code() {
+        Some(Code::DiskFull) => ErrorKind::StorageFull,
+        Some(
+            Code::DatabaseBusy
+            | Code::DatabaseLocked
+            | Code::CannotOpen
+            | Code::PermissionDenied
+            | Code::ReadOnly
+            | Code::SystemIoFailure
+            | Code::OutOfMemory
+            | Code::FileLockingProtocolFailed,
+        ) => ErrorKind::StoreUnavailable,
+        _ => ErrorKind::Internal,
+    };
+    let todo = match kind {
+        ErrorKind::StorageFull => "no space is left; free some and send again",
+        ErrorKind::StoreUnavailable => "try again; if it stays so, see whether another process holds the file",
+        _ => "see the log",
+    };
+    Error::new(kind, format!("{doing}: {todo}")).caused_by(error)
+}

@@ -1,0 +1,132 @@
+//! The one thread that writes spans: it takes the appends that wait, stores them in one transaction and answers.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot};
+
+use offtake_model::Result;
+use offtake_model::id::OrgId;
+
+use super::span::Span;
+use super::store::{Appended, failed};
+use super::traces;
+
+/// Spans of appends that share a transaction: enough to pay for the commit, few enough to answer soon.
+const GROUP_SPANS: usize = 8_192;
+
+/// One append, waiting.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) org: OrgId,
+    pub(super) spans: Vec<Span>,
+    pub(super) reply: oneshot::Sender<Result<Appended>>,
+}
+
+/// Writes until the queue is closed and empty.
+pub(super) fn run(mut connection: Connection, mut appends: mpsc::Receiver<Append>) {
+    let merge = traces::merge_statement();
+    while let Some(first) = appends.blocking_recv() {
+        let mut waiting = first.spans.len();
+        let mut group = vec![first];
+        while waiting < GROUP_SPANS
+            && let Ok(append) = appends.try_recv()
+        {
+            waiting += append.spans.len();
+            group.push(append);
+        }
+        store_all(&mut connection, &merge, group);
+    }
+}
+
+/// Stores a group and answers each append.
+fn store_all(connection: &mut Connection, merge: &str, mut group: Vec<Append>) {
+    if group.len() > 1 {
+        match store(connection, merge, &group) {
+            Ok(stored) => return group.into_iter().zip(stored).for_each(|(append, stored)| answer(append, Ok(stored))),
+            // One of them may be larger than what is left of the disk: each gets an answer of its own.
+            Err(error) => tracing::warn!(%error, appends = group.len(), "storing spans together failed; storing them one by one"),
+        }
+    }
+    for append in group.drain(..) {
+        let stored = store(connection, merge, std::slice::from_ref(&append));
+        answer(append, stored.map(|stored| stored.first().copied().unwrap_or_default()));
+    }
+}
+
+/// Whoever asked may have gone away meanwhile: the spans are stored all the same.
+fn answer(append: Append, stored: Result<Appended>) {
+    drop(append.reply.send(stored));
+}
+
+/// One transaction. `synchronous=FULL`: when it has returned, the spans survive a power cut.
+fn store(connection: &mut Connection, merge: &str, group: &[Append]) -> Result<Vec<Appended>> {
+    let mut write = || -> rusqlite::Result<Vec<Appended>> {
+        // The right to write comes before the first sequence number: that makes them commit-ordered.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = last_sequence(&transaction)?;
+        let stored = group.iter().map(|append| insert(&transaction, append)).collect::<rusqlite::Result<Vec<_>>>()?;
+        if stored.iter().any(|appended| appended.stored > 0) {
+            transaction.prepare_cached(merge)?.execute([before])?;
+        }
+        transaction.commit()?;
+        Ok(stored)
+    };
+    write().map_err(|error| failed("the spans were not stored", error))
+}
+
+fn last_sequence(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    transaction.prepare_cached(&format!("SELECT {LAST_SEQUENCE}"))?.query_row([], |row| row.get(0))
+}
+
+/// The highest sequence that was ever given, though the newest rows may be deleted.
+pub(super) const LAST_SEQUENCE: &str = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'spans'), 0)";
+
+const INSERT: &str = "INSERT INTO spans (org_id, trace_id, span_id, parent_span_id, project_id, document_uuid, \
+    commit_uuid, experiment_uuid, test_deployment_id, type, name, service, provider, model, environment, user_id, \
+    session_id, status_code, status_message, started_at, ended_at, duration_ms, prompt_tokens, completion_tokens, \
+    total_tokens, cost_usd, started_ns, ended_ns, input, output, attributes, resource, events) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    ON CONFLICT (org_id, trace_id, span_id) DO NOTHING";
+
+fn insert(transaction: &Transaction<'_>, append: &Append) -> rusqlite::Result<Appended> {
+    let mut statement = transaction.prepare_cached(INSERT)?;
+    let mut stored = 0;
+    for span in &append.spans {
+        stored += statement.execute(params![
+            append.org.as_str(),
+            span.trace_id,
+            span.span_id,
+            span.parent_span_id,
+            span.project_id,
+            span.document_uuid,
+            span.commit_uuid,
+            span.experiment_uuid,
+            span.test_deployment_id,
+            span.span_type.as_str(),
+            span.name,
+            span.service,
+            span.provider,
+            span.model,
+            span.environment,
+            span.user_id,
+            span.session_id,
+            span.status_code.as_str(),
+            span.status_message,
+            span.started_at,
+            span.ended_at,
+            span.duration_ms,
+            span.prompt_tokens,
+            span.completion_tokens,
+            span.total_tokens,
+            span.cost_usd,
+            span.started_ns,
+            span.ended_ns,
+            span.input,
+            span.output,
+            span.attributes,
+            &*span.resource,
+            span.events,
+        ])?;
+    }
+    let (stored, sent) = (stored as u64, append.spans.len() as u64);
+    Ok(Appended { stored, duplicates: sent - stored })
+}
