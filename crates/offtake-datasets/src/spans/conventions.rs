@@ -159,3 +159,50 @@ fn list_prices() -> Result<BTreeMap<String, Price>> {
         .map_err(|error| Error::new(ErrorKind::Internal, "the built-in price list cannot be read").caused_by(error))?;
     Ok(list.prices)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input_rate(conventions: &Conventions, model: &str) -> Option<String> {
+        conventions.price(model).map(|price| serde_json::to_value(price.input).unwrap().as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_longest_name_that_a_model_begins_with_is_its_price() {
+        let conventions = Conventions::new(&ConventionsConfig::default()).unwrap();
+        for (model, rate) in [
+            ("gpt-4o", Some("2.5")),
+            ("GPT-4o-2024-08-06", Some("2.5")),
+            ("gpt-4o-2024-05-13", Some("5")),
+            ("gpt-4o-mini-2024-07-18", Some("0.15")),
+            ("gpt-4-1106-vision-preview", Some("10")),
+            ("gpt-4.5-preview", None),
+            ("openai/gpt-4.1-nano", Some("0.1")),
+            ("anthropic.claude-3-haiku-20240307-v1:0", Some("0.25")),
+            ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", Some("3")),
+            ("meta-llama/Llama-3.2-1B-Instruct", None),
+            ("", None),
+            ("-", None),
+        ] {
+            assert_eq!(input_rate(&conventions, model).as_deref(), rate, "{model}");
+        }
+    }
+
+    #[test]
+    fn configured_prices_and_names_go_before_the_built_in_ones() {
+        let config: ConventionsConfig = toml::from_str(
+            "attributes.project_id = ['acme.project']\n[prices]\n'GPT-4o' = { input = 1, output = '2.50' }",
+        )
+        .unwrap();
+        let conventions = Conventions::new(&config).unwrap();
+        assert_eq!(input_rate(&conventions, "gpt-4o-2024-08-06").as_deref(), Some("1"));
+        assert_eq!(input_rate(&conventions, "gpt-4").as_deref(), Some("30"));
+        assert!(conventions.meanings("offtake.project_id").is_empty());
+        assert_eq!(conventions.meanings("acme.project")[0].0, Slot::Project);
+        let none = Conventions::new(&ConventionsConfig { list_prices: false, ..config }).unwrap();
+        assert_eq!(input_rate(&none, "gpt-4"), None);
+        assert!(toml::from_str::<ConventionsConfig>("price = 1").is_err());
+        assert!(toml::from_str::<ConventionsConfig>("[prices]\nm = { input = -1, output = 1 }").is_err());
+    }
+}

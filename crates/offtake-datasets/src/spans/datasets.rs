@@ -260,3 +260,88 @@ fn traces() -> Relation {
         ..Relation::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    fn plan(relation: &Relation, from: &str, columns: &[&str], more: &str) -> Vec<String> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../migrations/spans/01-spans.sql")).unwrap();
+        connection.execute_batch("CREATE TEMP TABLE chosen (c0, c1)").unwrap();
+        let columns: Vec<&str> = columns.iter().map(|column| relation.columns[*column].as_str()).collect();
+        let scope = [&relation.tenant, &relation.cutoff].into_iter().flatten().map(|scope| format!(" AND {scope}"));
+        let sql = format!("SELECT {} FROM {from} WHERE 1{}{more}", columns.join(", "), scope.collect::<String>());
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+        for step in &steps {
+            let scans_a_table = step.starts_with("SCAN") && !["SCAN a", "SCAN t", "SCAN c", "SCAN p"].contains(&step.as_str());
+            assert!(!scans_a_table, "{step}\nin {steps:#?}\nof {sql}");
+        }
+        steps
+    }
+
+    fn has(steps: &[String], part: &str) -> bool {
+        steps.iter().any(|step| step.contains(part))
+    }
+
+    const SPAN_RANGE: &str = " AND (s.started_at, s.trace_id, s.span_id) > (1, 'a', 'b') \
+        AND (s.started_at, s.trace_id, s.span_id) <= (2, 'a', 'b') ORDER BY s.started_at, s.trace_id, s.span_id";
+    const TRACE_RANGE: &str =
+        " AND (t.started_at, t.trace_id) > (1, 'a') AND (t.started_at, t.trace_id) <= (2, 'b') ORDER BY t.started_at, t.trace_id";
+
+    #[test]
+    fn a_range_of_the_key_is_read_by_its_index_in_order() {
+        let spans = spans();
+        let steps = plan(&spans, &spans.from, &["started_at", "trace_id", "span_id", "input"], SPAN_RANGE);
+        assert!(has(&steps, "USING INDEX spans_key (org_id=? AND (started_at") && !has(&steps, "TEMP B-TREE"), "{steps:#?}");
+        let keys = plan(&spans, &spans.from, &["started_at", "trace_id", "span_id"], SPAN_RANGE);
+        assert!(has(&keys, "USING COVERING INDEX spans_key"), "{keys:#?}");
+
+        let prompts = prompts();
+        let steps = plan(&prompts, &prompts.from, &["started_at", "trace_id", "span_id", "completion"], SPAN_RANGE);
+        assert!(has(&steps, "USING INDEX prompts_key (org_id=? AND (started_at") && !has(&steps, "TEMP B-TREE"), "{steps:#?}");
+        assert!(has(&steps, "INDEX completions (org_id=? AND trace_id=? AND parent_span_id=?)"), "{steps:#?}");
+        let keys = plan(&prompts, &prompts.from, &["started_at", "trace_id", "span_id"], SPAN_RANGE);
+        assert!(has(&keys, "USING COVERING INDEX prompts_key") && !has(&keys, "completions"), "{keys:#?}");
+
+        let traces = traces();
+        let steps = plan(&traces, &traces.from, &["started_at", "trace_id", "name", "input"], TRACE_RANGE);
+        assert!(has(&steps, "USING INDEX traces_key (org_id=? AND (started_at"), "{steps:#?}");
+        assert!(has(&steps, "traces_grown (org_id=? AND last_seq>?") && has(&steps, "MERGE (UNION ALL)"), "{steps:#?}");
+        let keys = plan(&traces, &traces.from, &["started_at", "trace_id"], TRACE_RANGE);
+        assert!(has(&keys, "USING COVERING INDEX traces_key"), "{keys:#?}");
+    }
+
+    #[test]
+    fn chosen_rows_are_looked_up_by_their_identity() {
+        for (relation, columns) in [(spans(), ["trace_id", "input"]), (prompts(), ["trace_id", "completion"])] {
+            let steps = plan(&relation, relation.lookup.as_deref().unwrap(), &columns, "");
+            assert!(has(&steps, "USING INDEX spans_identity (org_id=? AND trace_id=? AND span_id=?)"), "{steps:#?}");
+        }
+        let relation = traces();
+        let steps = plan(&relation, relation.lookup.as_deref().unwrap(), &["trace_id", "name"], "");
+        let lookups = steps.iter().filter(|step| step.contains("traces_identity (org_id=? AND trace_id=?)")).count();
+        assert_eq!(lookups, 2, "{steps:#?}");
+    }
+
+    #[test]
+    fn every_column_and_filter_is_described_completely() {
+        let relations = relations();
+        for schema in schemas() {
+            let described: Vec<&String> = relations[&schema.name].columns.keys().collect();
+            let mut columns: Vec<&String> = schema.columns.iter().map(|column| &column.name).collect();
+            columns.sort();
+            assert_eq!(described, columns);
+            for filter in &schema.filters {
+                assert!(filter.columns.iter().all(|column| schema.column(column).is_some()), "{filter:?}");
+            }
+            for name in schema.key.iter().chain(&schema.identity).chain(&schema.time).chain(&schema.default_columns) {
+                assert!(schema.column(name).is_some(), "{name}");
+            }
+        }
+    }
+}

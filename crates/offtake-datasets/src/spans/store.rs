@@ -20,6 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::datasets;
 use super::span::Span;
 use super::writer::{self, Append};
+use crate::catalog::Dataset;
+use crate::source::SqliteSource;
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
@@ -41,6 +43,7 @@ pub struct Appended {
 /// The built-in span store.
 #[derive(Debug)]
 pub struct SpanStore {
+    source: Arc<SqliteSource>,
     /// `None` only while the store is dropped.
     queue: Option<mpsc::Sender<Append>>,
     writer: Option<JoinHandle<()>>,
@@ -54,6 +57,7 @@ impl SpanStore {
     /// `internal` if it is no span store.
     pub fn open(path: &Path, clock: SharedClock) -> Result<Arc<Self>> {
         let connection = connect(path)?;
+        let source = SqliteSource::new(path, clock, datasets::relations())?;
         let (queue, appends) = mpsc::channel(QUEUE);
         let writer = std::thread::Builder::new()
             .name("span-writer".to_owned())
@@ -61,7 +65,7 @@ impl SpanStore {
             .map_err(|error| {
                 Error::new(ErrorKind::Internal, "the span store's writer thread cannot be started").caused_by(error)
             })?;
-        Ok(Arc::new(Self { queue: Some(queue), writer: Some(writer) }))
+        Ok(Arc::new(Self { source, queue: Some(queue), writer: Some(writer) }))
     }
 
     /// Adds spans of an organization; the first with an identity wins. They are durable when this returns. Appends
@@ -82,6 +86,14 @@ impl SpanStore {
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Append { org: org.clone(), spans, reply }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// The datasets `spans`, `traces` and `prompts`.
+    pub fn datasets(self: &Arc<Self>) -> Vec<Dataset> {
+        datasets::schemas()
+            .into_iter()
+            .map(|schema| Dataset { schema: Arc::new(schema), source: Arc::<SqliteSource>::clone(&self.source) })
+            .collect()
     }
 }
 

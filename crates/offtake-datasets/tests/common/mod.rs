@@ -4,9 +4,16 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use arrow::array::{Array as _, ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use offtake_datasets::PageRequest;
 use offtake_datasets::spans::otlp::{decode_protobuf, to_spans};
-use offtake_datasets::spans::{Conventions, Span};
+use offtake_datasets::spans::{Conventions, Span, SpanStore, SpanType, StatusCode};
+use offtake_model::as_of::AsOf;
+use offtake_model::clock::{Clock as _, SystemClock};
+use offtake_model::id::OrgId;
+use offtake_model::query::{Chosen, RowQuery};
 use serde_json::Value;
 
 /// The suites of genuine spans; clients first.
@@ -52,4 +59,110 @@ pub fn same_value(sent: &Value, kept: &Value) {
         }
         _ => assert_eq!(value, kept),
     }
+}
+
+/// A span made up: the rest is as empty as it can be.
+pub fn span(trace: u8, span: u16, started_at: i64) -> Span {
+    Span {
+        trace_id: format!("{:032x}", u128::from(trace) + 0xa0),
+        span_id: format!("{:016x}", u64::from(span) + 0xb000),
+        parent_span_id: None,
+        project_id: None,
+        document_uuid: None,
+        commit_uuid: None,
+        experiment_uuid: None,
+        test_deployment_id: None,
+        span_type: SpanType::Prompt,
+        name: format!("span {span}"),
+        service: None,
+        provider: None,
+        model: None,
+        environment: None,
+        user_id: None,
+        session_id: None,
+        status_code: StatusCode::Unset,
+        status_message: None,
+        started_at,
+        started_ns: 0,
+        ended_at: None,
+        ended_ns: None,
+        duration_ms: None,
+        prompt_tokens: None,
+        completion_tokens: None,
+        total_tokens: None,
+        cost_usd: None,
+        input: None,
+        output: None,
+        attributes: "{}".to_owned(),
+        resource: "{}".into(),
+        events: "[]".to_owned(),
+    }
+}
+
+/// An organization.
+pub fn org(name: &str) -> OrgId {
+    OrgId::new(name).expect("a name")
+}
+
+/// A store in a folder of its own.
+pub struct Kept {
+    pub folder: tempfile::TempDir,
+    pub store: Arc<SpanStore>,
+}
+
+impl Kept {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SpanStore::open(&folder.path().join("spans.db"), Arc::new(SystemClock)).expect("a store");
+        Self { folder, store }
+    }
+
+    /// What all of an organization's rows of a dataset say, as text, by key; and the moment.
+    pub async fn rows(&self, dataset: &str, columns: &[&str], query: &RowQuery) -> (Vec<Vec<String>>, AsOf) {
+        let dataset = self.store.datasets().into_iter().find(|found| found.schema.name == dataset).expect("a dataset");
+        let mut rows = Vec::new();
+        let mut request = PageRequest {
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+            sort: None,
+            limit: 100,
+            cursor: None,
+        };
+        loop {
+            let page = dataset.source.page(&dataset.schema, query, &request).await.expect("a page");
+            rows.extend((0..page.rows.num_rows()).map(|row| page.rows.columns().iter().map(|column| cell(column, row)).collect()));
+            request.cursor = page.next_cursor;
+            if request.cursor.is_none() {
+                return (rows, page.as_of);
+            }
+        }
+    }
+
+    /// The exact number of rows.
+    pub async fn count(&self, dataset: &str, query: &RowQuery) -> u64 {
+        let dataset = self.store.datasets().into_iter().find(|found| found.schema.name == dataset).expect("a dataset");
+        dataset.source.count(&dataset.schema, query).await.expect("a count").rows
+    }
+}
+
+/// All rows of an organization.
+pub fn all(org: &OrgId) -> RowQuery {
+    RowQuery { org: org.clone(), predicates: Vec::new(), chosen: Chosen::All, as_of: None }
+}
+
+/// All rows of an organization, up to a sequence.
+pub fn up_to(org: &OrgId, sequence: i64) -> RowQuery {
+    RowQuery { as_of: Some(AsOf::Cutoff { sequence, at: SystemClock.now() }), ..all(org) }
+}
+
+fn cell(column: &ArrayRef, row: usize) -> String {
+    if column.is_null(row) {
+        return "NULL".to_owned();
+    }
+    let any = column.as_any();
+    let text = any.downcast_ref::<StringArray>().map(|column| column.value(row).to_owned());
+    let int = || any.downcast_ref::<Int64Array>().map(|column| column.value(row).to_string());
+    let float = || any.downcast_ref::<Float64Array>().map(|column| column.value(row).to_string());
+    let decimal = || any.downcast_ref::<Decimal128Array>().map(|column| column.value(row).to_string());
+    let time = || any.downcast_ref::<TimestampMicrosecondArray>().map(|column| column.value(row).to_string());
+    text.or_else(int).or_else(float).or_else(decimal).or_else(time).expect("a known type")
 }

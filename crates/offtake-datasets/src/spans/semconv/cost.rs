@@ -127,3 +127,52 @@ impl Serialize for Rate {
         serializer.serialize_str(text.trim_end_matches('0').trim_end_matches('.'))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_are_read_exactly_and_rounded_half_even() {
+        let cases = [
+            ("0", Some(0)),
+            ("1", Some(1_000_000_000)),
+            ("0.1", Some(100_000_000)),
+            ("1.25e-5", Some(12_500)),
+            ("0.0000000005", Some(0)),
+            ("0.0000000015", Some(2)),
+            ("0.0000000025", Some(2)),
+            ("0.00000000250000000001", Some(3)),
+            ("1e-300", Some(0)),
+            ("0e300", Some(0)),
+            ("999999999.999999999", Some(999_999_999_999_999_999)),
+            ("1e9", None),
+            ("999999999.9999999996", None),
+            ("1e300", None),
+            ("1e-2147483648", Some(0)),
+            ("-1", None),
+            ("", None),
+            (".", None),
+            ("1_0", None),
+            ("NaN", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_summed_before_it_is_rounded() {
+        let price: Price = toml::from_str("input = 0.0005\noutput = 0.0005\ncached_input = '0'").unwrap();
+        let usage = |prompt, completion, cached| Usage { prompt, completion, cached };
+        // Half a nano-dollar a token: two halves are a whole.
+        assert_eq!(price.of(usage(Some(1), Some(1), None)), Some(1));
+        assert_eq!(price.of(usage(Some(1), None, None)), Some(0));
+        assert_eq!(price.of(usage(Some(3), None, None)), Some(2));
+        assert_eq!(price.of(usage(Some(4), Some(2), Some(2))), Some(2));
+        assert_eq!(price.of(usage(Some(4), Some(2), Some(9))), Some(1));
+        assert_eq!(price.of(usage(None, None, Some(9))), None);
+        let text = toml::to_string(&price).unwrap();
+        assert_eq!(toml::from_str::<Price>(&text).unwrap(), price, "{text}");
+    }
+}

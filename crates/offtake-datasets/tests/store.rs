@@ -1,0 +1,261 @@
+//! The span store: every span once, durable, and at any cut-off what it was then.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Kept, SUITES, all, org, span, spans_of, up_to};
+use offtake_datasets::spans::{Appended, Span, SpanType, StatusCode};
+use offtake_model::as_of::AsOf;
+use offtake_model::query::{Chosen, Predicate, RowQuery, Test};
+use offtake_model::value::Value;
+use proptest::prelude::*;
+
+const TRACE_COLUMNS: &[&str] = &[
+    "trace_id", "name", "model", "input", "output", "status_code", "started_at", "ended_at", "span_count", "error_count",
+    "prompt_tokens", "cost_usd",
+];
+
+fn sequence(as_of: AsOf) -> i64 {
+    match as_of {
+        AsOf::Cutoff { sequence, .. } => sequence,
+        AsOf::Snapshot { .. } => panic!("the store is append-only"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_not_stored_again() {
+    let kept = Kept::new();
+    let acme = org("acme");
+    let spans: Vec<Span> = SUITES.iter().flat_map(|name| spans_of(name)).collect();
+    let first = kept.store.append(&acme, spans.clone()).await.unwrap();
+    assert_eq!(first, Appended { stored: 413, duplicates: 0 });
+    let mut changed = spans.clone();
+    changed.iter_mut().for_each(|span| span.name = "another".to_owned());
+    let again = kept.store.append(&acme, changed).await.unwrap();
+    assert_eq!(again, Appended { stored: 0, duplicates: 413 });
+    let (rows, _) = kept.rows("spans", &["name"], &all(&acme)).await;
+    assert_eq!(rows.len(), 413);
+    assert!(rows.iter().all(|row| row[0] != "another"));
+    // The same span of another organization is another span.
+    let other = kept.store.append(&org("other"), spans).await.unwrap();
+    assert_eq!(other.stored, 413);
+    assert_eq!(kept.count("spans", &all(&acme)).await, 413);
+    assert_eq!(kept.count("traces", &all(&acme)).await, 396);
+    assert_eq!(kept.count("prompts", &all(&acme)).await, 350);
+}
+
+#[tokio::test]
+async fn rows_come_back_as_they_went_in() {
+    let kept = Kept::new();
+    let acme = org("acme");
+    let mut odd = span(1, 1, 1_794_607_391_787_767);
+    odd.name = "nul \0 inside".to_owned();
+    odd.input = Some("line\nline \u{1f980} \0 end".to_owned());
+    odd.output = Some(String::new());
+    odd.duration_ms = Some(0.000_001);
+    odd.cost_usd = Some(123_456_789_123_456_789);
+    kept.store.append(&acme, vec![odd.clone()]).await.unwrap();
+    let columns = ["name", "input", "output", "status_message", "started_at", "duration_ms", "cost_usd"];
+    let (rows, _) = kept.rows("spans", &columns, &all(&acme)).await;
+    let expected = [
+        "nul \0 inside", "line\nline \u{1f980} \0 end", "", "NULL", "1794607391787767", "0.000001", "123456789123456789",
+    ];
+    assert_eq!(rows, [expected.map(str::to_owned).to_vec()]);
+    let (traces, _) = kept.rows("traces", &["name", "input", "output", "cost_usd"], &all(&acme)).await;
+    let expected = ["nul \0 inside", "line\nline \u{1f980} \0 end", "", "123456789123456789"];
+    assert_eq!(traces, [expected.map(str::to_owned).to_vec()]);
+}
+
+#[tokio::test]
+async fn concurrent_appends_are_all_stored_once() {
+    let kept = Kept::new();
+    let appends = (0..40_u16).map(|task| {
+        let store = std::sync::Arc::clone(&kept.store);
+        tokio::spawn(async move {
+            // Each span is sent by two tasks.
+            let spans = (0..50).map(|at| span(7, (task / 2) * 50 + at, i64::from(at) + 1)).collect();
+            store.append(&org("acme"), spans).await.unwrap()
+        })
+    });
+    let mut sums = Appended::default();
+    for append in appends.collect::<Vec<_>>() {
+        let appended = append.await.unwrap();
+        sums = Appended { stored: sums.stored + appended.stored, duplicates: sums.duplicates + appended.duplicates };
+    }
+    assert_eq!(sums, Appended { stored: 1000, duplicates: 1000 });
+    let (rows, _) = kept.rows("traces", &["span_count"], &all(&org("acme"))).await;
+    assert_eq!(rows, [["1000".to_owned()]]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_again_has_its_spans_and_goes_on_counting() {
+    let kept = Kept::new();
+    let acme = org("acme");
+    kept.store.append(&acme, vec![span(1, 1, 5)]).await.unwrap();
+    let (_, before) = kept.rows("spans", &["span_id"], &all(&acme)).await;
+    let folder = kept.folder;
+    drop(kept.store);
+    let clock = std::sync::Arc::new(offtake_model::clock::SystemClock);
+    let again = Kept { store: offtake_datasets::spans::SpanStore::open(&folder.path().join("spans.db"), clock).unwrap(), folder };
+    again.store.append(&acme, vec![span(1, 1, 5), span(1, 2, 6)]).await.unwrap();
+    let (rows, after) = again.rows("spans", &["span_id"], &all(&acme)).await;
+    assert_eq!(rows.len(), 2);
+    assert!(sequence(after) > sequence(before));
+    assert_eq!(again.count("spans", &up_to(&acme, sequence(before))).await, 1);
+}
+
+#[tokio::test]
+async fn a_prompt_has_its_first_completion_or_itself() {
+    let kept = Kept::new();
+    let acme = org("acme");
+    let prompt = |at: u16| Span { output: Some(format!("own {at}")), prompt_tokens: Some(3), ..span(1, at, i64::from(at)) };
+    let completion = |at: u16, of: u16, started: i64| Span {
+        parent_span_id: Some(span(1, of, 0).span_id),
+        span_type: SpanType::Completion,
+        output: Some(format!("answer {at}")),
+        completion_tokens: Some(5),
+        ..span(1, at, started)
+    };
+    kept.store.append(&acme, vec![prompt(1), prompt(2), completion(11, 1, 200)]).await.unwrap();
+    let columns = ["completion_span_id", "completion", "prompt_tokens", "completion_tokens"];
+    let (before, then) = kept.rows("prompts", &columns, &all(&acme)).await;
+    let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+    let (own, late) = (row(["NULL", "own 2", "3", "NULL"]), row(["000000000000b00b", "answer 11", "3", "5"]));
+    assert_eq!(before, [late.clone(), own.clone()]);
+    // One that started earlier arrives later: it is the completion from then on, and not before.
+    kept.store.append(&acme, vec![completion(12, 1, 100), span(2, 11, 1)]).await.unwrap();
+    let (after, _) = kept.rows("prompts", &columns, &all(&acme)).await;
+    assert_eq!(after[1..], [row(["000000000000b00c", "answer 12", "3", "5"]), own.clone()]);
+    let (again, _) = kept.rows("prompts", &columns, &up_to(&acme, sequence(then))).await;
+    assert_eq!(again, [late.clone(), own]);
+    let identity = vec![Value::Text(span(1, 1, 0).trace_id), Value::Text(span(1, 1, 0).span_id)];
+    let chosen = RowQuery { chosen: Chosen::Only(vec![identity]), ..up_to(&acme, sequence(then)) };
+    assert_eq!(kept.rows("prompts", &columns, &chosen).await.0, [late]);
+}
+
+#[tokio::test]
+async fn filters_mean_the_columns_of_a_trace() {
+    let kept = Kept::new();
+    let acme = org("acme");
+    let root = Span { span_type: SpanType::Agent, total_tokens: Some(900), ..span(1, 1, 10) };
+    let call = |at: u16, model: &str| Span {
+        parent_span_id: Some(root.span_id.clone()),
+        model: Some(model.to_owned()),
+        total_tokens: Some(7),
+        cost_usd: Some(2),
+        ..span(1, at, 10 + i64::from(at))
+    };
+    kept.store.append(&acme, vec![call(3, "late"), root.clone(), call(2, "early")]).await.unwrap();
+    let by = |column: &str, test: Test| {
+        let predicates = vec![Predicate { columns: vec![column.to_owned()], test }];
+        RowQuery { predicates, ..all(&acme) }
+    };
+    let is = |model: &str| by("model", Test::OneOf(vec![Value::Text(model.to_owned())]));
+    assert_eq!(kept.count("traces", &is("early")).await, 1);
+    assert_eq!(kept.count("traces", &is("late")).await, 0);
+    // The agent repeats what its calls used.
+    assert_eq!(kept.count("traces", &by("total_tokens", Test::AtLeast(Value::Int(15)))).await, 0);
+    assert_eq!(kept.count("traces", &by("total_tokens", Test::AtLeast(Value::Int(14)))).await, 1);
+}
+
+/// What a span of the property test varies in.
+fn arbitrary_span() -> impl Strategy<Value = Span> {
+    let ids = (0..4_u8, 0..12_u16, proptest::option::weighted(0.7, 0..12_u16));
+    let texts = (proptest::option::of("[a-c]"), proptest::option::of("[x-z]{0,2}"), proptest::option::of("[x-z]{0,2}"));
+    let numbers = (1..40_i64, proptest::option::of(0..30_i64), proptest::option::of(0..5_i64), 0..3_u8, 0..4_u8);
+    (ids, texts, numbers).prop_map(|((trace, id, parent), (model, input, output), (start, length, number, status, ty))| Span {
+        parent_span_id: parent.map(|parent| span(trace, parent, 0).span_id),
+        model,
+        input,
+        output,
+        ended_at: length.map(|length| start + length),
+        prompt_tokens: number,
+        cost_usd: number.map(|number| number * 700_000_000),
+        status_code: [StatusCode::Ok, StatusCode::Error, StatusCode::Unset][usize::from(status)],
+        span_type: [SpanType::Prompt, SpanType::Tool, SpanType::Agent, SpanType::Other][usize::from(ty)],
+        ..span(trace, id, start)
+    })
+}
+
+/// The traces of spans, worked out the plain way.
+fn traces_of(spans: &[Span]) -> Vec<Vec<String>> {
+    let mut traces: BTreeMap<&str, Vec<&Span>> = BTreeMap::new();
+    spans.iter().for_each(|span| traces.entry(&span.trace_id).or_default().push(span));
+    let mut rows: Vec<(i64, Vec<String>)> = traces.into_values().map(|spans| trace_of(spans)).collect();
+    rows.sort_by(|(left, a), (right, b)| (left, &a[0]).cmp(&(right, &b[0])));
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+fn trace_of(mut spans: Vec<&Span>) -> (i64, Vec<String>) {
+    fn text<T: ToString>(value: Option<T>) -> String {
+        value.map_or("NULL".to_owned(), |value| value.to_string())
+    }
+    spans.sort_by_key(|span| (span.parent_span_id.is_some(), span.started_at, span.span_id.clone()));
+    let mut latest = spans.clone();
+    latest.sort_by_key(|span| (span.parent_span_id.is_none(), span.started_at, span.span_id.clone()));
+    let counted: Vec<&&Span> = spans.iter().filter(|span| !matches!(span.span_type, SpanType::Agent | SpanType::Other)).collect();
+    let sum = |number: fn(&Span) -> Option<i64>| {
+        let numbers: Vec<i64> = counted.iter().filter_map(|span| number(span)).collect();
+        (!numbers.is_empty()).then(|| numbers.iter().sum::<i64>())
+    };
+    let errors = spans.iter().filter(|span| span.status_code == StatusCode::Error).count();
+    let status = match (errors, spans[0].status_code) {
+        (0, StatusCode::Ok) => "OK",
+        (0, _) => "UNSET",
+        _ => "ERROR",
+    };
+    let started_at = spans.iter().map(|span| span.started_at).min().unwrap();
+    let row = vec![
+        spans[0].trace_id.clone(),
+        spans[0].name.clone(),
+        text(spans.iter().find_map(|span| span.model.clone())),
+        text(spans.iter().find_map(|span| span.input.clone())),
+        text(latest.iter().rev().find_map(|span| span.output.clone())),
+        status.to_owned(),
+        started_at.to_string(),
+        text(spans.iter().filter_map(|span| span.ended_at).max()),
+        spans.len().to_string(),
+        errors.to_string(),
+        text(sum(|span| span.prompt_tokens)),
+        text(sum(|span| span.cost_usd)),
+    ];
+    (started_at, row)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_trace_at_a_cut_off_is_what_its_spans_up_to_there_make_it(
+        batches in proptest::collection::vec(proptest::collection::vec(arbitrary_span(), 1..8), 1..8)
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let kept = Kept::new();
+            let acme = org("acme");
+            let mut known: Vec<Span> = Vec::new();
+            let mut moments = Vec::new();
+            for batch in batches {
+                kept.store.append(&acme, batch.clone()).await.unwrap();
+                for new in batch {
+                    if !known.iter().any(|old| (&old.trace_id, &old.span_id) == (&new.trace_id, &new.span_id)) {
+                        known.push(new);
+                    }
+                }
+                let (rows, as_of) = kept.rows("traces", TRACE_COLUMNS, &all(&acme)).await;
+                assert_eq!(rows, traces_of(&known));
+                moments.push((sequence(as_of), rows));
+            }
+            for (moment, rows) in moments {
+                let query = up_to(&acme, moment);
+                let (again, _) = kept.rows("traces", TRACE_COLUMNS, &query).await;
+                assert_eq!(again, rows.clone());
+                assert_eq!(kept.count("traces", &query).await, rows.len() as u64);
+                let ids: Vec<Vec<Value>> = rows.iter().map(|row| vec![Value::Text(row[0].clone())]).collect();
+                let chosen = RowQuery { chosen: Chosen::Only(ids), ..query };
+                assert_eq!(kept.rows("traces", TRACE_COLUMNS, &chosen).await.0, rows);
+            }
+        });
+    }
+}
