@@ -31,7 +31,9 @@ fn main() -> Result<(), Failure> {
     let bodies = Arc::new(bodies);
     let started = Instant::now();
     let mapping = runtime.block_on(async {
-        let tasks: Vec<_> = (0..senders).map(|sender| tokio::spawn(send(Arc::clone(&store), Arc::clone(&bodies), sender, senders))).collect();
+        let tasks: Vec<_> = (0..senders)
+            .map(|sender| tokio::spawn(send(Arc::clone(&store), Arc::clone(&bodies), sender, senders)))
+            .collect();
         let mut mapping = Duration::ZERO;
         for task in tasks {
             mapping += task.await??;
@@ -46,7 +48,12 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-async fn send(store: Arc<SpanStore>, bodies: Arc<Vec<Vec<u8>>>, sender: usize, senders: usize) -> Result<Duration, Failure> {
+async fn send(
+    store: Arc<SpanStore>,
+    bodies: Arc<Vec<Vec<u8>>>,
+    sender: usize,
+    senders: usize,
+) -> Result<Duration, Failure> {
     let (conventions, org) = (Conventions::default(), OrgId::new("bench")?);
     let mut mapping = Duration::ZERO;
     for body in bodies.iter().skip(sender).step_by(senders) {

@@ -104,7 +104,10 @@ impl Conventions {
         let mut meanings: HashMap<String, Vec<(Slot, u16)>> = HashMap::new();
         for (rank, (slot, key)) in (0..).zip(own.chain(built_in)) {
             if key.is_empty() {
-                return Err(Error::new(ErrorKind::InvalidRequest, "conventions.attributes: an attribute's name is empty"));
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "conventions.attributes: an attribute's name is empty",
+                ));
             }
             meanings.entry(key.to_owned()).or_default().push((slot, rank));
         }

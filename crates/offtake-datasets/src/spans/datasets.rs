@@ -149,9 +149,10 @@ fn filters(columns: &[Column]) -> Vec<Filter> {
         columns: columns.iter().map(|&column| column.to_owned()).collect(),
         op,
     };
-    let by_value = VALUE_FILTERS.iter().filter(|(.., column)| has(column)).flat_map(|(one, many, column)| {
-        [filter(one, &[column], FilterOp::In), filter(many, &[column], FilterOp::In)]
-    });
+    let by_value = VALUE_FILTERS
+        .iter()
+        .filter(|(.., column)| has(column))
+        .flat_map(|(one, many, column)| [filter(one, &[column], FilterOp::In), filter(many, &[column], FilterOp::In)]);
     let others = OTHER_FILTERS.iter().map(|(name, columns, op)| filter(name, columns, *op));
     by_value.chain(others).collect()
 }
@@ -275,10 +276,12 @@ mod tests {
         let scope = [&relation.tenant, &relation.cutoff].into_iter().flatten().map(|scope| format!(" AND {scope}"));
         let sql = format!("SELECT {} FROM {from} WHERE 1{}{more}", columns.join(", "), scope.collect::<String>());
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
-        let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+        // The parameters stay NULL: a plan does not depend on them.
+        let steps: Vec<String> =
+            statement.raw_query().mapped(|row| row.get(3)).collect::<rusqlite::Result<_>>().unwrap();
         for step in &steps {
-            let scans_a_table = step.starts_with("SCAN") && !["SCAN a", "SCAN t", "SCAN c", "SCAN p"].contains(&step.as_str());
+            let scans_a_table =
+                step.starts_with("SCAN") && !["SCAN a", "SCAN t", "SCAN c", "SCAN p"].contains(&step.as_str());
             assert!(!scans_a_table, "{step}\nin {steps:#?}\nof {sql}");
         }
         steps
@@ -290,20 +293,25 @@ mod tests {
 
     const SPAN_RANGE: &str = " AND (s.started_at, s.trace_id, s.span_id) > (1, 'a', 'b') \
         AND (s.started_at, s.trace_id, s.span_id) <= (2, 'a', 'b') ORDER BY s.started_at, s.trace_id, s.span_id";
-    const TRACE_RANGE: &str =
-        " AND (t.started_at, t.trace_id) > (1, 'a') AND (t.started_at, t.trace_id) <= (2, 'b') ORDER BY t.started_at, t.trace_id";
+    const TRACE_RANGE: &str = " AND (t.started_at, t.trace_id) > (1, 'a') AND (t.started_at, t.trace_id) <= (2, 'b') ORDER BY t.started_at, t.trace_id";
 
     #[test]
     fn a_range_of_the_key_is_read_by_its_index_in_order() {
         let spans = spans();
         let steps = plan(&spans, &spans.from, &["started_at", "trace_id", "span_id", "input"], SPAN_RANGE);
-        assert!(has(&steps, "USING INDEX spans_key (org_id=? AND (started_at") && !has(&steps, "TEMP B-TREE"), "{steps:#?}");
+        assert!(
+            has(&steps, "USING INDEX spans_key (org_id=? AND (started_at") && !has(&steps, "TEMP B-TREE"),
+            "{steps:#?}"
+        );
         let keys = plan(&spans, &spans.from, &["started_at", "trace_id", "span_id"], SPAN_RANGE);
         assert!(has(&keys, "USING COVERING INDEX spans_key"), "{keys:#?}");
 
         let prompts = prompts();
         let steps = plan(&prompts, &prompts.from, &["started_at", "trace_id", "span_id", "completion"], SPAN_RANGE);
-        assert!(has(&steps, "USING INDEX prompts_key (org_id=? AND (started_at") && !has(&steps, "TEMP B-TREE"), "{steps:#?}");
+        assert!(
+            has(&steps, "USING INDEX prompts_key (org_id=? AND (started_at") && !has(&steps, "TEMP B-TREE"),
+            "{steps:#?}"
+        );
         assert!(has(&steps, "INDEX completions (org_id=? AND trace_id=? AND parent_span_id=?)"), "{steps:#?}");
         let keys = plan(&prompts, &prompts.from, &["started_at", "trace_id", "span_id"], SPAN_RANGE);
         assert!(has(&keys, "USING COVERING INDEX prompts_key") && !has(&keys, "completions"), "{keys:#?}");
@@ -320,7 +328,7 @@ mod tests {
     fn chosen_rows_are_looked_up_by_their_identity() {
         for (relation, columns) in [(spans(), ["trace_id", "input"]), (prompts(), ["trace_id", "completion"])] {
             let steps = plan(&relation, relation.lookup.as_deref().unwrap(), &columns, "");
-            assert!(has(&steps, "USING INDEX spans_identity (org_id=? AND trace_id=? AND span_id=?)"), "{steps:#?}");
+            assert!(has(&steps, "USING INDEX spans_identity (org_id=? AND trace_id=? AND span_id=?"), "{steps:#?}");
         }
         let relation = traces();
         let steps = plan(&relation, relation.lookup.as_deref().unwrap(), &["trace_id", "name"], "");

@@ -21,7 +21,7 @@ use super::datasets;
 use super::span::Span;
 use super::writer::{self, Append};
 use crate::catalog::Dataset;
-use crate::source::SqliteSource;
+use crate::source::sqlite::SqliteSource;
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
@@ -82,7 +82,8 @@ impl SpanStore {
             return Ok(Appended::default());
         }
         let (reply, answer) = oneshot::channel();
-        let gone = || Error::new(ErrorKind::StoreUnavailable, "the span store's writer has stopped; restart the server");
+        let gone =
+            || Error::new(ErrorKind::StoreUnavailable, "the span store's writer has stopped; restart the server");
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Append { org: org.clone(), spans, reply }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
@@ -122,7 +123,9 @@ fn connect(path: &Path) -> Result<Connection> {
     configure(&connection).map_err(|error| failed(&cannot("cannot be set up"), error))?;
     migrate(&mut connection).map_err(|error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => failed(&cannot("cannot be migrated"), err),
-        other => Error::new(ErrorKind::Internal, cannot("cannot be migrated; is it of a newer version?")).caused_by(other),
+        other => {
+            Error::new(ErrorKind::Internal, cannot("cannot be migrated; is it of a newer version?")).caused_by(other)
+        }
     })?;
     Ok(connection)
 }

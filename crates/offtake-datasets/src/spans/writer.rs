@@ -43,7 +43,9 @@ fn store_all(connection: &mut Connection, merge: &str, mut group: Vec<Append>) {
         match store(connection, merge, &group) {
             Ok(stored) => return group.into_iter().zip(stored).for_each(|(append, stored)| answer(append, Ok(stored))),
             // One of them may be larger than what is left of the disk: each gets an answer of its own.
-            Err(error) => tracing::warn!(%error, appends = group.len(), "storing spans together failed; storing them one by one"),
+            Err(error) => {
+                tracing::warn!(%error, appends = group.len(), "storing spans together failed; storing them one by one")
+            }
         }
     }
     for append in group.drain(..) {

@@ -13,7 +13,8 @@ use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::resource::v1 as resource;
 use opentelemetry_proto::tonic::trace::v1 as trace;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use common::any_value::Value;
 
@@ -36,8 +37,27 @@ macro_rules! messages {
     ($($name:ident { $($field:ident: $ty:ty,)+ })+) => {
         $(
             #[derive(Deserialize, Default)]
-            #[serde(default, rename_all = "camelCase")]
+            #[serde(default, rename_all = "camelCase", remote = "Self")]
             struct $name { $(#[serde(deserialize_with = "nullable")] $field: $ty,)+ }
+
+            // A derived struct may also be read from an array, field by field; a message may not.
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    struct Members;
+                    impl<'de> Visitor<'de> for Members {
+                        type Value = $name;
+
+                        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                            f.write_str("an object")
+                        }
+
+                        fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<$name, M::Error> {
+                            $name::deserialize(MapAccessDeserializer::new(map))
+                        }
+                    }
+                    deserializer.deserialize_map(Members)
+                }
+            }
         )+
     };
 }
@@ -64,21 +84,13 @@ messages! {
     KeyValue { key: String, value: Option<AnyValue>, }
     ArrayValue { values: Vec<AnyValue>, }
     KvList { values: Vec<KeyValue>, }
+    AnyMembers {
+        string_value: Option<String>, bool_value: Option<bool>, int_value: Option<Int>, double_value: Option<Double>,
+        array_value: Option<ArrayValue>, kvlist_value: Option<KvList>, bytes_value: Option<Bytes>,
+    }
 }
 
-/// The members that an AnyValue may have; at most one is set.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct AnyMembers {
-    string_value: Option<String>,
-    bool_value: Option<bool>,
-    int_value: Option<Int>,
-    double_value: Option<Double>,
-    array_value: Option<ArrayValue>,
-    kvlist_value: Option<KvList>,
-    bytes_value: Option<Bytes>,
-}
-
+/// A value; at most one of the members is set.
 #[derive(Deserialize, Default)]
 #[serde(try_from = "AnyMembers")]
 struct AnyValue(Option<Value>);

@@ -5,8 +5,8 @@
 
 mod json;
 pub(crate) mod render;
-mod weigh;
 mod rows;
+mod weigh;
 
 use offtake_model::{Error, ErrorKind, Result};
 use prost::Message as _;

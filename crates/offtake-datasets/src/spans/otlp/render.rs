@@ -61,13 +61,23 @@ impl Json {
         if value.is_finite() {
             drop(serde_json::to_writer(&mut self.0, &value));
         } else {
-            let name = if value.is_nan() { "NaN" } else if value > 0.0 { "Infinity" } else { "-Infinity" };
+            let name = if value.is_nan() {
+                "NaN"
+            } else if value > 0.0 {
+                "Infinity"
+            } else {
+                "-Infinity"
+            };
             self.raw(&format!("{{\"doubleValue\":\"{name}\"}}"));
         }
     }
 
     /// The members of an object, without its braces.
-    pub(super) fn members<'a>(&mut self, attributes: impl Iterator<Item = &'a KeyValue>, nesting: usize) -> Result<(), Refusal> {
+    pub(super) fn members<'a>(
+        &mut self,
+        attributes: impl Iterator<Item = &'a KeyValue>,
+        nesting: usize,
+    ) -> Result<(), Refusal> {
         for attribute in attributes {
             self.member(&attribute.key);
             self.value(attribute.value.as_ref(), nesting)?;
@@ -85,7 +95,8 @@ impl Json {
     }
 
     pub(super) fn value(&mut self, value: Option<&AnyValue>, nesting: usize) -> Result<(), Refusal> {
-        let deeper = || nesting.checked_sub(1).ok_or_else(|| format!("an attribute is nested deeper than {NESTING} levels"));
+        let deeper =
+            || nesting.checked_sub(1).ok_or_else(|| format!("an attribute is nested deeper than {NESTING} levels"));
         match value.and_then(|value| value.value.as_ref()) {
             None => self.raw("null"),
             Some(Value::StringValue(text)) => self.text(text),
@@ -103,7 +114,9 @@ impl Json {
                 self.0.push(b']');
             }
             Some(Value::KvlistValue(list)) => self.object(&list.values, deeper()?)?,
-            Some(Value::StringValueStrindex(_)) => return Err("an attribute refers to a string table that traces do not have".to_owned()),
+            Some(Value::StringValueStrindex(_)) => {
+                return Err("an attribute refers to a string table that traces do not have".to_owned());
+            }
         }
         Ok(())
     }

@@ -35,7 +35,8 @@ pub fn to_spans(request: ExportTraceServiceRequest, conventions: &Conventions) -
     for group in request.resource_spans {
         let resource = group.resource.unwrap_or_default();
         for scoped in group.scope_spans {
-            let origin = Origin::new(&resource, &group.schema_url, scoped.scope.as_ref(), &scoped.schema_url, conventions);
+            let origin =
+                Origin::new(&resource, &group.schema_url, scoped.scope.as_ref(), &scoped.schema_url, conventions);
             for span in scoped.spans {
                 let named = format!("span {} of trace {}", hex::encode(&span.span_id), hex::encode(&span.trace_id));
                 let row = origin.as_ref().map_err(Refusal::clone).and_then(|origin| row(span, origin, conventions));
@@ -218,7 +219,8 @@ fn status(status: Option<&trace::Status>) -> (StatusCode, Option<String>) {
 fn attributes(span: &trace::Span, mapped: &Mapped) -> Result<String, Refusal> {
     let mut json = Json::default();
     json.raw("{");
-    let moved = [mapped.input.as_ref(), mapped.output.as_ref()].map(|content| content.and_then(|content| content.moved));
+    let moved =
+        [mapped.input.as_ref(), mapped.output.as_ref()].map(|content| content.and_then(|content| content.moved));
     let stays = |(at, _): &(usize, &KeyValue)| !moved.contains(&Some(*at));
     json.members(span.attributes.iter().enumerate().filter(stays).map(|(_, attribute)| attribute), NESTING)?;
     let mut own = Members::new(OWN);

@@ -3,9 +3,9 @@
 //! An empty element costs two or three bytes on the wire and up to some hundred in memory. A body that is made of such would
 //! grow a hundredfold; a genuine one grows two- or threefold.
 
+use offtake_model::{Error, ErrorKind, Result};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span};
-use offtake_model::{Error, ErrorKind, Result};
 
 /// Memory per byte of the body that is more than any genuine request needs.
 const GROWTH: usize = 16;
@@ -28,11 +28,15 @@ pub(super) fn check_json(body: &[u8]) -> Result<()> {
     while let Some(byte) = rest.next() {
         match byte {
             b'{' => objects += 1,
-            b'"' => while let Some(byte) = rest.next() && *byte != b'"' {
-                if *byte == b'\\' {
-                    rest.next();
+            b'"' => {
+                while let Some(byte) = rest.next()
+                    && *byte != b'"'
+                {
+                    if *byte == b'\\' {
+                        rest.next();
+                    }
                 }
-            },
+            }
             _ => {}
         }
     }
@@ -50,7 +54,10 @@ fn check(body: &[u8], weight: usize) -> Result<()> {
 }
 
 fn request(body: &[u8]) -> usize {
-    Fields(body).filter(|(field, _)| *field == 1).map(|(_, body)| size_of::<ResourceSpans>() + resource_spans(body)).sum()
+    Fields(body)
+        .filter(|(field, _)| *field == 1)
+        .map(|(_, body)| size_of::<ResourceSpans>() + resource_spans(body))
+        .sum()
 }
 
 fn resource_spans(body: &[u8]) -> usize {

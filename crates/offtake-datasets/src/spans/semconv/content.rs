@@ -29,7 +29,10 @@ pub(crate) fn find(span: &Span, slot: Slot, attribute: Option<usize>) -> Option<
             _ => value_text(value).map(copied),
         };
     }
-    numbered(&span.attributes, slot).or_else(|| of_event(&span.events, slot)).or_else(|| messages(&span.events, slot)).map(copied)
+    numbered(&span.attributes, slot)
+        .or_else(|| of_event(&span.events, slot))
+        .or_else(|| messages(&span.events, slot))
+        .map(copied)
 }
 
 fn copied(text: String) -> Content {
@@ -40,7 +43,8 @@ fn numbered(attributes: &[KeyValue], slot: Slot) -> Option<String> {
     NUMBERED.iter().filter(|(of, ..)| *of == slot).find_map(|(_, before, after)| {
         let mut messages: BTreeMap<u32, Vec<(&str, &AnyValue)>> = BTreeMap::new();
         for attribute in attributes {
-            if let Some((number, name)) = attribute.key.strip_prefix(before).and_then(|rest| number_and_name(rest, after))
+            if let Some((number, name)) =
+                attribute.key.strip_prefix(before).and_then(|rest| number_and_name(rest, after))
                 && let Some(value) = &attribute.value
             {
                 messages.entry(number).or_default().push((name, value));
@@ -78,7 +82,8 @@ fn messages(events: &[Event], slot: Slot) -> Option<String> {
         return None;
     }
     array(roles.iter().map(|(role, event)| {
-        let own = event.attributes.iter().filter_map(|attribute| Some((attribute.key.as_str(), attribute.value.as_ref()?)));
+        let own =
+            event.attributes.iter().filter_map(|attribute| Some((attribute.key.as_str(), attribute.value.as_ref()?)));
         let says_role = event.attributes.iter().any(|attribute| attribute.key == "role");
         (!says_role).then_some(("role", role)).into_iter().chain(own).collect()
     }))

@@ -63,7 +63,9 @@ impl<'a> Slots<'a> {
 fn is_usable(slot: Slot, attribute: &KeyValue, conventions: &Conventions) -> bool {
     match slot {
         Slot::Type => conventions.span_type(attribute).is_some(),
-        Slot::PromptTokens | Slot::CompletionTokens | Slot::TotalTokens | Slot::CachedTokens => tokens(attribute).is_some(),
+        Slot::PromptTokens | Slot::CompletionTokens | Slot::TotalTokens | Slot::CachedTokens => {
+            tokens(attribute).is_some()
+        }
         Slot::Cost => cost::stated(attribute).is_some(),
         Slot::Input | Slot::Output => value(attribute).is_some(),
         Slot::Provider

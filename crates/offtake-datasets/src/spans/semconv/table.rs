@@ -55,7 +55,10 @@ impl Slot {
 /// Attributes by what they say, the best first. GenAI semantic conventions (current, then older), OpenInference,
 /// OpenLLMetry, Vercel AI SDK, Langfuse.
 pub(crate) const ATTRIBUTES: &[(Slot, &[&str])] = &[
-    (Slot::Provider, &["gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor", "ai.model.provider"]),
+    (
+        Slot::Provider,
+        &["gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor", "ai.model.provider"],
+    ),
     (
         Slot::Model,
         &[

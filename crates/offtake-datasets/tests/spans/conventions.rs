@@ -1,7 +1,5 @@
 //! Each convention's attributes end in the same columns.
 
-mod common;
-
 use offtake_datasets::spans::otlp::{decode_json, to_spans};
 use offtake_datasets::spans::{Conventions, Span, SpanType};
 use serde_json::{Value, json};
@@ -17,7 +15,8 @@ fn attributes(object: &Value) -> Value {
 }
 
 fn mapped(resource: &Value, span: &Value, events: &[(&str, Value)]) -> Span {
-    let events: Vec<Value> = events.iter().map(|(name, own)| json!({"name": name, "attributes": attributes(own)})).collect();
+    let events: Vec<Value> =
+        events.iter().map(|(name, own)| json!({"name": name, "attributes": attributes(own)})).collect();
     let span = json!({"traceId": "01".repeat(16), "spanId": "02".repeat(8), "startTimeUnixNano": "1000", "name": "n",
         "attributes": attributes(span), "events": events});
     let body = json!({"resourceSpans": [{"resource": {"attributes": attributes(resource)}, "scopeSpans": [{"spans": [span]}]}]});
@@ -40,7 +39,10 @@ fn every_convention_names_provider_model_content_and_tokens() {
         "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 2, "gen_ai.input.messages": "in", "gen_ai.output.messages": "out"});
     let older = json!({"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.response.model": "gpt-4o",
         "gen_ai.usage.prompt_tokens": 10, "gen_ai.usage.completion_tokens": 2});
-    let events = [("gen_ai.content.prompt", json!({"gen_ai.prompt": "in"})), ("gen_ai.content.completion", json!({"gen_ai.completion": "out"}))];
+    let events = [
+        ("gen_ai.content.prompt", json!({"gen_ai.prompt": "in"})),
+        ("gen_ai.content.completion", json!({"gen_ai.completion": "out"})),
+    ];
     let openinference = json!({"openinference.span.kind": "LLM", "llm.provider": "openai", "llm.model_name": "gpt-4o",
         "llm.token_count.prompt": 10, "llm.token_count.completion": 2, "input.value": "in", "output.value": "out"});
     let openllmetry = json!({"llm.request.type": "chat", "llm.vendor": "openai", "llm.request.model": "gpt-4o",
@@ -48,7 +50,9 @@ fn every_convention_names_provider_model_content_and_tokens() {
     let vercel = json!({"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "openai", "ai.model.id": "gpt-4o",
         "ai.usage.promptTokens": 10.0, "ai.usage.completionTokens": 2.0, "ai.prompt.messages": "in", "ai.response.text": "out"});
     let none: &[(&str, Value)] = &[];
-    for (attributes, events) in [(current, none), (older, &events), (openinference, none), (openllmetry, none), (vercel, none)] {
+    for (attributes, events) in
+        [(current, none), (older, &events), (openinference, none), (openllmetry, none), (vercel, none)]
+    {
         let span = mapped(&json!({}), &attributes, events);
         assert_eq!(says(&span), [Some("openai"), Some("gpt-4o"), Some("in"), Some("out")], "{attributes}");
         // 10 × 2.5 + 2 × 10 dollars per million.
@@ -65,7 +69,11 @@ fn numbered_messages_and_message_events_become_one_array() {
     assert_eq!(span.input.as_deref(), Some(r#"[{"role":"user","content":"b"},{"content":"c"}]"#));
     assert_eq!(span.output.as_deref(), Some(r#"[{"content":"d"}]"#));
     assert!(span.attributes.contains("gen_ai.prompt.10.content"));
-    let events = [("gen_ai.system.message", json!({"content": "s"})), ("gen_ai.user.message", json!({"content": "u", "role": "boss"})), ("gen_ai.choice", json!({"index": 0}))];
+    let events = [
+        ("gen_ai.system.message", json!({"content": "s"})),
+        ("gen_ai.user.message", json!({"content": "u", "role": "boss"})),
+        ("gen_ai.choice", json!({"index": 0})),
+    ];
     let span = mapped(&json!({}), &json!({}), &events);
     assert_eq!(span.input.as_deref(), Some(r#"[{"role":"system","content":"s"},{"content":"u","role":"boss"}]"#));
     assert_eq!(span.output.as_deref(), Some(r#"[{"role":"assistant","index":0}]"#));
@@ -74,7 +82,11 @@ fn numbered_messages_and_message_events_become_one_array() {
 #[test]
 fn the_resource_says_what_the_span_does_not() {
     let resource = json!({"service.name": "shop", "deployment.environment": "staging", "user.id": "all", "offtake.project_id": 7, "gen_ai.provider.name": "no"});
-    let span = mapped(&resource, &json!({"user.id": "me", "session.id": "s", "offtake.type": "completion", "offtake.commit_uuid": "c"}), &[]);
+    let span = mapped(
+        &resource,
+        &json!({"user.id": "me", "session.id": "s", "offtake.type": "completion", "offtake.commit_uuid": "c"}),
+        &[],
+    );
     assert_eq!(span.service.as_deref(), Some("shop"));
     assert_eq!(span.environment.as_deref(), Some("staging"));
     assert_eq!((span.user_id.as_deref(), span.session_id.as_deref()), (Some("me"), Some("s")));
@@ -100,7 +112,9 @@ fn a_cost_that_is_sent_goes_before_the_price_list() {
     let base = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 1000,
         "gen_ai.usage.cache_read.input_tokens": 400});
     assert_eq!(mapped(&json!({}), &base, &[]).cost_usd, Some(600 * 2_500 + 400 * 1_250));
-    for (sent, expected) in [(json!(0.1), 100_000_000), (json!(2), 2_000_000_000), (json!("0.000000001"), 1), (json!(0.0), 0)] {
+    for (sent, expected) in
+        [(json!(0.1), 100_000_000), (json!(2), 2_000_000_000), (json!("0.000000001"), 1), (json!(0.0), 0)]
+    {
         let mut with = base.clone();
         with["gen_ai.usage.cost"] = sent;
         assert_eq!(mapped(&json!({}), &with, &[]).cost_usd, Some(expected));
@@ -112,11 +126,11 @@ fn a_cost_that_is_sent_goes_before_the_price_list() {
 
 #[test]
 fn a_row_looks_like_this() {
-    let spans = common::spans_of("openai-v2");
+    let spans = crate::common::spans_of("openai-v2");
     let chat = spans.iter().find(|span| span.input.is_some() && span.cost_usd.is_some()).unwrap();
     insta::assert_debug_snapshot!(chat);
-    let chains = common::spans_of("langchain-openinference");
+    let chains = crate::common::spans_of("langchain-openinference");
     insta::assert_debug_snapshot!(chains.iter().find(|span| span.span_type == SpanType::Tool).unwrap());
-    let failed = common::spans_of("openai-traceloop");
+    let failed = crate::common::spans_of("openai-traceloop");
     insta::assert_debug_snapshot!(failed.iter().find(|span| span.events.contains("exception")).unwrap());
 }

@@ -1,12 +1,12 @@
 //! Genuine spans, and spans made up.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::allow_attributes, reason = "whether anything is unused depends on the binary")]
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array as _, ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
 use offtake_datasets::PageRequest;
 use offtake_datasets::spans::otlp::{decode_protobuf, to_spans};
 use offtake_datasets::spans::{Conventions, Span, SpanStore, SpanType, StatusCode};
@@ -17,16 +17,16 @@ use offtake_model::query::{Chosen, RowQuery};
 use serde_json::Value;
 
 /// The suites of genuine spans; clients first.
-pub const SUITES: [&str; 4] = ["openai-traceloop", "openai-v2", "anthropic", "langchain-openinference"];
+pub(crate) const SUITES: [&str; 4] = ["openai-traceloop", "openai-v2", "anthropic", "langchain-openinference"];
 
 /// The requests of a suite, in both encodings.
-pub struct Suite {
-    pub json: Vec<Vec<u8>>,
-    pub protobuf: Vec<Vec<u8>>,
+pub(crate) struct Suite {
+    pub(crate) json: Vec<Vec<u8>>,
+    pub(crate) protobuf: Vec<Vec<u8>>,
 }
 
 impl Suite {
-    pub fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/otlp");
         let lines = fs::read(folder.join(format!("{name}.otlp.jsonl"))).expect("testdata");
         let json = lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect();
@@ -42,13 +42,13 @@ impl Suite {
 }
 
 /// The rows of a suite.
-pub fn spans_of(name: &str) -> Vec<Span> {
+pub(crate) fn spans_of(name: &str) -> Vec<Span> {
     let rows = |body: &Vec<u8>| to_spans(decode_protobuf(body).expect("genuine"), &Conventions::default()).spans;
     Suite::read(name).protobuf.iter().flat_map(rows).collect()
 }
 
 /// Compares an OTLP/JSON value with what was kept of it.
-pub fn same_value(sent: &Value, kept: &Value) {
+pub(crate) fn same_value(sent: &Value, kept: &Value) {
     let (ty, value) = sent.as_object().unwrap().iter().next().expect("a value");
     match ty.as_str() {
         "intValue" => assert_eq!(value.as_str().unwrap(), kept.to_string()),
@@ -62,7 +62,7 @@ pub fn same_value(sent: &Value, kept: &Value) {
 }
 
 /// A span made up: the rest is as empty as it can be.
-pub fn span(trace: u8, span: u16, started_at: i64) -> Span {
+pub(crate) fn span(trace: u8, span: u16, started_at: i64) -> Span {
     Span {
         trace_id: format!("{:032x}", u128::from(trace) + 0xa0),
         span_id: format!("{:016x}", u64::from(span) + 0xb000),
@@ -100,25 +100,25 @@ pub fn span(trace: u8, span: u16, started_at: i64) -> Span {
 }
 
 /// An organization.
-pub fn org(name: &str) -> OrgId {
+pub(crate) fn org(name: &str) -> OrgId {
     OrgId::new(name).expect("a name")
 }
 
 /// A store in a folder of its own.
-pub struct Kept {
-    pub folder: tempfile::TempDir,
-    pub store: Arc<SpanStore>,
+pub(crate) struct Kept {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) store: Arc<SpanStore>,
 }
 
 impl Kept {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SpanStore::open(&folder.path().join("spans.db"), Arc::new(SystemClock)).expect("a store");
         Self { folder, store }
     }
 
     /// What all of an organization's rows of a dataset say, as text, by key; and the moment.
-    pub async fn rows(&self, dataset: &str, columns: &[&str], query: &RowQuery) -> (Vec<Vec<String>>, AsOf) {
+    pub(crate) async fn rows(&self, dataset: &str, columns: &[&str], query: &RowQuery) -> (Vec<Vec<String>>, AsOf) {
         let dataset = self.store.datasets().into_iter().find(|found| found.schema.name == dataset).expect("a dataset");
         let mut rows = Vec::new();
         let mut request = PageRequest {
@@ -129,7 +129,10 @@ impl Kept {
         };
         loop {
             let page = dataset.source.page(&dataset.schema, query, &request).await.expect("a page");
-            rows.extend((0..page.rows.num_rows()).map(|row| page.rows.columns().iter().map(|column| cell(column, row)).collect()));
+            rows.extend(
+                (0..page.rows.num_rows())
+                    .map(|row| page.rows.columns().iter().map(|column| cell(column, row)).collect()),
+            );
             request.cursor = page.next_cursor;
             if request.cursor.is_none() {
                 return (rows, page.as_of);
@@ -138,19 +141,19 @@ impl Kept {
     }
 
     /// The exact number of rows.
-    pub async fn count(&self, dataset: &str, query: &RowQuery) -> u64 {
+    pub(crate) async fn count(&self, dataset: &str, query: &RowQuery) -> u64 {
         let dataset = self.store.datasets().into_iter().find(|found| found.schema.name == dataset).expect("a dataset");
         dataset.source.count(&dataset.schema, query).await.expect("a count").rows
     }
 }
 
 /// All rows of an organization.
-pub fn all(org: &OrgId) -> RowQuery {
+pub(crate) fn all(org: &OrgId) -> RowQuery {
     RowQuery { org: org.clone(), predicates: Vec::new(), chosen: Chosen::All, as_of: None }
 }
 
 /// All rows of an organization, up to a sequence.
-pub fn up_to(org: &OrgId, sequence: i64) -> RowQuery {
+pub(crate) fn up_to(org: &OrgId, sequence: i64) -> RowQuery {
     RowQuery { as_of: Some(AsOf::Cutoff { sequence, at: SystemClock.now() }), ..all(org) }
 }
 

@@ -1,10 +1,8 @@
 //! The genuine spans: both encodings give the same rows, and the rows say what the spans say.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{SUITES, Suite, spans_of};
+use crate::common::{SUITES, Suite, spans_of};
 use offtake_datasets::spans::otlp::{decode_json, decode_protobuf, to_spans};
 use offtake_datasets::spans::{Conventions, Span, SpanType, StatusCode};
 
@@ -85,7 +83,7 @@ fn every_attribute_is_kept_once() {
                         .find(|(from, _)| kept["otel.span"][*from] == key);
                     match (moved, kept.get(key)) {
                         (Some((_, column)), None) => assert_eq!(column.as_deref(), value["stringValue"].as_str()),
-                        (None, Some(kept)) => common::same_value(value, kept),
+                        (None, Some(kept)) => crate::common::same_value(value, kept),
                         other => panic!("{key}: {other:?}"),
                     }
                 }
