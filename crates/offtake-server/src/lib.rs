@@ -1,1 +1,32 @@
-//! Everything on a socket: REST, OTLP, links, docs
+//! Everything on a socket: the REST API, OTLP ingest, signed links, health, metrics and documentation.
+//!
+//! Responsible for who may ask, for reading requests and writing answers. Not responsible for running
+//! exports (that is `offtake-worker`, which this crate never sees) nor for what rows mean
+//! (`offtake-datasets`). The binary builds an [`AppState`], makes a [`router()`] of it and hands that to
+//! [`serve()`].
+
+mod auth;
+mod datasets;
+mod edge;
+pub mod error;
+mod exports;
+mod extract;
+mod files;
+mod health;
+mod jobs;
+mod links;
+mod metrics;
+mod openapi;
+mod otlp;
+mod pages;
+mod performance;
+mod preview;
+mod router;
+mod serve;
+mod state;
+pub mod token;
+
+pub use metrics::ServerMetrics;
+pub use router::router;
+pub use serve::serve;
+pub use state::{AppState, ServerSettings};

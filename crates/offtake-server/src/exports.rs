@@ -1,0 +1,198 @@
+//! Asking for exports: the request is checked to the last filter, then it becomes a job.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use offtake_datasets::Dataset;
+use offtake_model::Result;
+use offtake_model::export::ExportSpec;
+use offtake_model::id::JobId;
+use offtake_model::job::{Job, JobStatus};
+use offtake_model::naming::{file_name, job_name};
+use offtake_model::selection::Selection;
+use offtake_store::{Idempotency, NewJob, PerfRow};
+use serde::Serialize;
+use serde_json::{Map, Value as Json_};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use crate::auth::Caller;
+use crate::datasets::readable;
+use crate::edge::{Draining, RequestId};
+use crate::error::Problem;
+use crate::extract::{JsonBody, Name, plain_header, prefer_wait, traceparent};
+use crate::jobs::view::{JobResponse, status_url};
+use crate::jobs::wait::wait_for;
+use crate::jobs::{MAX_WAIT, with_link};
+use crate::state::App;
+
+/// The longest idempotency key, in bytes.
+const MAX_KEY_BYTES: usize = 255;
+/// When to look again at a job that was just asked for, in seconds.
+const LOOK_AGAIN: &str = "1";
+/// How many performance rows estimates are made from.
+pub(crate) const RECENT: u32 = 50;
+
+/// An export that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExportResponse {
+    #[schema(example = "job_0199c0ffee0070008000000000000001")]
+    job_id: String,
+    #[schema(value_type = String, example = "pending")]
+    status: JobStatus,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// From how long such exports took lately; null if there were none.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    estimated_completion_at: Option<Timestamp>,
+    /// Where to look how it goes.
+    status_url: String,
+}
+
+/// Asks for a file of the rows that match.
+///
+/// The request is checked at once; the work is done in the background. A partial selection of few rows, and
+/// any request that prefers to (`Prefer: wait=N`), is waited for and answered with the finished job.
+#[utoipa::path(post, path = "/api/v1/export/{dataset}", tag = "exports", operation_id = "create_export",
+    params(
+        ("dataset" = String, Path, description = "The dataset"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the same job"),
+        ("Prefer" = Option<String>, Header, description = "wait=N: wait for the file up to N seconds, at most 60"),
+        ("X-Request-Id" = Option<String>, Header, description = "Kept on the job and in every log line"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context, kept on the job"),
+    ),
+    responses(
+        (status = 202, description = "Accepted", body = ExportResponse,
+            headers(("Location" = String, description = "The job"), ("Retry-After" = u64, description = "Seconds"))),
+        (status = 200, description = "Waited for, and over", body = JobResponse),
+    ))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    name: Name,
+    request_id: RequestId,
+    draining: Draining,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let dataset = readable(&app, &caller, name.as_str())?.clone();
+    let key = plain_header(&headers, "idempotency-key", MAX_KEY_BYTES)?;
+    let spec = parse(dataset.clone(), body).await?;
+    let wait = patience(&app, &headers, &spec);
+    let new = new_job(&app, &caller, &dataset, spec, key, request_id, &headers);
+    let estimate = recent_duration(&app, &caller, &new.spec).await?;
+    let enqueued = app.store.jobs.enqueue(new).await?;
+    let mut job = enqueued.job;
+    if let Some((wait, _)) = wait {
+        let scope = caller.own_scope();
+        job = wait_for(&app, &scope, job.id, wait, &draining, |job| !job.status.is_active()).await?;
+    }
+    let mut response = if wait.is_some() && !job.status.is_active() {
+        finished(&app, &caller, job).await?
+    } else {
+        accepted(&job, estimate)
+    };
+    if let Some((wait, true)) = wait {
+        let applied = format!("wait={}", wait.as_secs());
+        response.headers_mut().extend(HeaderValue::from_str(&applied).ok().map(|value| (PREFERENCE_APPLIED, value)));
+    }
+    Ok(response)
+}
+
+const PREFERENCE_APPLIED: http::HeaderName = http::HeaderName::from_static("preference-applied");
+
+/// Checks a body against its dataset. Ten thousand identities take their time, so not on the executor.
+async fn parse(dataset: Dataset, body: Map<String, Json_>) -> Result<ExportSpec> {
+    blocking(move || dataset.parse_export(&Json_::Object(body))).await
+}
+
+/// Runs what may take a while off the executor.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let span = tracing::Span::current();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
+    done.map_err(|error| {
+        offtake_model::Error::new(offtake_model::ErrorKind::Internal, "a blocking task died").caused_by(error)
+    })?
+}
+
+/// How long to wait for the job, and whether the caller asked for it.
+fn patience(app: &App, headers: &HeaderMap, spec: &ExportSpec) -> Option<(Duration, bool)> {
+    if let Some(seconds) = prefer_wait(headers, MAX_WAIT) {
+        return Some((Duration::from_secs(seconds), true));
+    }
+    match &spec.rows.selection {
+        Selection::Partial { ids } if ids.len() <= app.settings.sync_rows => Some((app.settings.sync_wait, false)),
+        Selection::All | Selection::AllExcept { .. } | Selection::Partial { .. } => None,
+    }
+}
+
+fn new_job(
+    app: &App,
+    caller: &Caller,
+    dataset: &Dataset,
+    spec: ExportSpec,
+    key: Option<String>,
+    request_id: RequestId,
+    headers: &HeaderMap,
+) -> NewJob {
+    let now = app.clock.now();
+    let name = job_name(&dataset.schema.title, &spec, now);
+    let principal = &caller.0;
+    NewJob {
+        id: JobId::new(now),
+        org: principal.org.clone(),
+        owner: principal.sub.clone(),
+        owner_email: principal.email.clone(),
+        file_name: file_name(&name, &spec),
+        idempotency: key.map(|key| Idempotency { key, fingerprint: fingerprint(&spec) }),
+        name,
+        spec,
+        request_id: Some(request_id.id),
+        traceparent: traceparent(headers),
+        pinned_to: None,
+        now,
+    }
+}
+
+/// Of everything in the request: what decides the bytes, and the rest.
+fn fingerprint(spec: &ExportSpec) -> String {
+    let rest = serde_json::json!([spec.sha256(), spec.name, spec.notify]);
+    hex::encode(Sha256::digest(rest.to_string()))
+}
+
+async fn finished(app: &App, caller: &Caller, job: Job) -> Result<Response> {
+    let location = status_url(&job);
+    let body = with_link(app, caller, &caller.own_scope(), job).await?;
+    Ok(([(header::LOCATION, location)], Json(body)).into_response())
+}
+
+fn accepted(job: &Job, estimate: Option<SignedDuration>) -> Response {
+    let estimated = estimate.filter(|_| job.status.is_active()).and_then(|took| job.created_at.checked_add(took).ok());
+    let body = ExportResponse {
+        job_id: job.id.to_string(),
+        status: job.status,
+        created_at: job.created_at,
+        estimated_completion_at: estimated,
+        status_url: status_url(job),
+    };
+    let headers = [(header::LOCATION, status_url(job)), (header::RETRY_AFTER, LOOK_AGAIN.to_owned())];
+    (StatusCode::ACCEPTED, headers, Json(body)).into_response()
+}
+
+/// How long such exports took lately: the median of the same dataset.
+async fn recent_duration(app: &App, caller: &Caller, spec: &ExportSpec) -> Result<Option<SignedDuration>> {
+    let rows = app.store.jobs.recent_performance(&caller.0.org, RECENT).await?;
+    let mut took: Vec<u64> = alike(&rows, spec).map(|row| row.usage.duration_ms).collect();
+    took.sort_unstable();
+    let median = took.get(took.len() / 2).copied();
+    Ok(median.map(|ms| SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))))
+}
+
+/// The performance rows of the same dataset.
+pub(crate) fn alike<'a>(rows: &'a [PerfRow], spec: &'a ExportSpec) -> impl Iterator<Item = &'a PerfRow> {
+    rows.iter().filter(|row| row.dataset == spec.dataset)
+}

@@ -1,0 +1,215 @@
+//! Files behind our own signed links: whole or in part, streamed, with everything a client needs to go on
+//! after an interruption and to check what it has.
+
+use std::ops::Range;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_store::{Artifact, ArtifactState};
+
+use crate::error::Problem;
+use crate::extract::Name;
+use crate::jobs::matches_etag;
+use crate::state::App;
+
+/// The file behind a link.
+#[utoipa::path(get, path = "/files/{artifact}", tag = "files", operation_id = "get_file",
+    params(
+        ("artifact" = String, Path, description = "As in the link"),
+        ("expires" = i64, Query, description = "As in the link"),
+        ("signature" = String, Query, description = "As in the link"),
+        ("Range" = Option<String>, Header, description = "One range of bytes"),
+        ("If-Range" = Option<String>, Header, description = "The ETag the range is meant for"),
+    ),
+    responses(
+        (status = 200, description = "The whole file", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 304, description = "It is as it was"),
+    ))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    name: Name,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let artifact = behind_link(&app, name.as_str(), &uri).await?;
+    let broken =
+        || Error::new(ErrorKind::Internal, format!("the ready artifact {} has no size or digest", artifact.id));
+    let size = artifact.bytes.ok_or_else(broken)?;
+    let sha256 = artifact.sha256.as_deref().ok_or_else(broken)?;
+    let etag = format!("\"{sha256}\"");
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut response = if known.is_some_and(|known| matches_etag(known, &etag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let wanted = if range_is_meant(&headers, &etag) { wanted(&headers, size) } else { Wanted::Whole };
+        content(&app, &artifact, size, wanted, &method).await?
+    };
+    describe(&mut response, &artifact, sha256, &etag);
+    Ok(response)
+}
+
+async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<Artifact> {
+    let Query(pairs): Query<Vec<(String, String)>> = Query::try_from_uri(uri).unwrap_or_default();
+    let one = |wanted: &str| {
+        let mut values = pairs.iter().filter(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
+        // Given twice it could be read in two ways.
+        values.next().filter(|_| values.next().is_none()).unwrap_or_default()
+    };
+    let id = app.links.verify(name, one("expires"), one("signature"), app.clock.now())?;
+    let gone = || Error::new(ErrorKind::Gone, "the file is no longer there");
+    let artifact = match app.store.artifacts.by_id(id).await {
+        Ok(artifact) => artifact,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone()),
+        Err(error) => return Err(error),
+    };
+    if artifact.state == ArtifactState::Ready { Ok(artifact) } else { Err(gone()) }
+}
+
+/// What of the file is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    Part(Range<u64>),
+    Nothing,
+}
+
+/// `If-Range`: the range counts only for the very bytes the client has already. We name bytes by strong
+/// ETags alone, so a date never matches.
+fn range_is_meant(headers: &HeaderMap, etag: &str) -> bool {
+    headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes())
+}
+
+/// One range of bytes; what cannot be read, and several ranges, are the whole file (RFC 9110 §14.2).
+fn wanted(headers: &HeaderMap, size: u64) -> Wanted {
+    let mut given = headers.get_all(header::RANGE).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return Wanted::Whole };
+    let parsed = || {
+        let (unit, range) = value.to_str().ok()?.split_once('=')?;
+        let (first, last) = range.trim().split_once('-')?;
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let sound = unit.trim().eq_ignore_ascii_case("bytes") && digits(first) && digits(last);
+        sound.then_some((first, last))
+    };
+    let Some((first, last)) = parsed() else { return Wanted::Whole };
+    // Numbers too large for 64 bits lie behind the end of every file.
+    let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
+    let range = match (first, last) {
+        ("", "") => return Wanted::Whole,
+        ("", last) => size.saturating_sub(number(last))..size,
+        (first, "") => number(first)..size,
+        (first, last) if number(last) < number(first) => return Wanted::Whole,
+        (first, last) => number(first)..number(last).saturating_add(1).min(size),
+    };
+    if range.start >= range.end { Wanted::Nothing } else { Wanted::Part(range) }
+}
+
+async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, method: &Method) -> Result<Response> {
+    let (status, range) = match wanted {
+        Wanted::Whole => (StatusCode::OK, 0..size),
+        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Wanted::Nothing => {
+            let detail = format!("the file has {size} bytes");
+            let mut response = Problem::new(ErrorKind::RangeNotSatisfiable, detail).into_response();
+            response.headers_mut().extend(text(&format!("bytes */{size}")).map(|value| (header::CONTENT_RANGE, value)));
+            return Ok(response);
+        }
+    };
+    let body = if *method == Method::HEAD || range.is_empty() {
+        Body::empty()
+    } else {
+        Body::from_stream(app.store.objects.read(&artifact.key, range.clone()).await?)
+    };
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let part = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+        headers.extend(text(&part).map(|value| (header::CONTENT_RANGE, value)));
+    }
+    Ok(response)
+}
+
+fn describe(response: &mut Response, artifact: &Artifact, sha256: &str, etag: &str) {
+    let digest = hex::decode(sha256).map(|bytes| format!("sha-256=:{}:", BASE64_STANDARD.encode(bytes)));
+    let is_file = !response.status().is_client_error();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.extend(text(etag).map(|value| (header::ETAG, value)));
+    if is_file {
+        headers.extend(text(&artifact.media_type).map(|value| (header::CONTENT_TYPE, value)));
+        headers.extend(text(&disposition(&artifact.file_name)).map(|value| (header::CONTENT_DISPOSITION, value)));
+        headers.extend(digest.ok().as_deref().and_then(text).map(|value| (REPR_DIGEST, value)));
+    }
+}
+
+const REPR_DIGEST: http::HeaderName = http::HeaderName::from_static("repr-digest");
+
+fn text(value: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(value).ok()
+}
+
+/// RFC 6266: a plain name for everybody, and the exact one (RFC 8187) for those who can read it.
+fn disposition(file_name: &str) -> String {
+    let safe: String = file_name.chars().filter(|c| !c.is_control() && !matches!(c, '/' | '\\')).collect();
+    let plain: String =
+        safe.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '%') { c } else { '_' }).collect();
+    if plain == safe {
+        return format!("attachment; filename=\"{plain}\"");
+    }
+    let mut exact = String::new();
+    for byte in safe.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            exact.push(char::from(byte));
+        } else {
+            exact.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(range: &str, size: u64) -> Wanted {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RANGE, range.parse().expect("a header value"));
+        wanted(&headers, size)
+    }
+
+    #[test]
+    fn ranges_are_read_as_the_rfc_says() {
+        assert_eq!(asked("bytes=0-0", 10), Wanted::Part(0..1));
+        assert_eq!(asked("bytes=2-4", 10), Wanted::Part(2..5));
+        assert_eq!(asked("bytes=2-", 10), Wanted::Part(2..10));
+        assert_eq!(asked("bytes=2-99", 10), Wanted::Part(2..10));
+        assert_eq!(asked("bytes=-3", 10), Wanted::Part(7..10));
+        assert_eq!(asked("bytes=-30", 10), Wanted::Part(0..10));
+        assert_eq!(asked("Bytes=9-18446744073709551615", 10), Wanted::Part(9..10));
+        for nothing in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=99999999999999999999-"] {
+            assert_eq!(asked(nothing, 10), Wanted::Nothing, "{nothing}");
+        }
+        assert_eq!(asked("bytes=0-", 0), Wanted::Nothing);
+        for whole in ["bytes=0-1,3-4", "bytes=4-2", "bytes=-", "bytes=a-b", "rows=0-1", "bytes=+1-2", "bytes 0-1"] {
+            assert_eq!(asked(whole, 10), Wanted::Whole, "{whole}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_leave_their_header_or_folder() {
+        assert_eq!(disposition("Spans.csv"), "attachment; filename=\"Spans.csv\"");
+        assert_eq!(
+            disposition("a\r\nX: \"y\"/\\\0.csv"),
+            "attachment; filename=\"aX:__y_.csv\"; filename*=UTF-8''aX%3A%20%22y%22.csv"
+        );
+        assert_eq!(disposition("日.csv"), "attachment; filename=\"_.csv\"; filename*=UTF-8''%E6%97%A5.csv");
+    }
+}

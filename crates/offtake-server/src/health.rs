@@ -1,0 +1,71 @@
+//! Whether the server lives, whether it can work, and its numbers.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use futures::future::join_all;
+use http::{StatusCode, header};
+use offtake_model::{Error, ErrorKind, Result};
+use serde_json::{Map, Value as Json_, json};
+
+use crate::error::Problem;
+use crate::state::App;
+
+/// A part that does not answer for so long is not ready.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The process runs.
+#[utoipa::path(get, path = "/livez", tag = "operation", operation_id = "livez",
+    responses((status = 200, description = "It lives", body = Object)))]
+pub(crate) async fn livez() -> Json<Json_> {
+    Json(json!({"status": "ok"}))
+}
+
+/// Everything the server needs answers: job store, object storage, and the sources of rows.
+#[utoipa::path(get, path = "/readyz", tag = "operation", operation_id = "readyz",
+    responses(
+        (status = 200, description = "Ready", body = Object),
+        (status = 503, description = "Not ready; `checks` says what is missing", body = Object),
+    ))]
+pub(crate) async fn readyz(State(app): State<App>) -> Response {
+    let (jobs, objects) = (app.store.jobs.ping(), app.store.objects.ping());
+    let (jobs, objects) = tokio::join!(in_time(jobs), in_time(objects));
+    let sources = app.catalog.iter().map(|dataset| async move {
+        (format!("dataset {}", dataset.schema.name), in_time(dataset.source.ping()).await)
+    });
+    let mut results = vec![("store".to_owned(), jobs), ("objects".to_owned(), objects)];
+    results.extend(join_all(sources).await);
+    let ready = results.iter().all(|(_, result)| result.is_ok());
+    let checks: Map<String, Json_> = results.into_iter().map(|(part, result)| (part, verdict(result))).collect();
+    let (status, word) = if ready { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
+    (status, Json(json!({"status": word, "checks": checks}))).into_response()
+}
+
+async fn in_time(ping: impl Future<Output = Result<()>>) -> Result<()> {
+    let late = |_| Error::new(ErrorKind::Timeout, "no answer in time");
+    tokio::time::timeout(PATIENCE, ping).await.map_err(late)?
+}
+
+/// Anybody may ask, so the reason is the kind and its title; the rest is in the log.
+fn verdict(result: Result<()>) -> Json_ {
+    match result {
+        Ok(()) => json!({"status": "ok"}),
+        Err(error) => {
+            tracing::warn!(code = error.kind().code(), detail = error.detail(), "not ready");
+            json!({"status": "failing", "code": error.kind().code(), "reason": error.kind().title()})
+        }
+    }
+}
+
+/// Numbers for Prometheus, as OpenMetrics.
+#[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "metrics",
+    responses((status = 200, description = "OpenMetrics", content_type = "application/openmetrics-text", body = String)))]
+pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &app.registry)
+        .map_err(|error| Error::new(ErrorKind::Internal, "metrics could not be written").caused_by(error))?;
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
+}

@@ -1,0 +1,75 @@
+//! Our own short-lived links to files: made when asked for, never stored, never logged.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::Mac;
+use jiff::{SignedDuration, Timestamp};
+use offtake_model::id::ArtifactId;
+use offtake_model::{Error, ErrorKind, Result};
+
+use crate::state::ServerSettings;
+use crate::token::{Secret, mac};
+
+/// Whatever the setting says, no link lives longer (law 9).
+const MAX_TTL: SignedDuration = SignedDuration::from_mins(10);
+
+/// Signs and checks links.
+pub(crate) struct Links {
+    key: [u8; 32],
+    base: String,
+    ttl: SignedDuration,
+}
+
+/// A link with the moment it dies.
+pub(crate) struct Link {
+    pub(crate) url: String,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links").field("base", &self.base).field("ttl", &self.ttl).finish_non_exhaustive()
+    }
+}
+
+impl Links {
+    pub(crate) fn new(secret: &Secret, settings: &ServerSettings) -> Self {
+        let base = settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
+        let ttl = settings.link_ttl.clamp(SignedDuration::from_secs(1), MAX_TTL);
+        Self { key: secret.derive("offtake link v1"), base, ttl }
+    }
+
+    /// A fresh link to `artifact`.
+    pub(crate) fn sign(&self, artifact: ArtifactId, now: Timestamp) -> Link {
+        let expires = now.as_second() + self.ttl.as_secs();
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(self.mac(artifact, expires).finalize().into_bytes());
+        let url = format!("{}/files/{artifact}?expires={expires}&signature={signature}", self.base);
+        Link { url, expires_at: Timestamp::from_second(expires).unwrap_or(Timestamp::MAX) }
+    }
+
+    /// Whether a link with these parts is ours and still alive.
+    ///
+    /// # Errors
+    /// `forbidden` if it is not ours, `gone` if it was.
+    pub(crate) fn verify(&self, artifact: &str, expires: &str, signature: &str, now: Timestamp) -> Result<ArtifactId> {
+        let tampered = || Error::new(ErrorKind::Forbidden, "this link is not valid; ask for a new one");
+        let id: ArtifactId = artifact.parse().map_err(|_| tampered())?;
+        let moment: i64 = expires.parse().map_err(|_| tampered())?;
+        let given = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| tampered())?;
+        // The expiry is signed as a number: it has one spelling, or "+5" and "05" would be links of their own.
+        if moment.to_string() != expires {
+            return Err(tampered());
+        }
+        self.mac(id, moment).verify_slice(&given).map_err(|_| tampered())?;
+        if now.as_second() >= moment {
+            return Err(Error::new(ErrorKind::Gone, "this link has expired; ask for a new one"));
+        }
+        Ok(id)
+    }
+
+    fn mac(&self, artifact: ArtifactId, expires: i64) -> hmac::Hmac<sha2::Sha256> {
+        mac(&self.key, &[artifact.to_string().as_bytes(), b"\n", expires.to_string().as_bytes()])
+    }
+}

@@ -1,0 +1,73 @@
+//! The server's own numbers. How much waits and runs is the worker's to tell.
+
+use std::time::Duration;
+
+use http::Method;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::edge::method_label;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+    method: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+/// Requests, latencies, spans taken in.
+#[derive(Debug, Clone)]
+pub struct ServerMetrics {
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    spans: Family<ResultLabels, Counter>,
+}
+
+impl ServerMetrics {
+    /// Creates the metrics and puts them into `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(latency),
+            spans: Family::default(),
+        };
+        registry.register("offtake_http_requests", "Requests answered", metrics.requests.clone());
+        registry.register(
+            "offtake_http_request_duration_seconds",
+            "Time until a response begins",
+            metrics.seconds.clone(),
+        );
+        registry.register("offtake_ingest_spans", "Spans that arrived, by what became of them", metrics.spans.clone());
+        metrics
+    }
+
+    pub(crate) fn observe(&self, route: &str, method: &Method, status: u16, elapsed: Duration) {
+        let (route, method) = (route.to_owned(), method_label(method));
+        self.requests.get_or_create(&RequestLabels { route: route.clone(), method, status }).inc();
+        self.seconds.get_or_create(&RouteLabels { route, method }).observe(elapsed.as_secs_f64());
+    }
+
+    pub(crate) fn ingested(&self, stored: u64, duplicates: u64, rejected: u64) {
+        for (result, spans) in [("stored", stored), ("duplicate", duplicates), ("rejected", rejected)] {
+            self.spans.get_or_create(&ResultLabels { result }).inc_by(spans);
+        }
+    }
+}
+
+fn latency() -> Histogram {
+    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
+}

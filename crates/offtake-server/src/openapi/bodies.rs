@@ -1,0 +1,232 @@
+//! Per dataset: the bodies it takes, typed by its columns, filters and identity.
+
+use offtake_datasets::Catalog;
+use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
+use offtake_model::format::{Compression, Dialect, Format};
+use serde_json::{Map, Value as Json, json};
+
+use crate::datasets::MAX_LIMIT;
+
+/// Replaces the paths that name a dataset by one for each dataset, with its own body.
+pub(super) fn per_dataset(paths: Map<String, Json>, schemas: &mut Json, catalog: &Catalog) -> Map<String, Json> {
+    let mut expanded = Map::new();
+    for (path, item) in paths {
+        let Some(kind) = Kind::of(&path) else {
+            expanded.insert(path, item);
+            continue;
+        };
+        for dataset in catalog.iter() {
+            let schema = dataset.schema.as_ref();
+            let body = format!("{}.{}", kind.name(), schema.name);
+            schemas[&body] = kind.body(schema);
+            let operation = typed(&item["post"], schema, &body, kind);
+            expanded.insert(path.replace("{dataset}", &schema.name), json!({"post": operation}));
+        }
+    }
+    expanded
+}
+
+fn typed(generic: &Json, schema: &DatasetSchema, body: &str, kind: Kind) -> Json {
+    let mut operation = generic.clone();
+    if let Some(parameters) = operation["parameters"].as_array_mut() {
+        parameters.retain(|parameter| parameter["name"] != "dataset");
+    }
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    operation["operationId"] = json!(format!("{id}_{}", schema.name));
+    let summary = operation["summary"].as_str().unwrap_or_default().trim_end_matches('.').to_owned();
+    operation["summary"] = json!(format!("{}: {summary}", schema.title));
+    operation["x-dataset-permission"] = json!(schema.permission.to_string());
+    operation["requestBody"] = json!({
+        "required": true,
+        "content": {"application/json": {
+            "schema": {"$ref": format!("#/components/schemas/{body}")},
+            "examples": kind.examples(schema),
+        }},
+    });
+    operation
+}
+
+/// What a body is for.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Export,
+    Page,
+    Count,
+}
+
+impl Kind {
+    fn of(path: &str) -> Option<Self> {
+        match path {
+            "/api/v1/export/{dataset}" | "/api/v1/export/{dataset}/preview" => Some(Self::Export),
+            "/api/v1/datasets/{dataset}/rows" => Some(Self::Page),
+            "/api/v1/datasets/{dataset}/count" => Some(Self::Count),
+            _ => None,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Export => "ExportRequest",
+            Self::Page => "RowsRequest",
+            Self::Count => "CountRequest",
+        }
+    }
+
+    fn body(self, schema: &DatasetSchema) -> Json {
+        let mut properties = rows_properties(schema);
+        let mut required: Vec<&str> = Vec::new();
+        match self {
+            Self::Export => {
+                export_properties(schema, &mut properties);
+                required.push("format");
+            }
+            Self::Page => page_properties(schema, &mut properties),
+            Self::Count => {}
+        }
+        json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+    }
+
+    fn examples(self, schema: &DatasetSchema) -> Json {
+        let identity: Map<String, Json> =
+            schema.identity.iter().map(|name| (name.clone(), example(schema.column(name)))).collect();
+        let mut all = Map::new();
+        if matches!(self, Self::Export) {
+            all.insert("format".to_owned(), json!("csv"));
+            all.insert("compression".to_owned(), json!("gzip"));
+        }
+        if schema.time.is_some() {
+            all.insert("start_time".to_owned(), json!("2026-10-01T00:00:00Z"));
+            all.insert("end_time".to_owned(), json!("2026-11-01T00:00:00Z"));
+        }
+        let mut except = all.clone();
+        except.insert("selection".to_owned(), json!({"mode": "all_except", "ids": [identity]}));
+        json!({
+            "all": {"summary": "Everything in a window", "value": all},
+            "all_except": {"summary": "All but one", "value": except},
+        })
+    }
+}
+
+/// The part that export, preview, page and count have in common.
+fn rows_properties(schema: &DatasetSchema) -> Map<String, Json> {
+    let mut properties = Map::new();
+    let mut add = |name: &str, value: Json| drop(properties.insert(name.to_owned(), value));
+    if let Some(time) = &schema.time {
+        let moment =
+            |what: &str| json!({"type": "string", "format": "date-time", "description": format!("{time} {what}")});
+        add("start_time", moment("from this moment on"));
+        add("end_time", moment("before this moment"));
+    }
+    add("selection", selection(schema));
+    add("as_of", json!({"type": "string", "description": "As handed out by count, page and preview"}));
+    for filter in &schema.filters {
+        add(&filter.name, filter_schema(schema, filter));
+    }
+    properties
+}
+
+fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>) {
+    let mut add = |name: &str, value: Json| drop(properties.insert(name.to_owned(), value));
+    add("format", json!({"type": "string", "enum": Format::ALL.map(Format::name)}));
+    add("compression", json!({"type": "string", "enum": Compression::ALL.map(Compression::name), "default": "none"}));
+    add("dialect", json!({"type": "string", "enum": Dialect::ALL.map(Dialect::name), "default": "rfc4180"}));
+    add("delimiter", json!({"type": "string", "minLength": 1, "maxLength": 1, "default": ","}));
+    add("fields", fields(schema));
+    add(
+        "limit",
+        json!({"type": "integer", "minimum": 1, "maximum": schema.limits.rows,
+        "description": "At most so many rows, the first in key order"}),
+    );
+    if schema.limits.rows.is_none()
+        && let Some(limit) = properties.get_mut("limit").and_then(Json::as_object_mut)
+    {
+        limit.shift_remove("maximum");
+    }
+    properties.insert(
+        "name".to_owned(),
+        json!({"type": "string", "description": "The human name; one is made if there is none"}),
+    );
+    properties.insert(
+        "notify".to_owned(),
+        json!({"type": "object", "additionalProperties": false, "properties": {"email": {"type": "boolean"}}}),
+    );
+}
+
+fn page_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>) {
+    let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+    let sort = json!({"oneOf": [
+        {"type": "string", "description": "A column; -column for descending"},
+        {"type": "object", "required": ["column"], "additionalProperties": false,
+            "properties": {"column": {"type": "string", "enum": names}, "descending": {"type": "boolean"}}},
+    ]});
+    properties.insert("sort".to_owned(), sort);
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50});
+    properties.insert("limit".to_owned(), limit);
+    properties
+        .insert("cursor".to_owned(), json!({"type": "string", "description": "As handed out with the page before"}));
+    properties.insert("fields".to_owned(), fields(schema));
+}
+
+fn fields(schema: &DatasetSchema) -> Json {
+    let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+    json!({"type": "array", "minItems": 1, "items": {"oneOf": [
+        {"type": "string", "enum": names},
+        {"type": "object", "required": ["name", "as"], "additionalProperties": false,
+            "properties": {"name": {"type": "string", "enum": names}, "as": {"type": "string"}}},
+    ]}})
+}
+
+fn selection(schema: &DatasetSchema) -> Json {
+    let columns: Map<String, Json> =
+        schema.identity.iter().map(|name| (name.clone(), value(schema.column(name)))).collect();
+    let ids = json!({"type": "array", "maxItems": schema.limits.identities, "items": {
+        "type": "object", "required": schema.identity, "additionalProperties": false, "properties": columns,
+    }});
+    let with_ids = |mode: &str| {
+        json!({"type": "object", "required": ["mode", "ids"], "additionalProperties": false,
+            "properties": {"mode": {"const": mode}, "ids": ids}})
+    };
+    let all = json!({"type": "object", "required": ["mode"], "additionalProperties": false,
+        "properties": {"mode": {"const": "all"}}});
+    json!({"oneOf": [all, with_ids("all_except"), with_ids("partial")], "default": {"mode": "all"}})
+}
+
+fn filter_schema(schema: &DatasetSchema, filter: &Filter) -> Json {
+    let one = value(filter.columns.first().and_then(|name| schema.column(name)));
+    let columns = filter.columns.join(" or ");
+    let (mut body, what) = match filter.op {
+        FilterOp::Eq => (one, "equal to"),
+        FilterOp::In => (json!({"oneOf": [one.clone(), {"type": "array", "items": one}]}), "one of"),
+        FilterOp::Range => (
+            json!({"type": "object", "additionalProperties": false, "properties": {"from": one.clone(), "to": one}}),
+            "from, up to and not including, of",
+        ),
+        FilterOp::Min => (one, "at least"),
+        FilterOp::Max => (one, "at most"),
+        FilterOp::Contains => (json!({"type": "string"}), "contained in"),
+    };
+    body["description"] = json!(format!("{what}: {columns}"));
+    body
+}
+
+fn value(column: Option<&Column>) -> Json {
+    match column.map_or(ColumnType::Text, |column| column.ty) {
+        ColumnType::Text | ColumnType::Json => json!({"type": "string"}),
+        ColumnType::Int64 => json!({"type": "integer", "format": "int64"}),
+        ColumnType::Float64 => json!({"type": "number"}),
+        ColumnType::Bool => json!({"type": "boolean"}),
+        ColumnType::Decimal { .. } => json!({"type": ["string", "number"]}),
+        ColumnType::Timestamp => json!({"type": "string", "format": "date-time"}),
+    }
+}
+
+fn example(column: Option<&Column>) -> Json {
+    match column.map_or(ColumnType::Text, |column| column.ty) {
+        ColumnType::Text | ColumnType::Json => json!("a1b2"),
+        ColumnType::Int64 => json!(1),
+        ColumnType::Float64 => json!(1.5),
+        ColumnType::Bool => json!(true),
+        ColumnType::Decimal { .. } => json!("1.50"),
+        ColumnType::Timestamp => json!("2026-10-01T00:00:00Z"),
+    }
+}

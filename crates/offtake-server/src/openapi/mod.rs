@@ -1,0 +1,118 @@
+//! The OpenAPI document: what the handlers declare, with every route's permission, every error, and per
+//! dataset of the catalog the typed bodies that it takes.
+
+mod bodies;
+
+use axum::http::HeaderValue;
+use bytes::Bytes;
+use http::Method;
+use offtake_datasets::Catalog;
+use offtake_model::ErrorKind;
+use offtake_model::job::{JobStatus, Phase};
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::auth::Access;
+use crate::edge::OTLP_PATH;
+use crate::router::Declared;
+
+/// The document, as it is served.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    pub(crate) json: Bytes,
+    pub(crate) etag: HeaderValue,
+}
+
+/// Paths that are pages for people, not calls.
+const PAGES: [&str; 5] = ["/", "/docs", "/docs/", "/docs/{file}", "/openapi.json"];
+
+/// Completes what the handlers declare.
+pub(crate) fn finish(document: utoipa::openapi::OpenApi, declared: &[Declared], catalog: &Catalog) -> Document {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    document["info"] = json!({
+        "title": "Offtake",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": "Gets your data out of your application, whole, and proves it.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    });
+    for route in declared {
+        say_who_may(operation(&mut document, &route.path, &route.method), route);
+    }
+    let mut paths = match document["paths"].take() {
+        Json::Object(paths) => paths,
+        _ => Map::new(),
+    };
+    paths.retain(|path, _| !PAGES.contains(&path.as_str()));
+    add_components(&mut document["components"]);
+    document["paths"] = Json::Object(bodies::per_dataset(paths, &mut document["components"]["schemas"], catalog));
+    let json = Bytes::from(document.to_string());
+    let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&json)[..12]));
+    let etag = HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\""));
+    Document { json, etag }
+}
+
+fn operation<'a>(document: &'a mut Json, path: &str, method: &Method) -> &'a mut Json {
+    &mut document["paths"][path][method.as_str().to_ascii_lowercase()]
+}
+
+fn say_who_may(operation: &mut Json, route: &Declared) {
+    let (security, permission) = match &route.access {
+        Access::Public => (json!([]), None),
+        Access::Token => (json!([{"bearer": []}]), Some("the dataset's read permission".to_owned())),
+        Access::Needs(permission) => (json!([{"bearer": []}]), Some(permission.to_string())),
+    };
+    operation["security"] = security;
+    if let Some(permission) = permission {
+        operation["x-permission"] = json!(permission);
+    }
+    let errors = if route.path == OTLP_PATH { "OtlpStatus" } else { "Problem" };
+    operation["responses"]["default"] = json!({"$ref": format!("#/components/responses/{errors}")});
+}
+
+fn add_components(components: &mut Json) {
+    components["securitySchemes"] = json!({
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "HS256; `offtake token` prints one"},
+    });
+    let codes: Vec<&str> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+    components["schemas"]["Problem"] = json!({
+        "type": "object",
+        "description": "RFC 9457. Decide on `code`, never on text.",
+        "required": ["type", "title", "status", "code", "detail", "errors", "request_id"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "code": {"type": "string", "enum": codes},
+            "detail": {"type": "string"},
+            "errors": {"type": "array", "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON pointer into the body, or ?name of a query parameter"},
+                    "detail": {"type": "string"},
+                },
+            }},
+            "request_id": {"type": "string"},
+        },
+    });
+    components["responses"]["Problem"] = json!({
+        "description": "What went wrong",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    });
+    let status = json!({
+        "type": "object",
+        "description": "google.rpc.Status",
+        "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+    });
+    components["responses"]["OtlpStatus"] = json!({
+        "description": "What went wrong, in the request's encoding",
+        "content": {"application/json": {"schema": status}, "application/x-protobuf": {"schema": {}}},
+    });
+    let statuses: Vec<&str> = JobStatus::ALL.iter().map(|status| status.name()).collect();
+    let phases: Vec<&str> = Phase::ALL.iter().map(|phase| phase.name()).collect();
+    let job = &mut components["schemas"]["JobResponse"]["properties"];
+    job["status"]["enum"] = json!(statuses);
+    job["phase"]["enum"] = json!(phases);
+    components["schemas"]["ExportResponse"]["properties"]["status"]["enum"] = json!(statuses);
+}

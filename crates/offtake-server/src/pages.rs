@@ -1,0 +1,84 @@
+//! Pages for people: what runs here, and the API's documentation. Nothing is loaded from elsewhere.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use http::{HeaderMap, StatusCode, header};
+use offtake_model::{Error, ErrorKind};
+use utoipa_swagger_ui::Config;
+
+use crate::error::Problem;
+use crate::extract::Name;
+use crate::jobs::matches_etag;
+use crate::state::App;
+
+/// Swagger UI styles its elements inline and draws its icons from data.
+const DOCS_POLICY: &str =
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+const ROOT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+const ROOT: &str = concat!(
+    "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Offtake</title>",
+    "<meta name=\"viewport\" content=\"width=device-width\">",
+    "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style>",
+    "</head><body><main><h1>Offtake ",
+    env!("CARGO_PKG_VERSION"),
+    "</h1><p>Gets your data out of your application, whole, and proves it.</p><ul>",
+    "<li><a href=\"/docs\">The API, to read and to try</a></li>",
+    "<li><a href=\"/openapi.json\">Its OpenAPI document</a></li>",
+    "<li><a href=\"/readyz\">Whether everything is ready</a></li>",
+    "</ul><p>Spans arrive at <code>POST /v1/traces</code> (OpenTelemetry). A token is printed by <code>offtake token</code>.</p>",
+    "</main></body></html>\n"
+);
+
+/// What runs here.
+#[utoipa::path(get, path = "/", tag = "pages", responses((status = 200, description = "A page")))]
+pub(crate) async fn root() -> impl IntoResponse {
+    ([(header::CONTENT_SECURITY_POLICY, ROOT_POLICY)], Html(ROOT))
+}
+
+/// The OpenAPI document.
+#[utoipa::path(get, path = "/openapi.json", tag = "pages", responses((status = 200, description = "The document")))]
+pub(crate) async fn openapi(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    let missing = || Error::new(ErrorKind::Internal, "the document is made with the router");
+    let document = app.document.get().ok_or_else(missing)?.clone();
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known = document.etag.to_str().is_ok_and(|etag| known.is_some_and(|known| matches_etag(known, etag)));
+    let about = [(header::ETAG, document.etag), (header::CACHE_CONTROL, http::HeaderValue::from_static("no-cache"))];
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, about).into_response());
+    }
+    Ok((about, [(header::CONTENT_TYPE, "application/json")], document.json).into_response())
+}
+
+/// To the documentation.
+#[utoipa::path(get, path = "/docs", tag = "pages", responses((status = 308, description = "To /docs/")))]
+pub(crate) async fn docs() -> Redirect {
+    Redirect::permanent("/docs/")
+}
+
+/// The documentation.
+#[utoipa::path(get, path = "/docs/", tag = "pages", responses((status = 200, description = "A page")))]
+pub(crate) async fn docs_index() -> Result<Response, Problem> {
+    swagger("index.html")
+}
+
+/// What the documentation consists of.
+#[utoipa::path(get, path = "/docs/{file}", tag = "pages", responses((status = 200, description = "A file")))]
+pub(crate) async fn docs_file(name: Name) -> Result<Response, Problem> {
+    swagger(name.as_str())
+}
+
+fn swagger(file: &str) -> Result<Response, Problem> {
+    let config = Config::from("/openapi.json").try_it_out_enabled(true).persist_authorization(false);
+    let found = utoipa_swagger_ui::serve(file, Arc::new(config))
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("the documentation is broken: {error}")))?;
+    let found = found.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is nothing of this name"))?;
+    let headers = [
+        (header::CONTENT_TYPE, found.content_type),
+        (header::CONTENT_SECURITY_POLICY, DOCS_POLICY.to_owned()),
+        (header::CACHE_CONTROL, "no-cache".to_owned()),
+    ];
+    Ok((headers, found.bytes.into_owned()).into_response())
+}

@@ -1,0 +1,97 @@
+//! The route table, whole, on one screen. A route cannot be added without saying who may call it.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use http::Method;
+use offtake_model::ErrorKind;
+use offtake_model::permission::Permission::{
+    ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
+};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+
+use crate::auth::Access::{self, Needs, Public, Token};
+use crate::auth::authorise;
+use crate::edge::edge;
+use crate::error::Problem;
+use crate::state::{App, AppState, Shared};
+use crate::{datasets, exports, files, health, jobs, openapi, otlp, pages, performance, preview};
+
+fn table(app: &App) -> Table {
+    let metrics = if app.settings.open_metrics { Public } else { Needs(Operator) };
+    Table::new(app)
+        .add(Needs(ExportsCreate), routes!(exports::create))
+        .add(Needs(ExportsCreate), routes!(preview::preview))
+        .add(Needs(ExportsRead), routes!(jobs::list))
+        .add(Needs(ExportsRead), routes!(performance::recent))
+        .add(Needs(ExportsRead), routes!(performance::statistics))
+        .add(Needs(ExportsRead), routes!(jobs::detail))
+        .add(Needs(ExportsCancel), routes!(jobs::cancel))
+        .add(Needs(ExportsCreate), routes!(jobs::retry))
+        .add(Needs(ExportsDelete), routes!(jobs::delete_file))
+        .add(Needs(ExportsDownload), routes!(jobs::download))
+        .add(Needs(ExportsRead), routes!(jobs::receipt))
+        .add(Token, routes!(datasets::list))
+        .add(Token, routes!(datasets::detail))
+        .add(Token, routes!(datasets::rows))
+        .add(Token, routes!(datasets::count))
+        .add(Needs(SpansWrite), routes!(otlp::traces))
+        // The signature in the link says who may.
+        .add(Public, routes!(files::get))
+        .add(Public, routes!(health::livez))
+        .add(Public, routes!(health::readyz))
+        .add(metrics, routes!(health::metrics))
+        .add(Public, routes!(pages::root))
+        .add(Public, routes!(pages::openapi))
+        .add(Public, routes!(pages::docs))
+        .add(Public, routes!(pages::docs_index))
+        .add(Public, routes!(pages::docs_file))
+}
+
+/// Everything the server answers.
+pub fn router(state: AppState) -> Router {
+    let app = Shared::new(state);
+    let Table { app: _, routes, declared } = table(&app);
+    let (routes, document) = routes.split_for_parts();
+    app.document.get_or_init(|| openapi::finish(document, &declared, &app.catalog));
+    routes
+        .fallback(|| async { Problem::new(ErrorKind::NotFound, "there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(ErrorKind::MethodNotAllowed, "the Allow header names the methods there are")
+        })
+        .layer(from_fn_with_state(app.clone(), edge))
+        .with_state(app)
+}
+
+/// A route as it was declared.
+#[derive(Debug, Clone)]
+pub(crate) struct Declared {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) access: Access,
+}
+
+/// Routes on their way into a router.
+struct Table {
+    app: App,
+    routes: OpenApiRouter<App>,
+    declared: Vec<Declared>,
+}
+
+impl Table {
+    fn new(app: &App) -> Self {
+        Self { app: app.clone(), routes: OpenApiRouter::default(), declared: Vec::new() }
+    }
+
+    /// Adds routes that `access` stands before.
+    fn add(mut self, access: Access, (schemas, paths, methods): UtoipaMethodRouter<App>) -> Self {
+        for (path, item) in &paths.paths {
+            let named = [(Method::GET, &item.get), (Method::POST, &item.post), (Method::DELETE, &item.delete)];
+            for (method, _) in named.into_iter().filter(|(_, operation)| operation.is_some()) {
+                self.declared.push(Declared { method, path: path.clone(), access: access.clone() });
+            }
+        }
+        let guarded = methods.route_layer(from_fn_with_state((self.app.clone(), access), authorise));
+        Self { routes: self.routes.routes((schemas, paths, guarded)), ..self }
+    }
+}

@@ -1,0 +1,112 @@
+//! What handlers share.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use offtake_datasets::Catalog;
+use offtake_datasets::spans::{Conventions, SpanStore};
+use offtake_model::clock::SharedClock;
+use offtake_store::Store;
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+
+use crate::links::Links;
+use crate::metrics::ServerMetrics;
+use crate::openapi::Document;
+use crate::token::{Secret, Verifier};
+
+/// How the server behaves.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// What links begin with, such as `https://offtake.example.com`; `None`: links are paths.
+    pub public_url: Option<String>,
+    /// A partial selection of at most so many rows is waited for.
+    pub sync_rows: usize,
+    /// How long it is waited for.
+    pub sync_wait: Duration,
+    /// How long a link lives; never longer than ten minutes.
+    pub link_ttl: SignedDuration,
+    /// The largest JSON body, in bytes.
+    pub json_body_bytes: usize,
+    /// The largest OTLP body as sent, in bytes.
+    pub otlp_body_bytes: usize,
+    /// The largest OTLP body once decompressed, in bytes.
+    pub otlp_decompressed_bytes: usize,
+    /// OTLP requests that are decoded and stored at once; more wait, and are sent away if it takes too long.
+    pub otlp_concurrency: usize,
+    /// Whether `/metrics` is open to everybody who reaches the port.
+    pub open_metrics: bool,
+    /// How long a request may take until its response begins.
+    pub request_timeout: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            sync_rows: 25,
+            sync_wait: Duration::from_secs(5),
+            link_ttl: SignedDuration::from_mins(10),
+            json_body_bytes: 2 << 20,
+            otlp_body_bytes: 16 << 20,
+            otlp_decompressed_bytes: 64 << 20,
+            otlp_concurrency: 4,
+            open_metrics: false,
+            request_timeout: Duration::from_secs(75),
+        }
+    }
+}
+
+/// What the server is made of. The binary fills it in; [`crate::router`] takes it.
+#[derive(Debug)]
+pub struct AppState {
+    /// Jobs, artifacts and their bytes.
+    pub store: Store,
+    /// What can be read.
+    pub catalog: Arc<Catalog>,
+    /// Where spans go; `None`: this installation takes in none.
+    pub spans: Option<Arc<SpanStore>>,
+    /// How spans are read.
+    pub conventions: Arc<Conventions>,
+    /// The time.
+    pub clock: SharedClock,
+    /// What tokens and links are signed with.
+    pub secret: Secret,
+    /// How the server behaves.
+    pub settings: ServerSettings,
+    /// What `/metrics` shows.
+    pub registry: Arc<Registry>,
+    /// The server's own numbers, registered there.
+    pub metrics: ServerMetrics,
+}
+
+/// The state with what is derived from it, as handlers hold it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) state: AppState,
+    pub(crate) verifier: Verifier,
+    pub(crate) links: Links,
+    pub(crate) ingest: Semaphore,
+    /// Made with the router, once the routes are known.
+    pub(crate) document: OnceLock<Document>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = AppState;
+
+    fn deref(&self) -> &AppState {
+        &self.state
+    }
+}
+
+pub(crate) type App = Arc<Shared>;
+
+impl Shared {
+    pub(crate) fn new(state: AppState) -> App {
+        let verifier = Verifier::new(&state.secret);
+        let links = Links::new(&state.secret, &state.settings);
+        let ingest = Semaphore::new(state.settings.otlp_concurrency.max(1));
+        Arc::new(Self { state, verifier, links, ingest, document: OnceLock::new() })
+    }
+}
