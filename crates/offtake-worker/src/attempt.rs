@@ -163,12 +163,12 @@ async fn publish(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, finished
         }
         Err(error) => {
             // Without the lease nothing can be decided any more: the sweep removes what was not published.
+            tracing::warn!(%error, cause = ?error, "not published");
             let verdict = judge(&Stop::Error(error), job.failures, &worker.chance);
             if verdict == Verdict::Cancelled {
                 desk.close(worker.store.objects.as_ref(), verdict.fate()).await;
             }
             worker.metrics.ended(&job.spec.dataset, verdict.name());
-            tracing::warn!(outcome = verdict.name(), "not published");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! How jobs end that meet an error.
+//! How jobs end that meet an error, a cancel or a shutdown.
+
+use std::time::Duration;
 
 use offtake_model::ErrorKind;
 use offtake_model::error::Retry;
@@ -143,21 +145,48 @@ async fn a_job_that_needs_too_much_memory_fails_at_once() {
 
 #[tokio::test]
 async fn a_cancelled_job_stops_in_the_middle_and_leaves_nothing() {
-    let house = House::with_rows(3000);
+    for stuck in [false, true] {
+        let mut house = House::with_rows(3000);
+        (house.settings.slots, house.settings.sweep_every) = (1, Duration::from_secs(3600));
+        let gate = Gate::closed();
+        if stuck {
+            house.objects.hold(3, &gate);
+        } else {
+            house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+        }
+        let running = house.start(house.worker("one"));
+        let id = house.enqueue(csv()).await;
+        gate.reached().await;
+        assert!(house.staged().await > 0);
+        let job = house.store.jobs.cancel(&scope(), id).await.unwrap();
+        assert_eq!(job.status, JobStatus::Cancelled);
+
+        // Neither the gate nor the part that takes for ever holds the only slot.
+        let next = house.enqueue(csv()).await;
+        assert_eq!(house.at_rest(next).await.status, JobStatus::Completed);
+        assert_eq!(house.staged().await, 0, "the attempt cleaned up by itself");
+        running.stop().await;
+        assert_eq!(house.job(id).await.status, JobStatus::Cancelled);
+        assert!(house.store.artifacts.ready(&scope(), id).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_takes_for_ever_does_not_hold_up_a_shutdown() {
+    let mut house = House::with_rows(3000);
+    house.settings.drain = Duration::from_millis(500);
     let gate = Gate::closed();
-    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    house.objects.hold(3, &gate);
     let running = house.start(house.worker("one"));
     let id = house.enqueue(csv()).await;
     gate.reached().await;
-    assert!(house.staged().await > 0);
-    let job = house.store.jobs.cancel(&scope(), id).await.unwrap();
-    assert_eq!(job.status, JobStatus::Cancelled);
-
-    // The slot is free again without the gate ever being opened: with one slot the next job proves it.
     running.stop().await;
-    assert_eq!(house.job(id).await.status, JobStatus::Cancelled);
-    assert_eq!(house.staged().await, 0);
-    assert!(house.store.artifacts.ready(&scope(), id).await.is_err());
+    let job = house.job(id).await;
+    assert_eq!((job.status, job.failures, job.deaths), (JobStatus::Pending, 0, 0));
+
+    let running = house.start(house.worker("two"));
+    assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
+    running.stop().await;
 }
 
 #[tokio::test]

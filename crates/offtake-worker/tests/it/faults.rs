@@ -10,6 +10,8 @@ use offtake_model::checkpoint::Uploaded;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{ObjectKey, Objects, Upload};
 
+use crate::rows::Gate;
+
 /// Which call fails next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
@@ -19,25 +21,37 @@ pub(crate) enum At {
     Finish,
 }
 
+/// The trouble to come.
+#[derive(Debug, Clone, Default)]
+struct Trouble {
+    failure: Arc<Mutex<Option<(At, ErrorKind)>>>,
+    held: Arc<Mutex<Option<(u32, Arc<Gate>)>>>,
+}
+
 /// Storage around storage.
 #[derive(Debug)]
 pub(crate) struct Flaky {
     inner: Arc<dyn Objects>,
-    plan: Arc<Mutex<Option<(At, ErrorKind)>>>,
+    trouble: Trouble,
 }
 
 impl Flaky {
     pub(crate) fn around(inner: Arc<dyn Objects>) -> Arc<Self> {
-        Arc::new(Self { inner, plan: Arc::default() })
+        Arc::new(Self { inner, trouble: Trouble::default() })
     }
 
     /// The call at `at` fails once, as `kind`.
     pub(crate) fn fail(&self, at: At, kind: ErrorKind) {
-        *self.plan.lock().unwrap() = Some((at, kind));
+        *self.trouble.failure.lock().unwrap() = Some((at, kind));
+    }
+
+    /// After so many parts one waits at the gate.
+    pub(crate) fn hold(&self, parts: u32, gate: &Arc<Gate>) {
+        *self.trouble.held.lock().unwrap() = Some((parts, Arc::clone(gate)));
     }
 
     fn wrapped(&self, inner: Box<dyn Upload>) -> Box<dyn Upload> {
-        Box::new(FlakyUpload { inner, plan: Arc::clone(&self.plan) })
+        Box::new(FlakyUpload { inner, trouble: self.trouble.clone() })
     }
 }
 
@@ -79,12 +93,31 @@ impl Objects for Flaky {
 #[derive(Debug)]
 struct FlakyUpload {
     inner: Box<dyn Upload>,
-    plan: Arc<Mutex<Option<(At, ErrorKind)>>>,
+    trouble: Trouble,
 }
 
-impl FlakyUpload {
-    fn check(&self, part: bool) -> Result<()> {
-        let mut plan = self.plan.lock().unwrap();
+impl Trouble {
+    async fn check(self, part: bool) -> Result<()> {
+        if let Some(gate) = self.gate(part) {
+            gate.pass().await;
+        }
+        self.failure(part)
+    }
+
+    fn gate(&self, part: bool) -> Option<Arc<Gate>> {
+        let mut held = self.held.lock().unwrap();
+        let (left, _) = held.as_mut().filter(|_| part)?;
+        match left.checked_sub(1) {
+            Some(fewer) => {
+                *left = fewer;
+                None
+            }
+            None => held.take().map(|(_, gate)| gate),
+        }
+    }
+
+    fn failure(&self, part: bool) -> Result<()> {
+        let mut plan = self.failure.lock().unwrap();
         match *plan {
             Some((At::Part(0), kind)) if part => {
                 *plan = None;
@@ -106,12 +139,12 @@ impl FlakyUpload {
 #[async_trait]
 impl Upload for FlakyUpload {
     async fn put_part(&mut self, part: Bytes) -> Result<Uploaded> {
-        self.check(true)?;
+        self.trouble.clone().check(true).await?;
         self.inner.put_part(part).await
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {
-        self.check(false)?;
+        self.trouble.clone().check(false).await?;
         self.inner.finish().await
     }
 

@@ -9,6 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use crate::house::{House, csv};
+use crate::moody::{Mood, Moody};
 use crate::rows::{Fault, Gate};
 
 #[tokio::test]
@@ -80,4 +81,64 @@ async fn a_job_that_kills_its_workers_is_parked() {
     assert_eq!((job.status, job.error.unwrap().code), (JobStatus::Failed, ErrorKind::Poison));
     house.worker("other").upkeep().everything().await;
     assert_eq!(house.staged().await, 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_hears_nothing_gives_up_before_its_lease_ends() {
+    let mut house = House::with_rows(3000);
+    let moody = Moody::around(house.store.jobs.clone());
+    house.store.jobs = moody.clone();
+    house.settings.slots = 1;
+    house.settings.lease = Duration::from_millis(300);
+    house.settings.heartbeat = Duration::from_millis(50);
+    house.settings.sweep_every = Duration::from_secs(3600);
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let id = house.enqueue(csv()).await;
+    let mut registry = Registry::default();
+    let running = house.start(house.worker_with("deaf", house.settings.clone(), &mut registry));
+    gate.reached().await;
+    moody.feel(Mood::Silent);
+
+    // Its only slot is free again although nobody told it anything and its source still waits.
+    let next = house.enqueue(csv()).await;
+    house.until(next, |job| job.status == JobStatus::Processing).await;
+    moody.feel(Mood::Fine);
+    assert_eq!(house.at_rest(next).await.status, JobStatus::Completed);
+    running.stop().await;
+    assert_eq!(house.job(id).await.status, JobStatus::Processing, "by the database's clock the lease still holds");
+    assert_eq!(house.staged().await, 1, "what it staged is not its own to delete any more");
+    let mut exposed = String::new();
+    encode(&mut exposed, &registry).unwrap();
+    assert!(exposed.contains("offtake_lease_losses_total 1"), "{exposed}");
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_asked_again_later() {
+    let wanted = House::undisturbed(3000, csv()).await;
+    let mut house = House::with_rows(3000);
+    let moody = Moody::around(house.store.jobs.clone());
+    house.store.jobs = moody.clone();
+    moody.feel(Mood::Down);
+    let id = house.enqueue(csv()).await;
+    let running = house.start(house.worker("patient"));
+    moody.refused.subscribe().wait_for(|refused| *refused >= 2).await.unwrap();
+    moody.feel(Mood::Fine);
+    let job = house.at_rest(id).await;
+    assert_eq!((job.status, job.attempt), (JobStatus::Completed, 1), "{:?}", job.error);
+    assert_eq!(house.file(id).await.1, wanted);
+
+    // In the middle of a job: it is put off, and goes on from its checkpoint.
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let id = house.enqueue(csv()).await;
+    gate.reached().await;
+    moody.feel(Mood::Down);
+    gate.open();
+    house.until(id, |job| job.status == JobStatus::Pending && job.failures == 1).await;
+    moody.feel(Mood::Fine);
+    let job = house.at_rest(id).await;
+    assert_eq!((job.status, job.attempt), (JobStatus::Completed, 2), "{:?}", job.error);
+    assert_eq!(house.file(id).await.1, wanted);
+    running.stop().await;
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod house;
+mod moody;
 mod rows;
 
 mod ends;

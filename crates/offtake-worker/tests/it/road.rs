@@ -1,13 +1,17 @@
 //! The main road: a job becomes a file with a receipt, undisturbed or continued.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use offtake_datasets::Catalog;
 use offtake_model::ErrorKind;
+use offtake_model::dataset::DatasetSchema;
 use offtake_model::format::{Compression, Format};
 use offtake_model::job::JobStatus;
 use offtake_model::receipt::Receipt;
 use offtake_store::Objects as _;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 
 use crate::faults::At;
@@ -161,6 +165,32 @@ async fn what_the_checkpoint_names_may_be_gone() {
     assert!(house.rows.take_read().contains(&0), "it starts anew");
     assert_eq!(house.rows.planned.load(Ordering::SeqCst), 1, "from the stored plan");
     assert_eq!(house.file(id).await.1, wanted);
+}
+
+#[tokio::test]
+async fn a_file_is_not_continued_with_other_columns() {
+    let mut house = House::with_rows(3000);
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let id = house.enqueue(csv()).await;
+    let first = house.start(house.worker("one"));
+    gate.reached().await;
+    first.stop().await;
+
+    // The next version of the configuration shows one column less.
+    let mut dataset = house.catalog.get("rows").unwrap().clone();
+    let fewer = DatasetSchema { default_columns: vec!["id".to_owned()], ..(*dataset.schema).clone() };
+    dataset.schema = Arc::new(fewer);
+    let mut catalog = Catalog::default();
+    catalog.insert(dataset);
+    house.catalog = Arc::new(catalog);
+    let second = house.start(house.worker("two"));
+    let job = house.at_rest(id).await;
+    second.stop().await;
+    assert_eq!(job.status, JobStatus::Completed, "{:?}", job.error);
+    let (artifact, bytes) = house.file(id).await;
+    assert!(String::from_utf8_lossy(&bytes).lines().all(|line| !line.contains(',')), "every line has one column");
+    assert_eq!(artifact.receipt.unwrap().columns.len(), 1);
 }
 
 #[tokio::test]

@@ -177,7 +177,7 @@ impl Source for Numbered {
         _: &Arc<DatasetSchema>,
         _: &RowQuery,
         plan: &Arc<Plan>,
-        _: &[String],
+        columns: &[String],
         _: usize,
     ) -> Result<Arc<dyn RangeReader>> {
         self.0.opened.fetch_add(1, Ordering::SeqCst);
@@ -185,7 +185,7 @@ impl Source for Numbered {
         if lost.is_ok() {
             return Err(Error::new(ErrorKind::RowsChanged, "the snapshot is lost"));
         }
-        Ok(Arc::new(Reader { rows: Arc::clone(&self.0), plan: Arc::clone(plan) }))
+        Ok(Arc::new(Reader { rows: Arc::clone(&self.0), plan: Arc::clone(plan), columns: columns.to_vec() }))
     }
 
     async fn ping(&self) -> Result<()> {
@@ -197,11 +197,13 @@ impl Source for Numbered {
 struct Reader {
     rows: Arc<Rows>,
     plan: Arc<Plan>,
+    columns: Vec<String>,
 }
 
 impl RangeReader for Reader {
     fn read(&self, index: usize, budget: &MemoryBudget) -> BoxFuture<'static, Result<(RecordBatch, Held)>> {
         let (rows, plan, budget) = (Arc::clone(&self.rows), Arc::clone(&self.plan), budget.clone());
+        let columns = self.columns.clone();
         async move {
             rows.read.lock().unwrap().push(index);
             let mut lost = 0;
@@ -213,6 +215,9 @@ impl RangeReader for Reader {
                 Some(Fault::Wait(gate)) => gate.pass().await,
             }
             let batch = rows.batch(&plan, index, lost);
+            let wanted: Vec<usize> =
+                columns.iter().map(|column| batch.schema().index_of(column).expect("a known column")).collect();
+            let batch = batch.project(&wanted).expect("columns of the batch");
             let held = budget.take(batch.get_array_memory_size() as u64)?;
             Ok((batch, held))
         }
