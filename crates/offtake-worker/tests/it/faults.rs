@@ -25,8 +25,11 @@ pub(crate) enum At {
 #[derive(Debug, Clone, Default)]
 struct Trouble {
     failure: Arc<Mutex<Option<(At, ErrorKind)>>>,
-    held: Arc<Mutex<Option<(u32, Arc<Gate>)>>>,
+    held: Arc<Mutex<Option<Held>>>,
 }
+
+/// After so many parts one waits at the gate.
+type Held = (u32, Arc<Gate>);
 
 /// Storage around storage.
 #[derive(Debug)]

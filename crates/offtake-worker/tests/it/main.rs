@@ -1,5 +1,7 @@
 //! A worker with a real job store and a real folder, fed by a source that does what the test says.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
 mod faults;
 mod house;
 mod moody;

@@ -10,6 +10,7 @@ use offtake_model::format::{Compression, Format};
 use offtake_model::job::JobStatus;
 use offtake_model::receipt::Receipt;
 use offtake_store::Objects as _;
+use offtake_store::objects::FileObjects;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
@@ -242,4 +243,31 @@ async fn a_pinned_job_is_worked_on_until_it_rests() {
     let job = house.worker("shell").run_one(&scope, id, &go_on).await.unwrap();
     assert_eq!((job.status, job.attempt), (JobStatus::Completed, 2), "{:?}", job.error);
     assert_eq!(house.file(id).await.1, wanted);
+}
+
+#[tokio::test]
+async fn a_local_export_leaves_its_file_and_the_receipt_alone() {
+    let wanted = House::undisturbed(3000, csv()).await;
+    let mut house = House::with_rows(3000);
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("rows.csv");
+    house.store.objects = Arc::new(FileObjects::new(target.clone()));
+    let id = house.enqueue_pinned(csv(), Some("shell")).await;
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let worker = house.worker("shell");
+    let first = tokio::spawn(async move { worker.run_one(&scope(), id, &CancellationToken::new()).await });
+    gate.reached().await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    assert!(!target.exists());
+
+    house.rows.take_read();
+    let job = house.worker("shell").run_one(&scope(), id, &CancellationToken::new()).await.unwrap();
+    assert_eq!((job.status, job.attempt), (JobStatus::Completed, 2), "{:?}", job.error);
+    assert!(!house.rows.take_read().contains(&0), "it goes on where it was stopped");
+    assert_eq!(std::fs::read(&target).unwrap(), wanted);
+    let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["rows.csv", "rows.csv.receipt.json"]);
 }
