@@ -1,0 +1,333 @@
+//! A server with everything real behind it, and a clock that stands still.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use jiff::{SignedDuration, Timestamp};
+use offtake_datasets::Catalog;
+use offtake_datasets::config::DatasetsConfig;
+use offtake_datasets::spans::{Conventions, SpanStore};
+use offtake_model::as_of::AsOf;
+use offtake_model::clock::{Clock, ManualClock, SharedClock};
+use offtake_model::id::{ArtifactId, JobId, OrgId};
+use offtake_model::permission::Permissions;
+use offtake_model::plan::Plan;
+use offtake_model::principal::Principal;
+use offtake_model::receipt::Receipt;
+use offtake_server::token::{Secret, mint};
+use offtake_server::{AppState, ServerMetrics, ServerSettings, router};
+use offtake_store::objects::FolderObjects;
+use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, WorkerName};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prometheus_client::registry::Registry;
+use prost::Message;
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+use tower::ServiceExt;
+
+pub(crate) struct House {
+    pub(crate) router: Router,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) secret: Secret,
+    _folder: tempfile::TempDir,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    /// The code of the problem this is.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16) -> (String, Vec<String>) {
+        let answer = self.expect(status);
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        let body = answer.json();
+        assert_eq!(body["status"], status);
+        assert_eq!(body["request_id"], answer.header("x-request-id"));
+        let pointers = body["errors"].as_array().expect("errors").iter();
+        let pointers = pointers.map(|error| error["pointer"].as_str().expect("a pointer").to_owned()).collect();
+        (body["code"].as_str().expect("a code").to_owned(), pointers)
+    }
+}
+
+/// A request in the making.
+pub(crate) struct Ask<'a> {
+    house: &'a House,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Ask<'_> {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header value"));
+        self
+    }
+
+    pub(crate) fn as_user(self, org: &str, user: &str, permissions: &str) -> Self {
+        let token = self.house.token(org, user, permissions);
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn json(self, body: &Json) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub(crate) async fn answer(self) -> Answer {
+        let mut request =
+            Request::builder().method(self.method).uri(self.path).body(Body::from(self.body)).expect("a request");
+        *request.headers_mut() = self.headers;
+        let response = self.house.router.clone().oneshot(request).await.expect("routers do not fail");
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+}
+
+pub(crate) const NOW: &str = "2026-11-20T12:00:00Z";
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self::with(ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() })
+    }
+
+    pub(crate) fn with(settings: ServerSettings) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = ManualClock::starting_at(NOW.parse().expect("a moment"));
+        let shared: SharedClock = clock.clone();
+        let jobs = SqliteStore::open(&folder.path().join("offtake.db"), Some(shared.clone())).expect("a job store");
+        let objects = FolderObjects::open(&folder.path().join("objects")).expect("a folder of objects");
+        let store = Store { jobs: jobs.clone(), artifacts: jobs, objects: Arc::new(objects) };
+        let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
+        let mut registry = Registry::default();
+        let metrics = ServerMetrics::register(&mut registry);
+        let secret = Secret::generate();
+        let state = AppState {
+            store: store.clone(),
+            catalog: Arc::new(catalog(folder.path(), &spans, &shared)),
+            spans: Some(spans),
+            conventions: Arc::new(Conventions::default()),
+            clock: shared,
+            secret: secret.clone(),
+            settings,
+            registry: Arc::new(registry),
+            metrics,
+        };
+        Self { router: router(state), store, clock, secret, _folder: folder }
+    }
+
+    pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {
+        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// By alice of acme, who may do everything.
+    pub(crate) fn get(&self, path: impl Into<String>) -> Ask<'_> {
+        self.ask(Method::GET, path).as_user("acme", "alice", "all")
+    }
+
+    /// By alice of acme, who may do everything.
+    pub(crate) fn post(&self, path: impl Into<String>, body: &Json) -> Ask<'_> {
+        self.ask(Method::POST, path).as_user("acme", "alice", "all").json(body)
+    }
+
+    /// By alice of acme, who may do everything.
+    pub(crate) fn delete(&self, path: impl Into<String>) -> Ask<'_> {
+        self.ask(Method::DELETE, path).as_user("acme", "alice", "all")
+    }
+
+    pub(crate) fn token(&self, org: &str, user: &str, permissions: &str) -> String {
+        let principal = Principal {
+            org: OrgId::new(org).expect("an organization"),
+            sub: user.to_owned(),
+            email: None,
+            permissions: Permissions::from_words(permissions.split(',')),
+        };
+        mint(&self.secret, &principal, SignedDuration::from_hours(1), self.clock.now()).expect("a token")
+    }
+
+    /// Stores spans 1 to `last` for `org`.
+    pub(crate) async fn send_spans(&self, org: &str, last: u8) {
+        let spans = (1..=last).map(span).collect();
+        let ask = self.ask(Method::POST, "/v1/traces").as_user(org, "sdk", "spans:write");
+        ask.header("content-type", "application/x-protobuf").body(request_of(spans)).answer().await.expect(200);
+    }
+
+    /// Asks for an export of acme's spans; its id.
+    pub(crate) async fn create(&self, body: &Json) -> JobId {
+        let answer = self.post("/api/v1/export/spans", body).answer().await.expect(202);
+        answer.json()["job_id"].as_str().expect("an id").parse().expect("an id")
+    }
+
+    /// Does what a worker does: takes the oldest job and publishes `content` for it.
+    pub(crate) async fn complete_next(&self, content: &'static [u8]) -> (JobId, ArtifactId) {
+        let worker = WorkerName("tests".to_owned());
+        let claimed = self.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
+        let claimed = claimed.expect("a job is due");
+        let (job, lease, now) = (claimed.job, claimed.lease, self.clock.now());
+        let id = ArtifactId::new(now);
+        let key = ObjectKey::from_parts([job.org.as_str(), &job.id.to_string(), "1", &job.file_name]);
+        let new = NewArtifact {
+            id,
+            key: key.clone(),
+            format: job.spec.format,
+            compression: job.spec.compression,
+            media_type: "text/csv; charset=utf-8".to_owned(),
+            file_name: job.file_name.clone(),
+            now,
+        };
+        let rows = lines(content);
+        let as_of = AsOf::Cutoff { sequence: 1, at: now };
+        let plan = Plan {
+            as_of,
+            rows_matching: rows,
+            rows_expected: rows,
+            frame_rows: 64,
+            range_rows: 64,
+            cuts: Vec::new(),
+            row_bytes: 2,
+        };
+        self.store.jobs.save_plan(&lease, &plan).await.expect("planned");
+        self.store.artifacts.stage(&lease, new).await.expect("staged");
+        let mut upload = self.store.objects.begin(&key).await.expect("an upload");
+        upload.put_part(Bytes::from_static(content)).await.expect("a part");
+        upload.finish().await.expect("an object");
+        let receipt = receipt(&job, content, now);
+        let usage = JobUsage { duration_ms: 2000, ..JobUsage::default() };
+        let keep = SignedDuration::from_hours(1);
+        self.store.jobs.complete(lease, id, &receipt, &usage, keep).await.expect("completed");
+        (job.id, id)
+    }
+
+    /// A completed export of alice's with this content; its path.
+    pub(crate) async fn a_file(&self, content: &'static [u8]) -> String {
+        let job = self.create(&json!({"format": "csv"})).await;
+        assert_eq!(self.complete_next(content).await.0, job);
+        format!("/api/v1/export/jobs/{job}")
+    }
+
+    /// A fresh link to the file of the job at this path.
+    pub(crate) async fn link(&self, job: &str) -> String {
+        self.get(format!("{job}/download")).answer().await.expect(302).header("location").to_owned()
+    }
+}
+
+/// The span store's datasets, and a configured one that needs a permission of its own.
+fn catalog(folder: &Path, spans: &Arc<SpanStore>, clock: &SharedClock) -> Catalog {
+    let journal = folder.join("journal.db");
+    rusqlite::Connection::open(&journal)
+        .expect("a database")
+        .execute_batch(
+            "CREATE TABLE trades (id INTEGER PRIMARY KEY, account TEXT NOT NULL, opened_at DATETIME NOT NULL, pnl DECIMAL(12,2));
+             INSERT INTO trades VALUES (1, 'acme', '2026-10-01 00:00:00', '0.10'), (2, 'acme', '2026-10-02 00:00:00', NULL),
+                                       (3, 'other', '2026-10-03 00:00:00', '1.00');",
+        )
+        .expect("rows");
+    let config = json!({
+        "sources": {"journal": {"url": format!("sqlite:{}", journal.display())}},
+        "datasets": {"journal": {"title": "Journal", "source": "journal", "table": "trades", "tenant": "account",
+            "key": ["id"], "identity": ["id"], "time": "opened_at", "rows": "mutable",
+            "filters": {"min_pnl": {"column": "pnl", "op": "min"}}}},
+    });
+    let config: DatasetsConfig = serde_json::from_value(config).expect("a configuration");
+    let mut catalog = Catalog::default();
+    spans
+        .datasets()
+        .into_iter()
+        .chain(config.compile(clock).expect("it compiles"))
+        .for_each(|dataset| catalog.insert(dataset));
+    catalog
+}
+
+fn lines(content: &[u8]) -> u64 {
+    content.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+fn receipt(job: &offtake_model::job::Job, content: &[u8], now: Timestamp) -> Receipt {
+    let rows = lines(content);
+    Receipt {
+        job_id: job.id,
+        dataset: job.spec.dataset.clone(),
+        organization: job.org.clone(),
+        spec: job.spec.clone(),
+        spec_sha256: job.spec.sha256(),
+        mode: "cutoff".to_owned(),
+        as_of: now,
+        rows_matching: rows,
+        rows_expected: rows,
+        rows_written: rows,
+        limited: false,
+        truncated_cells: Vec::new(),
+        guarded_cells: 0,
+        masked: std::collections::BTreeMap::default(),
+        bytes: content.len() as u64,
+        sha256: hex::encode(Sha256::digest(content)),
+        format: job.spec.format,
+        compression: job.spec.compression,
+        media_type: "text/csv; charset=utf-8".to_owned(),
+        file_name: job.file_name.clone(),
+        columns: Vec::new(),
+        frames: 1,
+        attempts: 1,
+        started_at: now,
+        finished_at: now,
+        offtake_version: "0".to_owned(),
+    }
+}
+
+/// A span whose ids and time follow from `number`, in the hour before [`NOW`].
+pub(crate) fn span(number: u8) -> Span {
+    let noon: Timestamp = NOW.parse().expect("a moment");
+    let start = u64::try_from(noon.as_nanosecond()).expect("after 1970") - 3_600_000_000_000
+        + u64::from(number) * 1_000_000_000;
+    Span {
+        trace_id: vec![number; 16],
+        span_id: vec![number; 8],
+        name: format!("span {number}"),
+        start_time_unix_nano: start,
+        end_time_unix_nano: start + 1_000_000,
+        ..Span::default()
+    }
+}
+
+pub(crate) fn request_of(spans: Vec<Span>) -> Vec<u8> {
+    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+/// How a selection names span `number`.
+pub(crate) fn identity(number: u8) -> Json {
+    json!({"trace_id": hex::encode([number; 16]), "span_id": hex::encode([number; 8])})
+}

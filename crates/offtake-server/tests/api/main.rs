@@ -1,0 +1,12 @@
+//! The server through its router: real stores in a folder of their own, no sockets but where sockets are
+//! what is tested. Files are made through the store's port, because the server runs no export.
+
+mod access;
+mod documents;
+mod exports;
+mod files;
+mod house;
+mod jobs;
+mod otlp;
+mod rows;
+mod sockets;

@@ -1,0 +1,119 @@
+//! Datasets: what there is, pages, counts.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::{Value as Json, json};
+
+use crate::house::{House, identity};
+
+const ROWS: &str = "/api/v1/datasets/spans/rows";
+const COUNT: &str = "/api/v1/datasets/spans/count";
+
+#[tokio::test]
+async fn a_dataset_describes_itself() {
+    let house = House::new();
+    let spans = house.get("/api/v1/datasets/spans").answer().await.expect(200).json();
+    assert_eq!(spans["identity"], json!(["trace_id", "span_id"]));
+    assert_eq!(spans["rows"], "append_only");
+    assert_eq!(spans["permission"], "traces:read");
+    let columns = spans["columns"].as_array().expect("columns");
+    let cost = columns.iter().find(|column| column["name"] == "cost_usd").expect("a column");
+    assert_eq!(cost["type"], "decimal(18,9)");
+    let filters = spans["filters"].as_array().expect("filters");
+    let least = filters.iter().find(|filter| filter["name"] == "min_cost").expect("a filter");
+    assert_eq!((&least["op"], &least["type"]), (&json!("min"), &json!("decimal(18,9)")));
+    assert_eq!(spans["limits"]["identities"], 10_000);
+    house.get("/api/v1/datasets/nope").answer().await.problem(404);
+}
+
+#[tokio::test]
+async fn pages_show_every_row_once() {
+    let house = House::new();
+    house.send_spans("acme", 25).await;
+    house.send_spans("other", 3).await;
+    for sort in [json!(null), json!("-started_at"), json!({"column": "name", "descending": true}), json!("name")] {
+        let mut seen = Vec::new();
+        let mut cursor = Json::Null;
+        loop {
+            let body = json!({"limit": 10, "sort": sort, "cursor": cursor, "fields": ["span_id", "name"]});
+            let page = house.post(ROWS, &body).answer().await.expect(200).json();
+            let rows = page["rows"].as_array().expect("rows");
+            assert!(rows.len() <= 10);
+            seen.extend(rows.iter().map(|row| row["name"].as_str().expect("a name").to_owned()));
+            assert!(page["as_of"].is_string());
+            cursor = page["next_cursor"].clone();
+            if cursor.is_null() {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 25, "{sort}");
+        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 25, "{sort}");
+        if sort == json!("-started_at") {
+            assert_eq!(seen[0], "span 25");
+        }
+    }
+    let default = house.post(ROWS, &json!({})).answer().await.expect(200).json();
+    assert_eq!(default["rows"].as_array().expect("rows").len(), 25);
+    assert_eq!(default["rows"][0]["started_at"], "2026-11-20T11:00:01.000000Z");
+}
+
+#[tokio::test]
+async fn counts_take_a_selection_and_the_body_of_an_export() {
+    let house = House::new();
+    house.send_spans("acme", 5).await;
+    let count = async |body: Json| house.post(COUNT, &body).answer().await.expect(200).json();
+    let all = count(json!({})).await;
+    assert_eq!((&all["count"], &all["exact"]), (&json!(5), &json!(true)));
+    let but = json!({"selection": {"mode": "all_except", "ids": [identity(1), identity(9)]}, "format": "csv", "compression": "gzip", "limit": 2, "fields": ["name"]});
+    assert_eq!(count(but).await["count"], 4);
+    assert_eq!(count(json!({"selection": {"mode": "partial", "ids": [identity(1)]}})).await["count"], 1);
+    house.send_spans("acme", 7).await;
+    assert_eq!(count(json!({"as_of": all["as_of"]})).await["count"], 5, "as of then");
+    assert_eq!(count(json!({})).await["count"], 7);
+    let other = house.ask(Method::POST, COUNT).as_user("other", "x", "traces:read").json(&json!({}));
+    assert_eq!(other.answer().await.expect(200).json()["count"], 0);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_at_once_with_its_place() {
+    let house = House::new();
+    let wrong =
+        json!({"limit": 0, "sort": "nope", "cursor": 7, "fields": ["nope"], "colour": "red", "min_tokens": "x"});
+    let (_, mut pointers) = house.post(ROWS, &wrong).answer().await.problem(422);
+    pointers.sort();
+    assert_eq!(pointers, ["/colour", "/cursor", "/fields/0", "/limit", "/min_tokens", "/sort"]);
+    for (body, pointer) in [
+        (json!({"limit": 1001}), "/limit"),
+        (json!({"limit": 1.5}), "/limit"),
+        (json!({"sort": {"column": "name", "up": true}}), "/sort"),
+        (json!({"sort": ["name"]}), "/sort"),
+        (json!({"fields": []}), "/fields"),
+        (json!({"fields": "name"}), "/fields"),
+        (json!({"cursor": "nonsense"}), "/cursor"),
+    ] {
+        assert_eq!(house.post(ROWS, &body).answer().await.problem(422).1, [pointer], "{body}");
+    }
+    assert_eq!(house.post(COUNT, &json!({"colour": 1})).answer().await.problem(422).1, ["/colour"]);
+}
+
+/// Rows that change have snapshots for moments, and a permission of their own.
+#[tokio::test]
+async fn configured_datasets_answer_alike() {
+    let house = House::new();
+    let ask = |path: &str, body: Json| {
+        let ask = house.ask(Method::POST, path).as_user("acme", "x", "datasets:journal,exports:create");
+        ask.json(&body).answer()
+    };
+    let page = ask("/api/v1/datasets/journal/rows", json!({"sort": "-id"})).await.expect(200);
+    let text = String::from_utf8(page.body.to_vec()).expect("UTF-8");
+    assert!(text.contains("\"pnl\":0.10"), "no digit is lost: {text}");
+    let page = page.json();
+    assert_eq!(page["rows"][0]["id"], 2);
+    assert_eq!(ask("/api/v1/datasets/journal/count", json!({"min_pnl": "0.05"})).await.expect(200).json()["count"], 1);
+    let preview = ask("/api/v1/export/journal/preview", json!({"format": "csv"})).await.expect(200).json();
+    assert_eq!((&preview["count"], preview["rows"].as_array().map(Vec::len)), (&json!(2), Some(2)));
+    let job = ask("/api/v1/export/journal", json!({"format": "csv"})).await.expect(202).json();
+    let seen = house.ask(Method::GET, job["status_url"].as_str().expect("a path")).as_user("acme", "x", "exports:read");
+    assert!(seen.answer().await.expect(200).json().get("trace_count").is_none(), "not a dataset of spans");
+}
