@@ -36,28 +36,28 @@ enum Held {
 }
 
 fn verbs() -> impl Strategy<Value = Vec<Verb>> {
-    let which = 0..1000_usize;
+    let which = 0..60_usize;
     let held = prop_oneof![
         3 => (0..500_u64).prop_map(Held::Beat),
-        4 => (0..6_usize).prop_map(Held::Checkpoint),
-        2 => Just(Held::Complete),
+        6 => (0..6_usize).prop_map(Held::Checkpoint),
+        1 => Just(Held::Complete),
         2 => Just(Held::Fail),
         2 => Just(Held::Postpone),
         2 => Just(Held::Release),
     ];
     let verb = prop_oneof![
-        3 => Just(Verb::Enqueue),
-        8 => any::<bool>().prop_map(Verb::Claim),
+        4 => Just(Verb::Enqueue),
+        10 => any::<bool>().prop_map(Verb::Claim),
         15 => (which.clone(), held).prop_map(|(lease, held)| Verb::With(lease, held)),
-        2 => which.clone().prop_map(Verb::Cancel),
+        1 => which.clone().prop_map(Verb::Cancel),
         2 => which.prop_map(Verb::Retry),
-        3 => Just(Verb::Rescue),
-        1 => any::<bool>().prop_map(Verb::Reclaim),
+        2 => Just(Verb::Rescue),
+        3 => any::<bool>().prop_map(Verb::Reclaim),
         1 => Just(Verb::Expire),
         4 => (1..40_i64).prop_map(Verb::Pass),
         1 => Just(Verb::Pass(KEEP.as_secs())),
     ];
-    proptest::collection::vec(verb, 1..60)
+    proptest::collection::vec(verb, 1..100)
 }
 
 #[derive(Debug)]
@@ -115,7 +115,13 @@ fn name(first: bool) -> WorkerName {
 impl World<'_> {
     /// The lease that was meant, a copy of it to spend, and why it would be refused.
     fn lease(&self, number: usize) -> Option<(usize, Lease, ArtifactId, Option<ErrorKind>)> {
-        let given = self.given.get(number % self.given.len().max(1))?;
+        // Mostly one that holds: those that do not are soon the many.
+        let holds = |given: &&Given| self.jobs[given.job].fence == given.fence;
+        let held: Vec<&Given> = self.given.iter().filter(holds).collect();
+        let given = match held.len() {
+            some if some > 0 && number % 4 > 0 => held[number % some],
+            _ => self.given.get(number % self.given.len().max(1))?,
+        };
         let (job, lease) = (&self.jobs[given.job], &given.lease);
         let refused = if job.fence == given.fence {
             None
