@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use offtake_model::Result;
+use offtake_model::clock::SharedClock;
 use offtake_model::dataset::DatasetSchema;
 
+use crate::config::DatasetsConfig;
 use crate::source::Source;
+use crate::spans::SpanStore;
 
 /// A dataset with the source it is read from.
 #[derive(Debug, Clone)]
@@ -24,6 +27,20 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The built-in datasets, as far as there is a span store, and the configured ones, checked against their
+    /// sources.
+    ///
+    /// # Errors
+    /// `invalid_request` with everything that is wrong with the configured ones, each thing with its path.
+    pub fn build(config: &DatasetsConfig, spans: Option<&Arc<SpanStore>>, clock: &SharedClock) -> Result<Self> {
+        let mut catalog = Self::default();
+        let built_in = spans.map(SpanStore::datasets).unwrap_or_default();
+        for dataset in built_in.into_iter().chain(config.compile(clock)?) {
+            catalog.insert(dataset);
+        }
+        Ok(catalog)
+    }
+
     /// Adds a dataset.
     pub fn insert(&mut self, dataset: Dataset) {
         self.datasets.insert(dataset.schema.name.clone(), dataset);
