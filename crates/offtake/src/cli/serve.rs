@@ -1,0 +1,159 @@
+//! `offtake serve`, `server` and `worker`: the processes that stay.
+
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::SignedDuration;
+use offtake_model::id::OrgId;
+use offtake_model::permission::Permissions;
+use offtake_model::principal::Principal;
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_server::token::{Secret, mint};
+use offtake_server::{AppState, ServerMetrics};
+use offtake_worker::{Worker, WorkerMetrics};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use crate::config::{Config, FlagSetting};
+use crate::exit::Outcome;
+use crate::output;
+use crate::wire::{self, House};
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+/// What runs in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Server and worker.
+    Both,
+    /// The server alone.
+    Server,
+}
+
+/// How long the token of the first run holds.
+const FIRST_TOKEN: SignedDuration = SignedDuration::from_hours(24);
+
+pub(super) fn serve(context: &Context, args: &ServeArgs, role: Role) -> Outcome {
+    let listen =
+        args.listen.iter().map(|value| FlagSetting { key: "server.listen", flag: "--listen", value: value.clone() });
+    let config = context.config(&listen.collect::<Vec<_>>())?;
+    wire::log(&config.log)?;
+    wire::block_on(async { Ok(stay(config, role).await?) })
+}
+
+pub(super) fn worker(context: &Context) -> Outcome {
+    let config = context.config(&[])?;
+    wire::log(&config.log)?;
+    wire::block_on(async {
+        let stop = wire::on_signal()?;
+        let house = House::open(config).await?;
+        // Its metrics are kept, but nobody can ask a worker that does not listen.
+        let worker = spawn_worker(&house, &mut Registry::default(), stop)?;
+        output::say("working");
+        joined(worker).await?;
+        Ok(())
+    })
+}
+
+async fn stay(config: Config, role: Role) -> Result<()> {
+    let stop = wire::on_signal()?;
+    let house = House::open(config).await?;
+    let found = wire::secret(&house.config.token, &house.data)?;
+    let listener = listen(&house.config).await?;
+    let address = listener.local_addr().map_err(|error| unavailable("the listener has no address", error))?;
+
+    let mut registry = Registry::default();
+    let worker = match role {
+        Role::Both => Some(spawn_worker(&house, &mut registry, stop.clone())?),
+        Role::Server => None,
+    };
+    let state = AppState {
+        store: house.store.clone(),
+        catalog: Arc::clone(&house.catalog),
+        spans: Some(Arc::clone(&house.spans)),
+        conventions: Arc::new(house.config.conventions.clone()),
+        clock: Arc::clone(&house.clock),
+        secret: found.secret.clone(),
+        settings: house.config.server.clone(),
+        metrics: ServerMetrics::register(&mut registry),
+        registry: Arc::new(registry),
+    };
+    let url = format!("http://{address}");
+    output::say(&format!("listening on {url}"));
+    if found.is_new {
+        greet(&house, &found.secret, &url)?;
+    }
+    let served = offtake_server::serve(listener, offtake_server::router(state), stop.clone()).await;
+    // Whatever ended the server ends the worker too.
+    stop.cancel();
+    if let Some(worker) = worker {
+        joined(worker).await?;
+    }
+    served.map_err(|error| unavailable("the server ended", error))
+}
+
+async fn listen(config: &Config) -> Result<TcpListener> {
+    let address = config.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        let detail = format!("cannot listen on {address}: {error}; set another with --listen or server.listen");
+        Error::new(ErrorKind::Unavailable, detail).caused_by(error)
+    })
+}
+
+fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken) -> Result<JoinHandle<()>> {
+    let lock = house.data.worker_name()?;
+    let worker = Worker::new(
+        house.store.clone(),
+        Arc::clone(&house.catalog),
+        Arc::clone(&house.clock),
+        lock.name.clone(),
+        house.config.worker.clone(),
+        WorkerMetrics::register(registry),
+    );
+    Ok(tokio::spawn(async move {
+        worker.run(stop).await;
+        // The name is free again only when its work has ended.
+        drop(lock);
+    }))
+}
+
+async fn joined(worker: JoinHandle<()>) -> Result<()> {
+    worker.await.map_err(|error| Error::new(ErrorKind::Internal, "the worker ended unexpectedly").caused_by(error))
+}
+
+fn unavailable(detail: &str, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, detail).caused_by(error)
+}
+
+/// The first run on a data directory: what a newcomer needs to go on.
+fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
+    let principal = Principal {
+        org: OrgId::new("demo")?,
+        sub: "first-run".to_owned(),
+        email: None,
+        permissions: Permissions::from_words(["all"]),
+    };
+    let token = mint(secret, &principal, FIRST_TOKEN, house.clock.now())?;
+    let data = house.data.path().display();
+    output::say(&format!(
+        "\n\
+         First run: {data} is ready.\n\n  \
+         API page   {url}/docs\n  \
+         token      {token}\n\n\
+         The token is for the organization \"demo\" and holds for 24 hours. With it:\n\n  \
+         export OFFTAKE_SERVER={url} OFFTAKE_TOKEN={token}\n  \
+         curl -H \"Authorization: Bearer $OFFTAKE_TOKEN\" {url}/api/v1/datasets\n  \
+         OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_HEADERS=\"Authorization=Bearer%20$OFFTAKE_TOKEN\" …\n  \
+         offtake export spans -o spans.csv\n\n\
+         Another one: offtake token --org ORG --sub USER --data-dir {data}\n"
+    ));
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! `offtake token`: a bearer token, alone on stdout.
+
+use clap::Args;
+use jiff::SignedDuration;
+use offtake_model::clock::{Clock, SystemClock};
+use offtake_model::id::OrgId;
+use offtake_model::permission::{Permission, Permissions};
+use offtake_model::principal::Principal;
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_server::token::mint;
+use serde_json::json;
+
+use super::Context;
+use crate::config::duration;
+use crate::exit::Outcome;
+use crate::output;
+use crate::wire::{self, DataDir};
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// The organization everything this token touches belongs to
+    #[arg(long, value_name = "ORG")]
+    org: String,
+    /// Who bears it
+    #[arg(long, value_name = "USER")]
+    sub: String,
+    /// Where to write to
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// What it allows, separated by commas; `all` is everything but `operator`
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "all")]
+    permissions: Vec<String>,
+    /// How long it holds
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    ttl: String,
+}
+
+pub(super) fn run(context: &Context, args: &TokenArgs) -> Outcome {
+    let config = context.config(&[])?;
+    let usage = |detail: String| Error::new(ErrorKind::InvalidRequest, detail);
+    let ttl = duration(&args.ttl).map_err(|problem| usage(format!("--ttl: {problem}")))?;
+    let ttl = SignedDuration::try_from(ttl).map_err(|_| usage("--ttl: that is too long".to_owned()))?;
+    let principal = Principal {
+        org: OrgId::new(args.org.as_str())?,
+        sub: args.sub.clone(),
+        email: args.email.clone(),
+        permissions: permissions(&args.permissions)?,
+    };
+    if principal.sub.is_empty() {
+        return Err(usage("--sub: a token names its bearer".to_owned()).into());
+    }
+    let data = DataDir::open(&config.data_dir)?;
+    let secret = wire::secret(&config.token, &data)?.secret;
+    let now = SystemClock.now();
+    let token = mint(&secret, &principal, ttl, now)?;
+    if context.global.json {
+        let expires_at = now.checked_add(ttl).ok().map(|at| at.to_string());
+        return output::json(&json!({ "token": token, "org_id": args.org, "sub": args.sub, "expires_at": expires_at }));
+    }
+    output::line(&token)
+}
+
+/// A word nobody knows is a typing error here, although servers ignore it.
+fn permissions(words: &[String]) -> Result<Permissions> {
+    for word in words {
+        if word != "all" && Permission::parse(word).is_none() {
+            let known: Vec<String> = Permission::FIXED.iter().map(ToString::to_string).collect();
+            let detail =
+                format!("--permissions: \"{word}\" is unknown; there are: all, {}, datasets:NAME", known.join(", "));
+            return Err(Error::new(ErrorKind::InvalidRequest, detail));
+        }
+    }
+    Ok(Permissions::from_words(words.iter().map(String::as_str)))
+}

@@ -1,0 +1,134 @@
+use super::*;
+
+fn merged(file: Option<&str>, environment: &[(&str, &str)], flags: &[FlagSetting]) -> Result<Typed, Error> {
+    Typed::merge(file.map(|text| ("offtake.toml", text)), &Environment::of(environment), flags)
+}
+
+fn listen(value: &str) -> FlagSetting {
+    FlagSetting { key: "server.listen", flag: "--listen", value: value.to_owned() }
+}
+
+fn problems(file: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    let error = merged(Some(file), environment, &[])
+        .and_then(|typed| Config::validate(&typed))
+        .expect_err("this configuration is wrong");
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    match error.violations() {
+        [] => vec![error.detail().to_owned()],
+        several => several.iter().map(|violation| violation.detail.clone()).collect(),
+    }
+}
+
+#[test]
+fn the_embedded_default_is_valid_and_complete() {
+    let config = Config::validate(&merged(None, &[], &[]).unwrap()).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.worker.keep.as_secs(), 7 * 86_400);
+}
+
+#[test]
+fn later_layers_win_and_are_named_as_origin() {
+    let file = "[server]\nlisten = \"127.0.0.1:1\"\nsync_rows = 3\n[worker]\nslots = 7\n";
+    let environment = [("OFFTAKE_SERVER__LISTEN", "127.0.0.1:2"), ("OFFTAKE_WORKER__SLOTS", "9")];
+    let typed = merged(Some(file), &environment, &[listen("127.0.0.1:3")]).unwrap();
+    let config = Config::validate(&typed).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.worker.slots, 9);
+    assert_eq!(config.server.sync_rows, 3);
+    assert_eq!(typed.origin("server.listen").to_string(), "--listen");
+    assert_eq!(typed.origin("worker.slots").to_string(), "OFFTAKE_WORKER__SLOTS");
+    assert_eq!(typed.origin("server.sync_rows").to_string(), "offtake.toml");
+    assert_eq!(typed.origin("server.public_url").to_string(), "default");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_file_and_the_nearest_known_one() {
+    insta::assert_snapshot!(
+        problems("[server]\nlisten_on = \"127.0.0.1:1\"\n[worker]\nslot = 1\n[nonsense]\nx = 1\n", &[("OFFTAKE_WORKER__LAESE", "1s")]).join("\n"),
+        @r#"
+    unknown key server.listen_on (offtake.toml); did you mean server.listen?
+    unknown key worker.slot (offtake.toml); did you mean worker.slots?
+    unknown key nonsense (offtake.toml); see `offtake config show`
+    unknown key worker.laese (OFFTAKE_WORKER__LAESE); did you mean worker.lease?
+    "#
+    );
+}
+
+#[test]
+fn every_wrong_value_comes_out_at_once_with_its_origin() {
+    let file = r#"
+        [server]
+        listen = "localhost"
+        public_url = "ftp://x"
+        sync_rows = 99999
+        [worker]
+        lease = "5s"
+        heartbeat = "4s"
+        memory_budget = "64"
+        [log]
+        format = "xml"
+        level = "offtake=loud"
+        [token]
+        secret = "a"
+        secret_file = "b"
+    "#;
+    insta::assert_snapshot!(problems(file, &[("OFFTAKE_JOBS__KEEP", "soon")]).join("\n"), @r#"
+    server.listen (offtake.toml): "localhost" will not do: write address and port: 127.0.0.1:8080, [::1]:8080
+    server.public_url (offtake.toml): must be an http or https URL without query: https://offtake.example.org
+    server.sync_rows (offtake.toml): must be a whole number from 0 to 10000
+    token.secret (offtake.toml): token.secret_file is set as well; keep one of the two
+    worker.heartbeat (offtake.toml): must be at most half of worker.lease, or one late heartbeat loses the job
+    jobs.keep (OFFTAKE_JOBS__KEEP): "soon" is not a duration; write a whole number and a unit: 500ms, 30s, 10m, 1h, 7d
+    worker.memory_budget (offtake.toml): "64" is not a size; write a whole number and a unit: 4096B, 512KiB, 64MiB, 2GiB
+    log.format (offtake.toml): must be one of text, json, not "xml"
+    log.level (offtake.toml): "offtake=loud" will not do: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+    "#);
+}
+
+#[test]
+fn wrong_types_and_wrong_toml_are_refused() {
+    insta::assert_snapshot!(
+        problems("server = 3\n[metrics]\nopen = \"yes\"\n", &[("OFFTAKE_WORKER__SLOTS", "many")]).join("\n"),
+        @r#"
+    server (offtake.toml) must be of type table, not integer
+    metrics.open (offtake.toml) must be of type boolean, not string
+    worker.slots (OFFTAKE_WORKER__SLOTS) must be of type integer, not string
+    "#
+    );
+    assert!(problems("[server\n", &[])[0].starts_with("offtake.toml is not TOML: "));
+}
+
+#[test]
+fn own_tables_keep_their_names_dots_included() {
+    let file =
+        "[conventions.prices]\n\"gpt-4.1\" = { input = 2.0, output = 8.0 }\n[sources.a]\nurl = \"sqlite:a.db\"\n";
+    let typed = merged(Some(file), &[("OFFTAKE_SOURCES__A__URL", "sqlite:b.db")], &[]).unwrap();
+    let prices = typed.get("conventions.prices").unwrap().as_table().unwrap();
+    assert!(prices.contains_key("gpt-4.1"));
+    assert_eq!(typed.get("sources.a.url").unwrap().as_str(), Some("sqlite:b.db"));
+    assert_eq!(typed.origin("sources.a.url").to_string(), "OFFTAKE_SOURCES__A__URL");
+}
+
+#[test]
+fn what_is_shown_has_no_secret_and_is_toml_again() {
+    let file = "[token]\nsecret = \"do not print this, it is a secret\"\n[sources.a]\nurl = \"postgres://me:hush@db/x\"\n[conventions.prices]\n\"gpt-4.1\" = { input = 2.0, output = 8.0 }\n";
+    let typed = merged(Some(file), &[], &[]).unwrap();
+    let shown = show_toml(&typed);
+    let again: toml::Table = shown.parse().unwrap();
+    assert!(again["conventions"]["prices"].as_table().unwrap().contains_key("gpt-4.1"));
+    for text in [shown, show_json(&typed).to_string()] {
+        assert!(!text.contains("do not print") && !text.contains("hush"), "{text}");
+    }
+    let debug = format!("{:?}", Config::validate(&typed).unwrap().token);
+    assert!(!debug.contains("do not print"), "{debug}");
+}
+
+#[test]
+fn the_reference_page_is_the_default() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    let page = std::fs::read_to_string(path).expect("docs/configuration.md is there");
+    assert!(
+        page.contains(typed::DEFAULT),
+        "docs/configuration.md must contain crates/offtake/src/config/config.default.toml"
+    );
+}

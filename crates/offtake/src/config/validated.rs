@@ -1,0 +1,225 @@
+//! What was validated: the configuration as the rest of the program may rely on it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use offtake_datasets::config::DatasetsConfig;
+use offtake_datasets::spans::Conventions;
+use offtake_datasets::spans::conventions::ConventionsConfig;
+use offtake_model::Error;
+use offtake_server::ServerSettings;
+use offtake_worker::WorkerSettings;
+
+use super::reader::Reader;
+use super::typed::{Origin, Typed};
+
+/// Text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Redacted(String);
+
+impl Redacted {
+    /// A secret.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// The configuration, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Where everything lies.
+    pub(crate) data_dir: PathBuf,
+    /// Where the server listens.
+    pub(crate) listen: SocketAddr,
+    /// How the server behaves.
+    pub(crate) server: ServerSettings,
+    /// What tokens are signed with.
+    pub(crate) token: TokenConfig,
+    /// How jobs are worked on.
+    pub(crate) worker: WorkerSettings,
+    /// How attributes of spans become columns.
+    pub(crate) conventions: Conventions,
+    /// Own sources and datasets.
+    pub(crate) datasets: DatasetsConfig,
+    /// What is logged, and how.
+    pub(crate) log: LogConfig,
+}
+
+/// Section `token`.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenConfig {
+    /// The secret itself.
+    pub(crate) secret: Option<Redacted>,
+    /// The file it is in.
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// Section `log`.
+#[derive(Debug, Clone)]
+pub(crate) struct LogConfig {
+    /// How lines look.
+    pub(crate) format: LogFormat,
+    /// What is logged, as a filter directive.
+    pub(crate) level: String,
+    /// Whether somebody asked for this level; commands that are no services are quieter otherwise.
+    pub(crate) level_is_set: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object per line.
+    Json,
+}
+
+impl Config {
+    /// Validates what was typed, all of it.
+    ///
+    /// # Errors
+    /// `invalid_request` with everything that is wrong, each with its key and origin.
+    pub(crate) fn validate(typed: &Typed) -> Result<Self, Error> {
+        let mut reader = Reader::new(typed);
+        let read = &mut reader;
+        let config = Self {
+            data_dir: data_dir(read),
+            listen: listen(read),
+            server: server(read),
+            token: token(read),
+            worker: worker(read),
+            conventions: conventions(read),
+            datasets: datasets(read),
+            log: log(read, typed),
+        };
+        reader.finish()?;
+        Ok(config)
+    }
+}
+
+fn data_dir(read: &mut Reader<'_>) -> PathBuf {
+    let text = read.text("data_dir");
+    if text.is_empty() {
+        read.refuse("data_dir", "must name a directory");
+    }
+    PathBuf::from(text)
+}
+
+fn listen(read: &mut Reader<'_>) -> SocketAddr {
+    let parse = |text: &str| text.parse().map_err(|_| "write address and port: 127.0.0.1:8080, [::1]:8080");
+    read.parsed("server.listen", parse).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn server(read: &mut Reader<'_>) -> ServerSettings {
+    ServerSettings {
+        public_url: public_url(read),
+        sync_rows: narrow(read.number("server.sync_rows", 0..=10_000)),
+        sync_wait: read.duration("server.sync_wait", "0s", "60s"),
+        link_ttl: signed(read.duration("server.link_ttl", "1s", "10m")),
+        json_body_bytes: narrow(read.size("server.max_body", "1KiB", "1GiB")),
+        otlp_body_bytes: narrow(read.size("server.max_otlp_body", "1KiB", "1GiB")),
+        otlp_decompressed_bytes: narrow(read.size("server.max_otlp_decompressed", "1KiB", "1GiB")),
+        otlp_concurrency: narrow(read.number("server.otlp_concurrency", 1..=1024)),
+        open_metrics: read.flag("metrics.open"),
+        request_timeout: read.duration("server.request_timeout", "1s", "1h"),
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+fn public_url(read: &mut Reader<'_>) -> Option<String> {
+    let url = read.optional("server.public_url")?;
+    let sound = reqwest::Url::parse(&url)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none());
+    if !sound {
+        read.refuse("server.public_url", "must be an http or https URL without query: https://offtake.example.org");
+    }
+    Some(url.trim_end_matches('/').to_owned())
+}
+
+fn token(read: &mut Reader<'_>) -> TokenConfig {
+    let secret = read.optional("token.secret").map(Redacted::new);
+    let secret_file = read.optional("token.secret_file").map(PathBuf::from);
+    if secret.is_some() && secret_file.is_some() {
+        read.refuse("token.secret", "token.secret_file is set as well; keep one of the two");
+    }
+    TokenConfig { secret, secret_file }
+}
+
+fn worker(read: &mut Reader<'_>) -> WorkerSettings {
+    let lease = read.duration("worker.lease", "1s", "1h");
+    let heartbeat = read.duration("worker.heartbeat", "100ms", "20m");
+    if heartbeat * 2 > lease {
+        read.refuse("worker.heartbeat", "must be at most half of worker.lease, or one late heartbeat loses the job");
+    }
+    let in_flight = match read.number("worker.in_flight", 0..=256) {
+        0 => WorkerSettings::default().in_flight,
+        number => narrow(number),
+    };
+    WorkerSettings {
+        slots: narrow(read.number("worker.slots", 1..=256)),
+        lease,
+        heartbeat,
+        signal: read.duration("worker.signal", "10ms", "1m"),
+        rescue_every: read.duration("worker.rescue", "100ms", "10m"),
+        sweep_every: read.duration("worker.sweep", "100ms", "1d"),
+        prune_every: read.duration("worker.prune", "100ms", "7d"),
+        poll: read.duration("worker.poll", "10ms", "1m"),
+        max_deaths: u32::try_from(read.number("worker.max_deaths", 1..=100)).unwrap_or(u32::MAX),
+        keep: read.duration("jobs.keep", "1s", "3650d"),
+        retention: read.duration("jobs.retention", "1s", "3650d"),
+        perf_retention: read.duration("jobs.perf_retention", "1s", "3650d"),
+        memory_budget: read.size("worker.memory_budget", "64KiB", "64GiB"),
+        memory_budget_parquet: read.size("worker.memory_budget_parquet", "64KiB", "64GiB"),
+        part_bytes: narrow(read.size("worker.part", "64KiB", "1GiB")),
+        in_flight,
+        readers: in_flight,
+        frame_bytes: read.size("worker.frame", "64KiB", "64MiB"),
+        max_frame_rows: u32::try_from(read.number("worker.max_frame_rows", 64..=65_536)).unwrap_or(u32::MAX),
+        drain: read.duration("worker.drain", "1s", "1h"),
+    }
+}
+
+fn conventions(read: &mut Reader<'_>) -> Conventions {
+    let config: ConventionsConfig = read.table("conventions").unwrap_or_default();
+    Conventions::new(&config).unwrap_or_else(|error| {
+        read.refuse("conventions", error.detail());
+        Conventions::default()
+    })
+}
+
+/// Sources and datasets, as far as they can be read without asking the sources.
+fn datasets(read: &mut Reader<'_>) -> DatasetsConfig {
+    DatasetsConfig {
+        sources: read.table("sources").unwrap_or_default(),
+        datasets: read.table("datasets").unwrap_or_default(),
+    }
+}
+
+fn narrow(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn log(read: &mut Reader<'_>, typed: &Typed) -> LogConfig {
+    let format = read.choice("log.format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    let level = read
+        .parsed("log.level", |text| tracing_subscriber::EnvFilter::builder().parse(text).map(|_| text.to_owned()))
+        .unwrap_or_default();
+    LogConfig { format, level, level_is_set: *typed.origin("log.level") != Origin::Default }
+}

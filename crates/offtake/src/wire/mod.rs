@@ -1,0 +1,93 @@
+//! Wiring: opens what the configuration names and hands it to server and worker. No decisions about rows,
+//! files or requests are made here. Called by the commands.
+
+mod data_dir;
+mod logs;
+mod secret;
+mod shutdown;
+
+use std::sync::Arc;
+
+use offtake_datasets::Catalog;
+use offtake_datasets::spans::SpanStore;
+use offtake_model::clock::{SharedClock, SystemClock};
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_store::objects::FolderObjects;
+use offtake_store::{SqliteStore, Store};
+
+use crate::config::Config;
+use crate::exit::Outcome;
+
+pub(crate) use data_dir::{DataDir, NameLock, random_hex};
+pub(crate) use logs::{start as log, start_quiet as log_quietly};
+pub(crate) use secret::secret;
+pub(crate) use shutdown::on_signal;
+
+/// Everything that lies in a data directory, open.
+#[derive(Debug)]
+pub(crate) struct House {
+    /// The configuration it was opened by.
+    pub(crate) config: Config,
+    /// The directory.
+    pub(crate) data: DataDir,
+    /// The time.
+    pub(crate) clock: SharedClock,
+    /// Jobs, artifacts, files.
+    pub(crate) store: Store,
+    /// The built-in span store.
+    pub(crate) spans: Arc<SpanStore>,
+    /// What can be read.
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+impl House {
+    /// Opens the data directory, making and migrating what is not there.
+    ///
+    /// # Errors
+    /// `storage_unavailable`, `store_unavailable`; `invalid_request` for a dataset that does not compile.
+    pub(crate) async fn open(config: Config) -> Result<Self> {
+        blocking(move || Self::open_now(config)).await
+    }
+
+    fn open_now(config: Config) -> Result<Self> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let data = DataDir::open(&config.data_dir)?;
+        let sqlite = SqliteStore::open(&data.join("offtake.db"), None)?;
+        let objects = FolderObjects::open(&data.join("objects"))?;
+        let spans = SpanStore::open(&data.join("spans.db"), Arc::clone(&clock))?;
+        let catalog = Arc::new(Catalog::build(&config.datasets, Some(&spans), &clock)?);
+        let store = Store { jobs: sqlite.clone(), artifacts: sqlite, objects: Arc::new(objects) };
+        Ok(Self { config, data, clock, store, spans, catalog })
+    }
+}
+
+/// Compiles every dataset against its source; the names of all.
+///
+/// # Errors
+/// `invalid_request` for a dataset that does not compile; `source_unavailable`.
+pub(crate) fn check_datasets(config: &Config) -> Result<Vec<String>> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let catalog = Catalog::build(&config.datasets, None, &clock)?;
+    Ok(catalog.iter().map(|dataset| dataset.schema.name.clone()).collect())
+}
+
+/// Runs a command's future to its end.
+pub(crate) fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Internal, "no threads can be started").caused_by(error))?;
+    let outcome = runtime.block_on(command);
+    // What still blocks (a read of stdin, say) must not keep the process alive.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    outcome
+}
+
+/// Runs blocking work off the executor.
+///
+/// # Errors
+/// What the work says; `internal` if it panicked.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.map_err(|error| Error::new(ErrorKind::Internal, "a background task ended unexpectedly").caused_by(error))?
+}

@@ -1,0 +1,112 @@
+//! The token secret: configured, or made on first run.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_server::token::Secret;
+
+use super::DataDir;
+use crate::config::TokenConfig;
+
+/// The secret, and whether it was made just now.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The secret.
+    pub(crate) secret: Secret,
+    /// Whether this is the first run.
+    pub(crate) is_new: bool,
+}
+
+/// The configured secret, or the one of the data directory, which is made if it is not there.
+///
+/// # Errors
+/// `invalid_request` if it is weak, or its file can be read by others; `storage_unavailable`.
+pub(crate) fn secret(config: &TokenConfig, data: &DataDir) -> Result<Found> {
+    if let Some(secret) = &config.secret {
+        return Ok(Found { secret: Secret::new(secret.expose())?, is_new: false });
+    }
+    if let Some(path) = &config.secret_file {
+        return Ok(Found { secret: read(path)?, is_new: false });
+    }
+    let path = data.join("token.secret");
+    let is_new = make(&path)?;
+    Ok(Found { secret: read(&path)?, is_new })
+}
+
+fn read(path: &Path) -> Result<Secret> {
+    let shown = path.display();
+    let failed = |error: io::Error| {
+        Error::new(ErrorKind::StorageUnavailable, format!("the token secret {shown} cannot be read: {error}"))
+            .caused_by(error)
+    };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let detail = format!("others may read the token secret {shown}; take that away: chmod 600 {shown}");
+        return Err(Error::new(ErrorKind::InvalidRequest, detail));
+    }
+    let text = fs::read_to_string(path).map_err(failed)?;
+    Secret::new(&text).map_err(|error| Error::new(error.kind(), format!("{shown}: {}", error.detail())))
+}
+
+/// Makes the file if it is not there; of several processes that start at once, one wins. True if it was this.
+fn make(path: &Path) -> Result<bool> {
+    if path.exists() {
+        return Ok(false);
+    }
+    let mut own: PathBuf = path.to_owned();
+    own.set_extension(format!("{}.new", std::process::id()));
+    let write = || -> io::Result<bool> {
+        let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&own)?;
+        file.write_all(Secret::generate().reveal().as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&own, path);
+        fs::remove_file(&own)?;
+        match linked {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    write().map_err(|error| {
+        let detail = format!("the token secret {} cannot be written: {error}", path.display());
+        Error::new(ErrorKind::StorageUnavailable, detail).caused_by(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Redacted;
+
+    fn data() -> (tempfile::TempDir, DataDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&dir.path().join("data")).unwrap();
+        (dir, data)
+    }
+
+    const NONE: TokenConfig = TokenConfig { secret: None, secret_file: None };
+
+    #[test]
+    fn it_is_made_once_and_kept() {
+        let (_dir, data) = data();
+        let first = secret(&NONE, &data).unwrap();
+        let again = secret(&NONE, &data).unwrap();
+        assert!(first.is_new && !again.is_new);
+        assert_eq!(first.secret.reveal(), again.secret.reveal());
+        assert_eq!(fs::metadata(data.join("token.secret")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_weak_one_and_one_that_others_may_read_are_refused() {
+        let (_dir, data) = data();
+        let weak = TokenConfig { secret: Some(Redacted::new("short")), secret_file: None };
+        assert_eq!(secret(&weak, &data).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        secret(&NONE, &data).unwrap();
+        fs::set_permissions(data.join("token.secret"), fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(secret(&NONE, &data).unwrap_err().detail().contains("chmod 600"));
+    }
+}
