@@ -63,7 +63,7 @@ impl AppBuilder {
             ("worker.sweep", "\"500ms\""),
             ("worker.frame", "\"256KiB\""),
             ("worker.part", "\"1MiB\""),
-            ("server.max_active_jobs", "100"),
+            ("worker.rescue", "\"500ms\""),
             ("log.format", "\"json\""),
             ("log.level", "\"info\""),
         ];
