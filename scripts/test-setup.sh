@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Rust, under target/testenv: foreign readers and exporters from PyPI and npm,
+# by name and version. Does nothing if it is all there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kit=crates/offtake-testkit
+env=target/testenv
+mkdir -p "$env"
+
+missing() { echo "$1 is needed for the tests: apt-get install $2" >&2; exit 1; }
+command -v python3 >/dev/null || missing "python3 with venv" python3-venv
+command -v node >/dev/null || missing "Node.js with npm" "nodejs npm"
+
+# A stamp holds what was installed; it is written last, so a broken installation is repeated.
+wanted() { cat "$@" | sha256sum | cut -d' ' -f1; }
+installed() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+python_wanted=$(wanted "$kit/python/requirements.txt")
+if ! installed "$env/python.stamp" "$python_wanted" || ! [ -x "$env/bin/python" ]; then
+  python3 -m venv --clear "$env" || missing "python3 with venv" python3-venv
+  "$env/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r "$kit/python/requirements.txt"
+  echo "$python_wanted" >"$env/python.stamp"
+fi
+
+node_wanted=$(wanted "$kit/node/package.json" "$kit/node/package-lock.json")
+if ! installed "$env/node.stamp" "$node_wanted" || ! [ -d "$env/node/node_modules" ]; then
+  mkdir -p "$env/node"
+  cp "$kit/node/package.json" "$kit/node/package-lock.json" "$env/node/"
+  npm ci --prefix "$env/node" --silent --no-audit --no-fund --no-update-notifier --ignore-scripts
+  echo "$node_wanted" >"$env/node.stamp"
+fi
