@@ -14,7 +14,11 @@ use offtake_model::{Error, ErrorKind, Result, Violation};
 use serde_json::{Map, Value as Json};
 
 use crate::error::Problem;
+use crate::exports::blocking;
 use crate::state::App;
+
+/// Larger bodies are parsed off the executor.
+const LARGE_BYTES: usize = 64 << 10;
 
 /// Reads a body of at most `limit` bytes.
 ///
@@ -63,11 +67,7 @@ impl FromRequest<App> for JsonBody {
             return Err(Problem::new(ErrorKind::UnsupportedMediaType, "send the JSON without Content-Encoding"));
         }
         let bytes = read_body(&parts.headers, body, app.settings.json_body_bytes).await?;
-        // serde_json stops at 128 levels, so depth cannot exhaust the stack.
-        let json = serde_json::from_slice(&bytes).map_err(|error| {
-            let detail = format!("the body is not JSON: line {}, column {}", error.line(), error.column());
-            Error::new(ErrorKind::Malformed, detail).caused_by(error)
-        })?;
+        let json = if bytes.len() > LARGE_BYTES { blocking(move || parse(&bytes)).await? } else { parse(&bytes)? };
         match json {
             Json::Object(object) => Ok(Self(object)),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
@@ -75,6 +75,14 @@ impl FromRequest<App> for JsonBody {
             }
         }
     }
+}
+
+/// serde_json stops at 128 levels, so depth cannot exhaust the stack.
+fn parse(bytes: &[u8]) -> Result<Json> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let detail = format!("the body is not JSON: line {}, column {}", error.line(), error.column());
+        Error::new(ErrorKind::Malformed, detail).caused_by(error)
+    })
 }
 
 /// A name in the path, whatever it is.

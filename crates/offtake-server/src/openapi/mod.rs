@@ -9,7 +9,7 @@ use http::Method;
 use offtake_datasets::Catalog;
 use offtake_model::ErrorKind;
 use offtake_model::job::{JobStatus, Phase};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::auth::Access;
@@ -38,10 +38,7 @@ pub(crate) fn finish(document: utoipa::openapi::OpenApi, declared: &[Declared], 
     for route in declared {
         say_who_may(operation(&mut document, &route.path, &route.method), route);
     }
-    let mut paths = match document["paths"].take() {
-        Json::Object(paths) => paths,
-        _ => Map::new(),
-    };
+    let mut paths = document["paths"].as_object_mut().map(std::mem::take).unwrap_or_default();
     paths.retain(|path, _| !PAGES.contains(&path.as_str()));
     add_components(&mut document["components"]);
     document["paths"] = Json::Object(bodies::per_dataset(paths, &mut document["components"]["schemas"], catalog));

@@ -40,9 +40,10 @@ async fn only_tokens_that_hold_in_every_respect_are_taken() {
     assert_eq!(status_with(&house, &forge(key, &hs256, &claims())).await, 200);
     let with = |name: &str, value: Json| {
         let mut claims = claims();
-        match value {
-            Json::Null => drop(claims.as_object_mut().expect("claims").remove(name)),
-            value => claims[name] = value,
+        if value.is_null() {
+            claims.as_object_mut().expect("claims").remove(name);
+        } else {
+            claims[name] = value;
         }
         forge(key, &hs256, &claims)
     };
@@ -95,7 +96,7 @@ async fn a_refusal_says_how_to_come_in_and_not_why() {
     assert_eq!(answer.problem(401).0, "unauthenticated");
     let bad = house.ask(Method::GET, "/api/v1/export/jobs").header("authorization", "Bearer x.y.z").answer().await;
     assert!(bad.header("www-authenticate").contains("invalid_token"), "{bad:?}");
-    let twice = house.get("/api/v1/export/jobs").as_user("acme", "bob", "all").answer().await;
+    let twice = house.get("/api/v1/export/jobs").by("acme", "bob", "all").answer().await;
     assert_eq!(twice.status, 401, "two tokens are none");
     let token = house.token("acme", "alice", "all");
     let lower = house.ask(Method::GET, "/api/v1/datasets").header("authorization", &format!("bearer {token}"));
@@ -173,13 +174,12 @@ async fn every_route_needs_its_permission_and_no_other() {
         house.ask(method.clone(), &path).answer().await.expect(401);
         let others =
             words.into_iter().filter(|word| *word != needed).chain(["traces:read"]).collect::<Vec<_>>().join(",");
-        let refused =
-            house.ask(method.clone(), &path).as_user("acme", "alice", &others).json(&json!({})).answer().await;
+        let refused = house.ask(method.clone(), &path).by("acme", "alice", &others).json(&json!({})).answer().await;
         let refused = refused.expect(403).json();
         // OTLP has errors of its own form.
         let text = refused["detail"].as_str().or(refused["message"].as_str()).expect("a text").to_owned();
         assert!(text.contains(needed), "{method} {path}: {text}");
-        let ask = house.ask(method.clone(), &path).as_user("acme", "alice", &format!("{needed},traces:read"));
+        let ask = house.ask(method.clone(), &path).by("acme", "alice", &format!("{needed},traces:read"));
         let passed = ask.json(&json!({})).answer().await;
         assert!(!matches!(passed.status, 401 | 403), "{method} {path}: {passed:?}");
     }
@@ -189,7 +189,7 @@ async fn every_route_needs_its_permission_and_no_other() {
 async fn all_is_everything_but_operator() {
     let house = House::new();
     house.get("/metrics").answer().await.expect(403);
-    house.ask(Method::GET, "/metrics").as_user("acme", "op", "operator").answer().await.expect(200);
+    house.ask(Method::GET, "/metrics").by("acme", "op", "operator").answer().await.expect(200);
 }
 
 /// An answer without what differs between any two.
@@ -209,8 +209,8 @@ async fn what_is_somebody_elses_is_as_absent_as_what_never_was() {
             ("other", "alice", "all"),
             ("acme", "bob", "traces:read,exports:read,exports:create,exports:cancel,exports:download,exports:delete"),
         ] {
-            let foreign = house.ask(method.clone(), &path).as_user(org, user, permissions).answer().await.expect(404);
-            let missing = house.ask(method.clone(), &absent).as_user(org, user, permissions).answer().await.expect(404);
+            let foreign = house.ask(method.clone(), &path).by(org, user, permissions).answer().await.expect(404);
+            let missing = house.ask(method.clone(), &absent).by(org, user, permissions).answer().await.expect(404);
             assert_eq!(anonymous(foreign.json()), anonymous(missing.json()), "{method} {path}");
             let headers = |answer: &crate::house::Answer| {
                 let mut headers = answer.headers.clone();
@@ -231,15 +231,15 @@ async fn reading_all_is_more_than_reading() {
     let house = House::new();
     let job = house.a_file(b"a\n").await;
     let list = |permissions: &'static str, query: &'static str| {
-        let ask = house.ask(Method::GET, format!("/api/v1/export/jobs{query}")).as_user("acme", "boss", permissions);
+        let ask = house.ask(Method::GET, format!("/api/v1/export/jobs{query}")).by("acme", "boss", permissions);
         async move { ask.answer().await.expect(200).json()["pagination"]["total"].clone() }
     };
     assert_eq!(list("exports:read", "").await, 0);
     assert_eq!(list("exports:read_all", "").await, 1);
     assert_eq!(list("exports:read_all", "?mine=true").await, 0);
-    house.ask(Method::GET, &job).as_user("acme", "boss", "exports:read_all").answer().await.expect(200);
+    house.ask(Method::GET, &job).by("acme", "boss", "exports:read_all").answer().await.expect(200);
     let perf =
-        |permissions| house.ask(Method::GET, "/api/v1/export/jobs/perf").as_user("acme", "boss", permissions).answer();
+        |permissions| house.ask(Method::GET, "/api/v1/export/jobs/perf").by("acme", "boss", permissions).answer();
     assert!(perf("exports:read").await.json()["jobs"][0].get("job_id").is_none());
     assert!(perf("exports:read_all").await.json()["jobs"][0]["job_id"].is_string());
 }
@@ -256,18 +256,18 @@ async fn a_dataset_one_may_not_read_does_not_exist() {
         (Method::POST, "/api/v1/datasets/NAME/count"),
     ] {
         let ask = |name: &str| {
-            let ask = house.ask(method.clone(), path.replace("NAME", name)).as_user("acme", "alice", few);
+            let ask = house.ask(method.clone(), path.replace("NAME", name)).by("acme", "alice", few);
             ask.json(&json!({"format": "csv"})).answer()
         };
         let (hidden, missing) = (ask("journal").await.expect(404), ask("never").await.expect(404));
         assert_eq!(anonymous(hidden.json()), anonymous(missing.json()), "{method} {path}");
         let open = format!("{few},datasets:journal");
-        let ask = house.ask(method.clone(), path.replace("NAME", "journal")).as_user("acme", "alice", &open);
+        let ask = house.ask(method.clone(), path.replace("NAME", "journal")).by("acme", "alice", &open);
         let open = ask.json(&json!({"format": "csv"})).answer().await;
         assert!(matches!(open.status, 200 | 202), "{method} {path}: {open:?}");
     }
     let names = |permissions: &'static str| {
-        let ask = house.ask(Method::GET, "/api/v1/datasets").as_user("acme", "alice", permissions);
+        let ask = house.ask(Method::GET, "/api/v1/datasets").by("acme", "alice", permissions);
         async move {
             let body = ask.answer().await.expect(200).json();
             let names = body["datasets"].as_array().expect("a list").iter();
@@ -285,10 +285,10 @@ async fn who_lost_the_dataset_gets_no_rows_of_it() {
     let house = House::new();
     let job = house.a_file(b"a\n").await;
     let without = "exports:create,exports:read,exports:download";
-    let seen = house.ask(Method::GET, &job).as_user("acme", "alice", without).answer().await.expect(200).json();
+    let seen = house.ask(Method::GET, &job).by("acme", "alice", without).answer().await.expect(200).json();
     assert_eq!(seen["metadata"]["can_download"], false);
     for (method, path) in [(Method::GET, "download"), (Method::POST, "retry")] {
-        let ask = house.ask(method, format!("{job}/{path}")).as_user("acme", "alice", without);
+        let ask = house.ask(method, format!("{job}/{path}")).by("acme", "alice", without);
         assert_eq!(ask.answer().await.problem(403).0, "forbidden");
     }
 }

@@ -61,7 +61,7 @@ async fn what_is_wrong_is_told_before_there_is_a_job() {
     assert!(pointers.contains(&"/format".to_owned()) && pointers.contains(&"/colour".to_owned()), "{pointers:?}");
     assert_eq!(house.post(SPANS, &json!([])).answer().await.problem(422).1, [""]);
     let raw = |body: &str| {
-        let ask = house.ask(Method::POST, SPANS).as_user("acme", "alice", "all");
+        let ask = house.ask(Method::POST, SPANS).by("acme", "alice", "all");
         ask.header("content-type", "application/json").body(body.to_owned()).answer()
     };
     for body in ["", "{", "{\"format\": \"csv\"} x", "{\"format\": NaN}"] {
@@ -70,7 +70,7 @@ async fn what_is_wrong_is_told_before_there_is_a_job() {
     let deep = format!("{{\"x\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(raw(&deep).await.problem(400).0, "malformed");
     assert_eq!(raw(&format!("{{\"name\": \"{}\"}}", "n".repeat(3 << 20))).await.problem(413).0, "too_large");
-    let text = house.ask(Method::POST, SPANS).as_user("acme", "alice", "all").header("content-type", "text/plain");
+    let text = house.ask(Method::POST, SPANS).by("acme", "alice", "all").header("content-type", "text/plain");
     assert_eq!(text.body("{}").answer().await.problem(415).0, "unsupported_media_type");
     let packed = house.post(SPANS, &json!({"format": "csv"})).header("content-encoding", "gzip");
     assert_eq!(packed.answer().await.problem(415).0, "unsupported_media_type");
@@ -84,7 +84,7 @@ async fn what_is_wrong_is_told_before_there_is_a_job() {
 async fn one_key_makes_one_job() {
     let house = House::new();
     let ask = |user: &str, body: Json| {
-        let ask = house.ask(Method::POST, SPANS).as_user("acme", user, "all").json(&body);
+        let ask = house.ask(Method::POST, SPANS).by("acme", user, "all").json(&body);
         ask.header("idempotency-key", "k-1").answer()
     };
     let csv = json!({"format": "csv", "environment": "production"});
@@ -127,7 +127,7 @@ async fn waiting_ends_with_the_job_or_with_patience() {
     let ask = |permissions: &str| {
         house
             .ask(Method::POST, SPANS)
-            .as_user("acme", "alice", permissions)
+            .by("acme", "alice", permissions)
             .json(&body)
             .header("prefer", "respond-async, wait=0")
     };
@@ -142,7 +142,7 @@ async fn waiting_ends_with_the_job_or_with_patience() {
     // The first preference counts, so this one does not wait at all.
     let (answer, _) = tokio::join!(ask.answer(), work);
     answer.expect(202);
-    let ask = house.ask(Method::POST, SPANS).as_user("acme", "alice", "exports:create,traces:read").json(&body);
+    let ask = house.ask(Method::POST, SPANS).by("acme", "alice", "exports:create,traces:read").json(&body);
     let work = async {
         house.store.jobs.due().notified().await;
         house.complete_next(b"a\n").await
@@ -170,7 +170,7 @@ async fn estimates_come_from_what_was() {
     assert_eq!(statistics["days"], 30);
     let completed = statistics["datasets"].as_array().expect("rows").iter().find(|row| row["status"] == "completed");
     assert_eq!(completed.expect("a row")["row_count"], 1, "{statistics}");
-    let other = house.ask(Method::GET, "/api/v1/export/statistics").as_user("other", "x", "exports:read");
+    let other = house.ask(Method::GET, "/api/v1/export/statistics").by("other", "x", "exports:read");
     assert_eq!(other.answer().await.json()["totals"]["jobs"], 0);
     house.get("/api/v1/export/statistics?days=0").answer().await.expect(422);
 }

@@ -8,9 +8,9 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use jiff::{SignedDuration, Timestamp};
-use offtake_datasets::Catalog;
 use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::{Conventions, SpanStore};
+use offtake_datasets::{Catalog, Dataset, Source};
 use offtake_model::as_of::AsOf;
 use offtake_model::clock::{Clock, ManualClock, SharedClock};
 use offtake_model::id::{ArtifactId, JobId, OrgId};
@@ -91,7 +91,7 @@ impl Ask<'_> {
         self
     }
 
-    pub(crate) fn as_user(self, org: &str, user: &str, permissions: &str) -> Self {
+    pub(crate) fn by(self, org: &str, user: &str, permissions: &str) -> Self {
         let token = self.house.token(org, user, permissions);
         self.header("authorization", &format!("Bearer {token}"))
     }
@@ -124,6 +124,11 @@ impl House {
     }
 
     pub(crate) fn with(settings: ServerSettings) -> Self {
+        Self::with_dataset(settings, None)
+    }
+
+    /// With one more dataset: what its source does is up to the test.
+    pub(crate) fn with_dataset(settings: ServerSettings, source: Option<Arc<dyn Source>>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::starting_at(NOW.parse().expect("a moment"));
         let shared: SharedClock = clock.clone();
@@ -131,12 +136,18 @@ impl House {
         let objects = FolderObjects::open(&folder.path().join("objects")).expect("a folder of objects");
         let store = Store { jobs: jobs.clone(), artifacts: jobs, objects: Arc::new(objects) };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
+        let mut catalog = catalog(folder.path(), &spans, &shared);
+        if let Some(source) = source {
+            let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
+            schema.name = "faulty".to_owned();
+            catalog.insert(Dataset { schema: Arc::new(schema), source });
+        }
         let mut registry = Registry::default();
         let metrics = ServerMetrics::register(&mut registry);
         let secret = Secret::generate();
         let state = AppState {
             store: store.clone(),
-            catalog: Arc::new(catalog(folder.path(), &spans, &shared)),
+            catalog: Arc::new(catalog),
             spans: Some(spans),
             conventions: Arc::new(Conventions::default()),
             clock: shared,
@@ -154,17 +165,17 @@ impl House {
 
     /// By alice of acme, who may do everything.
     pub(crate) fn get(&self, path: impl Into<String>) -> Ask<'_> {
-        self.ask(Method::GET, path).as_user("acme", "alice", "all")
+        self.ask(Method::GET, path).by("acme", "alice", "all")
     }
 
     /// By alice of acme, who may do everything.
     pub(crate) fn post(&self, path: impl Into<String>, body: &Json) -> Ask<'_> {
-        self.ask(Method::POST, path).as_user("acme", "alice", "all").json(body)
+        self.ask(Method::POST, path).by("acme", "alice", "all").json(body)
     }
 
     /// By alice of acme, who may do everything.
     pub(crate) fn delete(&self, path: impl Into<String>) -> Ask<'_> {
-        self.ask(Method::DELETE, path).as_user("acme", "alice", "all")
+        self.ask(Method::DELETE, path).by("acme", "alice", "all")
     }
 
     pub(crate) fn token(&self, org: &str, user: &str, permissions: &str) -> String {
@@ -180,7 +191,7 @@ impl House {
     /// Stores spans 1 to `last` for `org`.
     pub(crate) async fn send_spans(&self, org: &str, last: u8) {
         let spans = (1..=last).map(span).collect();
-        let ask = self.ask(Method::POST, "/v1/traces").as_user(org, "sdk", "spans:write");
+        let ask = self.ask(Method::POST, "/v1/traces").by(org, "sdk", "spans:write");
         ask.header("content-type", "application/x-protobuf").body(request_of(spans)).answer().await.expect(200);
     }
 

@@ -138,13 +138,7 @@ async fn cancelled_stays_cancelled() {
     assert_eq!(house.get(&path).answer().await.json()["status"], "cancelled");
     assert_eq!(house.delete(&path).answer().await.problem(409).0, "conflict");
     assert_eq!(
-        house
-            .ask(http::Method::POST, format!("{path}/retry"))
-            .as_user("acme", "alice", "all")
-            .answer()
-            .await
-            .problem(409)
-            .0,
+        house.ask(http::Method::POST, format!("{path}/retry")).by("acme", "alice", "all").answer().await.problem(409).0,
         "conflict"
     );
     assert_eq!(house.get(format!("{path}/download")).answer().await.problem(409).0, "conflict");
@@ -155,7 +149,7 @@ async fn a_failed_job_says_why_and_can_be_tried_again() {
     let house = House::new();
     let job = house.create(&json!({"format": "csv"})).await;
     let path = format!("/api/v1/export/jobs/{job}");
-    let retry = || house.ask(http::Method::POST, format!("{path}/retry")).as_user("acme", "alice", "all").answer();
+    let retry = || house.ask(http::Method::POST, format!("{path}/retry")).by("acme", "alice", "all").answer();
     assert_eq!(house.get(format!("{path}/download")).answer().await.problem(409).0, "not_ready");
     assert_eq!(house.get(format!("{path}/receipt")).answer().await.problem(409).0, "not_ready");
     let worker = WorkerName("tests".to_owned());

@@ -4,6 +4,7 @@
 mod access;
 mod documents;
 mod exports;
+mod faults;
 mod files;
 mod house;
 mod jobs;

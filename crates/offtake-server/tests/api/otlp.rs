@@ -13,7 +13,7 @@ use crate::house::{Answer, Ask, House, request_of, span};
 const PROTOBUF: &str = "application/x-protobuf";
 
 fn send<'a>(house: &'a House, media_type: &str, body: Vec<u8>) -> Ask<'a> {
-    let ask = house.ask(Method::POST, "/v1/traces").as_user("acme", "sdk", "spans:write");
+    let ask = house.ask(Method::POST, "/v1/traces").by("acme", "sdk", "spans:write");
     ask.header("content-type", media_type).body(body)
 }
 
@@ -82,7 +82,7 @@ async fn spans_arrive_in_every_encoding_and_once() {
     assert_eq!(count(&house).await, 7, "a span sent again is the same span");
     send(&house, PROTOBUF, Vec::new()).answer().await.expect(200);
     send(&house, "application/json", b"{}".to_vec()).answer().await.expect(200);
-    let metrics = house.ask(Method::GET, "/metrics").as_user("acme", "op", "operator").answer().await;
+    let metrics = house.ask(Method::GET, "/metrics").by("acme", "op", "operator").answer().await;
     let text = String::from_utf8(metrics.body.to_vec()).expect("UTF-8");
     assert!(text.contains("offtake_ingest_spans_total{result=\"stored\"} 7"), "{text}");
     assert!(text.contains("offtake_ingest_spans_total{result=\"duplicate\"} 1"), "{text}");
@@ -144,7 +144,7 @@ async fn what_cannot_be_read_is_refused_in_its_own_encoding() {
     let anonymous = ask.answer().await.expect(401);
     assert_eq!(status(&anonymous).code, 16);
     assert!(!anonymous.header("www-authenticate").is_empty());
-    let ask = house.ask(Method::POST, "/v1/traces").as_user("acme", "x", "traces:read");
+    let ask = house.ask(Method::POST, "/v1/traces").by("acme", "x", "traces:read");
     assert_eq!(status(&ask.header("content-type", PROTOBUF).body(good).answer().await.expect(403)).code, 7);
     house.get("/v1/traces").answer().await.problem(405);
     assert_eq!(count(&house).await, 0);

@@ -71,7 +71,7 @@ async fn counts_take_a_selection_and_the_body_of_an_export() {
     house.send_spans("acme", 7).await;
     assert_eq!(count(json!({"as_of": all["as_of"]})).await["count"], 5, "as of then");
     assert_eq!(count(json!({})).await["count"], 7);
-    let other = house.ask(Method::POST, COUNT).as_user("other", "x", "traces:read").json(&json!({}));
+    let other = house.ask(Method::POST, COUNT).by("other", "x", "traces:read").json(&json!({}));
     assert_eq!(other.answer().await.expect(200).json()["count"], 0);
 }
 
@@ -102,7 +102,7 @@ async fn what_is_wrong_is_told_at_once_with_its_place() {
 async fn configured_datasets_answer_alike() {
     let house = House::new();
     let ask = |path: &str, body: Json| {
-        let ask = house.ask(Method::POST, path).as_user("acme", "x", "datasets:journal,exports:create");
+        let ask = house.ask(Method::POST, path).by("acme", "x", "datasets:journal,exports:create");
         ask.json(&body).answer()
     };
     let page = ask("/api/v1/datasets/journal/rows", json!({"sort": "-id"})).await.expect(200);
@@ -116,6 +116,6 @@ async fn configured_datasets_answer_alike() {
     let preview = ask("/api/v1/export/journal/preview", json!({"format": "csv"})).await.expect(200).json();
     assert_eq!((&preview["count"], preview["rows"].as_array().map(Vec::len)), (&json!(2), Some(2)));
     let job = ask("/api/v1/export/journal", json!({"format": "csv"})).await.expect(202).json();
-    let seen = house.ask(Method::GET, job["status_url"].as_str().expect("a path")).as_user("acme", "x", "exports:read");
+    let seen = house.ask(Method::GET, job["status_url"].as_str().expect("a path")).by("acme", "x", "exports:read");
     assert!(seen.answer().await.expect(200).json().get("trace_count").is_none(), "not a dataset of spans");
 }
