@@ -27,6 +27,6 @@ pub use disk::SmallDisk;
 pub use foreign::{Reader, exported_rows, node, python, sha256, store_rows};
 pub use hostile::hostile_spans;
 pub use otlp::{SpanSketch, json_of, length_prefixed, request_of, requests, text, value};
-pub use process::{Process, Rng, run};
+pub use process::{Process, Ran, Rng, run};
 pub use settings::{big_spans, jobs_per_format, small_spans, switch};
 pub use wait::{eventually, within};
