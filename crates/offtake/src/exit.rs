@@ -141,6 +141,16 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_every_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+        let page = std::fs::read_to_string(path).expect("docs/cli.md is there");
+        let of_kinds = ErrorKind::ALL.iter().map(|kind| code_of(*kind));
+        for code in of_kinds.chain([OK, INTERRUPTED, BROKEN_PIPE]) {
+            assert!(page.contains(&format!("| {code} | ")), "docs/cli.md must have the exit code {code}");
+        }
+    }
+
+    #[test]
     fn an_error_tells_every_violation_and_its_causes() {
         let error = Error::invalid(vec![
             offtake_model::Violation::at("/limit", "must be at least 1"),

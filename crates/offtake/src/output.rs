@@ -26,7 +26,7 @@ pub(crate) fn writing(error: std::io::Error) -> Failure {
 /// Writes a JSON document to stdout, on one line.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(document: &serde_json::Value) -> Outcome {
     line(&document.to_string())
 }

@@ -288,3 +288,18 @@ async fn a_reader_that_goes_away_is_no_panic() {
     // Whether the pipe broke depends on who was faster; nothing else may have happened.
     assert!(out.ends_with("141\n") || out.ends_with("0\n"), "{out} {err}");
 }
+
+#[tokio::test]
+async fn a_failed_export_says_why_and_goes_on_once_that_is_mended() {
+    let shell = Shell::with_spans().await;
+    std::fs::write(shell.path("tiny.toml"), "worker.memory_budget = \"64KiB\"\n").expect("a file");
+    let ran = shell.run(&["export", "spans", "--org", "acme", "-o", "x.csv", "--config", "tiny.toml"]).await;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("worker.memory_budget"), "it says what to change: {ran:?}");
+    assert!(!shell.path("x.csv").exists());
+    let line = ran.stderr.lines().find(|line| line.contains("--resume")).expect("how to go on");
+    let job = line.split_whitespace().find(|word| word.starts_with("job_")).expect("a job");
+    let ran = shell.run(&["export", "--resume", job]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(shell.run(&["verify", "x.csv"]).await.code, Some(0));
+}

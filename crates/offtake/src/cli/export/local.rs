@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::body::{body, shapes_of};
-use super::{ExportArgs, Target, interrupted, not_completed, report};
+use super::{ExportArgs, Target, not_completed, report, say_how_to_go_on};
 use crate::cli::verify::beside;
 use crate::cli::{Context, filters};
 use crate::client::{Sink, storing};
@@ -67,11 +67,13 @@ pub(super) async fn run(context: &Context, args: &ExportArgs, filters: &filters:
     progress.clear();
     let job = job?;
     if job.status.is_active() {
-        return Err(interrupted(context, args, &own.id.to_string()));
+        say_how_to_go_on(context, args, &own.id.to_string(), "interrupted");
+        return Err(Failure::Interrupted);
     }
     let finished = finish(&house, &own, &job).await;
-    // A failed job can be gone on with, from its checkpoint; any other end is the end.
-    if job.status != JobStatus::Failed {
+    if job.status == JobStatus::Failed {
+        say_how_to_go_on(context, args, &own.id.to_string(), "failed");
+    } else {
         house.data.forget(&lock_name(own.id))?;
     }
     report(context, &own.target(), &finished?)

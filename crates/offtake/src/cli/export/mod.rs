@@ -17,7 +17,7 @@ pub(crate) use target::{Target, put_in_place};
 
 use super::{Context, Where, filters};
 use crate::client::Client;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Outcome;
 use crate::{output, wire};
 
 #[derive(Debug, Args)]
@@ -123,8 +123,8 @@ fn tell_beside(said: &serde_json::Value) -> Outcome {
     Ok(())
 }
 
-/// The job goes on later: says how.
-fn interrupted(context: &Context, args: &ExportArgs, job: &str) -> Failure {
+/// The command that goes on with a job.
+fn resume_command(context: &Context, args: &ExportArgs, job: &str) -> String {
     let mut command = format!("offtake export --resume {job}");
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -137,12 +137,17 @@ fn interrupted(context: &Context, args: &ExportArgs, job: &str) -> Failure {
     if args.at.server.is_some() || context.environment.server.is_some() {
         add("--output", args.output.as_ref().map(|path| path.display().to_string()));
     }
+    command
+}
+
+/// The job can be gone on with: says how.
+fn say_how_to_go_on(context: &Context, args: &ExportArgs, job: &str, what: &str) {
+    let command = resume_command(context, args, job);
     if context.global.json {
-        output::say(&json!({ "interrupted": true, "job_id": job, "resume": command }).to_string());
+        output::say(&json!({ "job_id": job, what: true, "resume": command }).to_string());
     } else {
-        output::say(&format!("interrupted; go on with:\n  {command}"));
+        output::say(&format!("{what}; go on with:\n  {command}"));
     }
-    Failure::Interrupted
 }
 
 /// A job that did not complete, as an error of its own kind.

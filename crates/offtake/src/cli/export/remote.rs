@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::body::{FilterShape, body};
 use super::target::put_in_place;
-use super::{ExportArgs, Target, interrupted, not_completed, report};
+use super::{ExportArgs, Target, not_completed, report, say_how_to_go_on};
 use crate::cli::verify::differences;
 use crate::cli::{Context, filters};
 use crate::client::{Client, Sink, download, segment};
@@ -39,8 +39,12 @@ pub(super) async fn run(context: &Context, client: &Client, args: &ExportArgs, f
     progress.clear();
     match done {
         Ok(receipt) => report(context, &target, &receipt),
-        Err(Failure::Interrupted) => Err(interrupted(context, args, &job)),
-        Err(failure) => Err(failure),
+        Err(failure) => {
+            if matches!(failure, Failure::Interrupted) {
+                say_how_to_go_on(context, args, &job, "interrupted");
+            }
+            Err(failure)
+        }
     }
 }
 
