@@ -27,6 +27,8 @@ pub enum Role {
     Server,
     /// `offtake worker`.
     Worker,
+    /// Another `offtake worker` on the same data.
+    SecondWorker,
 }
 
 impl Role {
@@ -34,7 +36,7 @@ impl Role {
         match self {
             Self::Serve => "serve",
             Self::Server => "server",
-            Self::Worker => "worker",
+            Self::Worker | Self::SecondWorker => "worker",
         }
     }
 
@@ -285,6 +287,17 @@ impl TestApp {
         run(&self.binary, arguments, self.folder.path()).await
     }
 
+    /// Starts a local command of the binary on this data dir and configuration, without waiting for its end.
+    pub fn cli_begin(&self, arguments: &[&str]) -> Process {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).arg("--data-dir").arg(&self.data).arg("--config").arg(&self.config);
+        command.current_dir(self.folder.path());
+        for name in products_variables() {
+            command.env_remove(name);
+        }
+        Process::start(command, self.folder.path().join("command.log"))
+    }
+
     /// `http://127.0.0.1:PORT` of whoever listens.
     pub fn url(&self) -> String {
         self.door.url()
@@ -381,12 +394,16 @@ impl TestApp {
         rows.unwrap_or_else(|error| panic!("{}: {error}: {sql}", path.display()))
     }
 
+    /// Every job with a checkpoint, and the rows that are durable according to it.
+    pub fn checkpointed_jobs(&self) -> Vec<(String, u64)> {
+        self.jobs_query("SELECT job, checkpoint ->> '$.written.rows' FROM job_checkpoints", |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+        })
+    }
+
     /// Rows that are durable according to the job's checkpoint; 0 before the first.
     pub fn checkpointed_rows(&self, job: &str) -> u64 {
-        let found = self.jobs_query("SELECT job, checkpoint ->> '$.written.rows' FROM job_checkpoints", |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
-        });
-        found.into_iter().find(|(id, _)| id == job).map_or(0, |(_, rows)| rows.unsigned_abs())
+        self.checkpointed_jobs().into_iter().find(|(id, _)| id == job).map_or(0, |(_, rows)| rows)
     }
 
     /// Waits until nothing is stored that no job accounts for.

@@ -77,9 +77,9 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
-    /// SIGTERM, without waiting.
-    pub fn ask_to_end(&mut self) {
-        self.signal(Signal::TERM);
+    /// SIGINT, as Ctrl-C sends it.
+    pub fn interrupt(&mut self) {
+        self.signal(Signal::INT);
     }
 
     /// SIGTERM, and waits. Returns how it ended and how long that took.

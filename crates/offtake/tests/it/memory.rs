@@ -1,0 +1,52 @@
+//! Memory is flat in rows, and small.
+//!
+//! The default sizes suit a check on every change. For the full measurement:
+//! `OFFTAKE_TEST_SPANS=1000000 OFFTAKE_TEST_SPANS_BIG=3000000 cargo nextest run -p offtake memory`, or `make bench`.
+
+use offtake_testkit::{AppBuilder, big_spans, prepared, small_spans};
+use serde_json::json;
+
+use crate::support::OFFTAKE;
+
+/// The worker's peak resident memory in MiB over one export of `spans` spans, with the settings users have.
+async fn peak(spans: u64, format: &str, compression: &str) -> f64 {
+    let mut app = AppBuilder::new(OFFTAKE)
+        .on(&prepared(OFFTAKE, spans).await)
+        .set("worker.frame", "\"4MiB\"")
+        .set("worker.part", "\"8MiB\"")
+        .apart()
+        .start()
+        .await;
+    let client = app.client("acme").await;
+    let job = client.export("spans", &json!({"format": format, "compression": compression})).await;
+    assert_eq!(job["row_count"], json!(spans));
+    app.worker().peak_rss_kib() as f64 / 1024.0
+}
+
+async fn flat_and_below(limit: f64, format: &str, compression: &str) {
+    let small = peak(small_spans(), format, compression).await;
+    let big = peak(big_spans(), format, compression).await;
+    println!("{format} {compression}: {small:.1} MiB at {} spans, {big:.1} MiB at {}", small_spans(), big_spans());
+    assert!(small <= limit && big <= limit, "peak RSS {small:.1} and {big:.1} MiB, limit {limit} MiB");
+    let millions = (big_spans() - small_spans()) as f64 / 1e6;
+    // What an allocator keeps differs between two runs of the same job by some mebibytes.
+    let slack = 12.0 + millions;
+    assert!(big - small <= slack, "peak RSS grew from {small:.1} to {big:.1} MiB with the rows");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_and_jsonl_stay_below_96_mib() {
+    flat_and_below(96.0, "csv", "none").await;
+    flat_and_below(96.0, "jsonl", "zstd").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_gz_and_json_stay_below_96_mib() {
+    flat_and_below(96.0, "csv", "gzip").await;
+    flat_and_below(96.0, "json", "none").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parquet_stays_below_192_mib() {
+    flat_and_below(192.0, "parquet", "none").await;
+}

@@ -1,0 +1,107 @@
+//! What operators see: metrics, logs, health.
+
+use offtake_testkit::{AppBuilder, SpanSketch, TestApp};
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+
+use crate::support::{OFFTAKE, id_of, send, send_genuine};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_for_the_operator_and_count_what_happened() {
+    let app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    send_genuine(&client).await;
+    client.export("spans", &json!({"format": "csv"})).await;
+    app.anonymous().get("/metrics").await.expect(401);
+    client.get("/metrics").await.expect(403);
+    let operator = app.client_of("acme", "op", "operator").await;
+    let answer = operator.get("/metrics").await.expect(200);
+    let text = String::from_utf8(answer.body).expect("UTF-8");
+    let samples: Vec<(&str, f64)> = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}")))
+        .map(|(name, value)| (name, value.parse().unwrap_or_else(|_| panic!("no number: {name} {value}"))))
+        .collect();
+    assert!(samples.iter().all(|(name, _)| name.starts_with("offtake_")), "{samples:?}");
+    let some =
+        |part: &str, value: f64| samples.iter().any(|(name, have)| name.contains(part) && (*have - value).abs() < 0.5);
+    assert!(some("rows", 413.0), "rows that were written: {text}");
+    assert!(some("completed", 1.0), "jobs that completed: {text}");
+    assert!(some("spans", 413.0), "spans that came in: {text}");
+    assert!(!text.contains("acme"), "no organization in a label: {text}");
+    let app = AppBuilder::new(OFFTAKE).set("metrics.open", "true").start().await;
+    app.anonymous().get("/metrics").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_are_json_with_the_request_id_and_without_secrets() {
+    let mut app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    send(&client, &[SpanSketch::new(1)]).await;
+    let headers = [("content-type", "application/json"), ("x-request-id", "from-the-caller-1")];
+    let body = json!({"format": "csv"}).to_string().into_bytes();
+    let answer = client.send(Method::POST, "/api/v1/export/spans", &headers, body).await.expect(202);
+    assert_eq!(answer.header("x-request-id"), "from-the-caller-1");
+    let id = offtake_testkit::job_id(&answer);
+    let job = client.rested(&id, std::time::Duration::from_secs(60)).await;
+    assert_eq!(job["request_id"], "from-the-caller-1");
+    client.download(&id).await;
+    let link = client.link(&id).await;
+    app.anonymous().get(&link).await.expect(200);
+    let (status, _) = app.terminate(offtake_testkit::Role::Serve, std::time::Duration::from_secs(30)).await;
+    assert!(status.success(), "{status}");
+    let log = app.log();
+    let mut structured = 0;
+    let (mut asked, mut worked) = (false, false);
+    for line in log.lines() {
+        if let Ok(Json::Object(entry)) = serde_json::from_str::<Json>(line) {
+            structured += 1;
+            for key in ["timestamp", "level"] {
+                assert!(entry.contains_key(key), "{line}");
+            }
+            asked |= line.contains("from-the-caller-1");
+            worked |= line.contains(id_of(&job)) && line.contains("from-the-caller-1");
+        }
+    }
+    assert!(structured > 0 && asked, "the request is in the log by its id:\n{log}");
+    assert!(worked, "so is the work on its job:\n{log}");
+    let token = app.token("acme", "tester", "all").await;
+    let secret = token.rsplit_once('.').expect("a signature").1;
+    assert!(!log.contains(secret), "a token is in the log");
+    let signature = link.rsplit_once('=').expect("a signature").1;
+    assert!(!log.contains(signature), "a link is in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_cannot_write_into_the_log_by_his_request_id() {
+    let mut app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    let long = "x".repeat(5_000);
+    for id in [long.as_str(), "a b", "\"}{\"", "é"] {
+        let answer =
+            client.send(Method::GET, "/api/v1/export/jobs", &[("x-request-id", id)], Vec::new()).await.expect(200);
+        assert_ne!(answer.header("x-request-id"), id, "it gets one of ours");
+    }
+    assert!(!app.log().contains(&long));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_says_how_it_is_and_what_it_offers() {
+    let app = TestApp::start(OFFTAKE).await;
+    let anybody = app.anonymous();
+    anybody.get("/livez").await.expect(200);
+    anybody.get("/readyz").await.expect(200);
+    let document = anybody.get("/openapi.json").await.expect(200).json();
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{}", document["openapi"]);
+    let paths = document["paths"].as_object().expect("paths");
+    for path in ["/api/v1/export/spans", "/api/v1/export/jobs/{id}", "/v1/traces"] {
+        assert!(paths.contains_key(path), "{path} is not among {:?}", paths.keys());
+    }
+    let text = document.to_string();
+    for filter in ["commit_uuids", "min_cost", "test_deployment_ids"] {
+        assert!(text.contains(filter), "the document is typed per dataset: {filter}");
+    }
+    let docs = anybody.get("/docs").await;
+    assert!(matches!(docs.status, 200 | 303 | 307 | 308), "{docs}");
+}
