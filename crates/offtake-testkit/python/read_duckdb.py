@@ -30,9 +30,10 @@ def source(path, compression, columns, form):
         )
     if form == "parquet":
         return f"read_parquet({file})"
+    packed = "uncompressed" if compression == "none" else compression
     shape = "array" if form == "json" else "newline_delimited"
     return (
-        f"read_json({file}, columns = {described}, format = '{shape}', compression = '{compression}',"
+        f"read_json({file}, columns = {described}, format = '{shape}', compression = '{packed}',"
         f" maximum_object_size = 33554432)"
     )
 

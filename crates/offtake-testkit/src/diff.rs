@@ -59,3 +59,32 @@ fn shown(cell: Option<&str>, other: Option<&str>) -> String {
     let part: String = cell.chars().skip(from).take(120).collect();
     format!("{} bytes, from character {from}: {part:?}", cell.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: &[&str] = &["a", "b"];
+
+    fn compare(expected: &str, found: &str) {
+        let names: Vec<String> = NAMES.iter().map(|&name| name.to_owned()).collect();
+        assert_same_rows("test", &names, &parse_cells(expected), &parse_cells(found));
+    }
+
+    #[test]
+    fn equal_rows_are_equal() {
+        compare("[\"x\",null]\n[\"\",\"y\"]\n", "[\"x\",null]\n[\"\",\"y\"]\n");
+    }
+
+    #[test]
+    #[should_panic(expected = "row 1, column a")]
+    fn null_is_not_the_empty_string() {
+        compare("[\"x\",null]\n[\"\",\"y\"]\n", "[\"x\",null]\n[null,\"y\"]\n");
+    }
+
+    #[test]
+    #[should_panic(expected = "another number of rows")]
+    fn a_row_more_is_a_difference() {
+        compare("[\"x\",null]\n", "[\"x\",null]\n[\"x\",null]\n");
+    }
+}
