@@ -62,10 +62,10 @@ impl AppBuilder {
             ("worker.poll", "\"100ms\""),
             ("worker.lease", "\"4s\""),
             ("worker.heartbeat", "\"500ms\""),
+            ("worker.rescue", "\"500ms\""),
             ("worker.sweep", "\"500ms\""),
             ("worker.frame", "\"256KiB\""),
             ("worker.part", "\"1MiB\""),
-            ("worker.rescue", "\"500ms\""),
             ("log.format", "\"json\""),
             ("log.level", "\"info\""),
         ];

@@ -84,7 +84,7 @@ async fn what_cannot_be_read_is_refused_and_stores_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_large_is_refused_before_it_is_held() {
-    let mut app = AppBuilder::new(OFFTAKE).set("server.max_otlp_body", "\"2MiB\"").start().await;
+    let mut app = AppBuilder::new(OFFTAKE).set("server.max_otlp_body", "\"2MiB\"").set("server.max_otlp_decompressed", "\"2MiB\"").start().await;
     let client = app.client("acme").await;
     let before = app.process(Role::Serve).peak_rss_kib();
     let large = request_of(&[SpanSketch::new(1).with("k", text(&"x".repeat(3 << 20)))]).encode_to_vec();

@@ -222,7 +222,7 @@ async fn what_cannot_be_read_at_all() {
     let (code, _) =
         post(&[("content-type", "text/plain")], b"{\"format\": \"csv\"}".to_vec()).await.expect(415).problem();
     assert_eq!(code, "unsupported_media_type");
-    let large = format!("{{\"format\": \"csv\", \"name\": \"{}\"}}", "n".repeat(3 << 20));
+    let large = format!("{{\"format\": \"csv\", \"name\": \"{}\"}}", "n".repeat(9 << 20));
     let (code, _) =
         client.send(Method::POST, "/api/v1/export/spans", &json_type, large.into_bytes()).await.expect(413).problem();
     assert_eq!(code, "too_large");
@@ -240,23 +240,4 @@ async fn what_cannot_be_read_at_all() {
         client.send(method, path, &[], Vec::new()).await.expect(status).problem();
     }
     assert_eq!(client.jobs().await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_user_cannot_take_every_slot() {
-    let app = offtake_testkit::AppBuilder::new(OFFTAKE).set("server.max_active_jobs", "2").apart().start().await;
-    let mut app = app;
-    app.kill9(offtake_testkit::Role::Worker);
-    let client = app.client("acme").await;
-    let jobs = [
-        client.begin("spans", &json!({"format": "csv"})).await,
-        client.begin("spans", &json!({"format": "csv"})).await,
-    ];
-    let answer = client.create("spans", &json!({"format": "csv"})).await.expect(429);
-    assert_eq!(answer.problem().0, "too_many_requests");
-    assert!(!answer.header("retry-after").is_empty());
-    let other = app.client_of("acme", "another", "all").await;
-    other.begin("spans", &json!({"format": "csv"})).await;
-    client.delete(&format!("/api/v1/export/jobs/{}", jobs[0])).await.expect(204);
-    client.begin("spans", &json!({"format": "csv"})).await;
 }
