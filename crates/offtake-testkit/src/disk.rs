@@ -61,9 +61,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let disk = SmallDisk::at(folder.path(), 1);
         let file = folder.path().join("large");
-        let fits = disk.command(Path::new("dd")).args(["if=/dev/zero", "bs=64k", "count=8"]).arg(output_to(&file)).output().unwrap();
+        let fits = disk
+            .command(Path::new("dd"))
+            .args(["if=/dev/zero", "bs=64k", "count=8"])
+            .arg(output_to(&file))
+            .output()
+            .unwrap();
         assert!(fits.status.success(), "{fits:?}");
-        let bursts = disk.command(Path::new("dd")).args(["if=/dev/zero", "bs=64k", "count=32"]).arg(output_to(&file)).output().unwrap();
+        let bursts = disk
+            .command(Path::new("dd"))
+            .args(["if=/dev/zero", "bs=64k", "count=32"])
+            .arg(output_to(&file))
+            .output()
+            .unwrap();
         assert!(!bursts.status.success(), "2 MiB fit on a disk of 1 MiB");
         assert!(String::from_utf8_lossy(&bursts.stderr).contains("No space left"), "{bursts:?}");
         assert!(!file.exists());

@@ -43,7 +43,7 @@ async fn check(app: &TestApp, org: &str, stdout: &str) {
             assert_eq!(cell, &want, "{column} of {sent}");
         }
     }
-    let job = client.export("spans", &json!({"format": "jsonl", "type": "prompt", "name": "chat 5"})).await;
+    let job = client.export("spans", &json!({"format": "jsonl", "type": "prompt", "span_name": "chat 5"})).await;
     let rows = json_rows(&client, &job).await;
     let call = rows.first().expect("a prompt");
     assert_eq!(call["provider"], "openai");

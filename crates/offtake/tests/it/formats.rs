@@ -155,9 +155,9 @@ async fn what_was_sent_comes_out_exactly() {
     assert_eq!(attributes["a.b"], "dotted");
     assert_eq!(attributes["a"], json!({"b": "not dotted"}));
     assert_eq!(attributes["nul\u{0}key"], "v\u{0}");
-    assert_eq!(attributes["nan"], "NaN", "what JSON has no number for is told by its name");
-    assert_eq!(attributes["inf"], "Infinity");
-    assert_eq!(attributes["-inf"], "-Infinity");
+    for (key, name) in [("nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")] {
+        assert_eq!(attributes[key], json!({"doubleValue": name}), "as OTLP/JSON says what JSON has no number for");
+    }
     assert_eq!(attributes["tenth"], json!(0.1));
     assert_eq!(attributes["empty list"], json!([]));
     assert_eq!(attributes["no value"], Json::Null);

@@ -112,11 +112,7 @@ fn cases() -> Vec<Case> {
         case("partial without ids", of("selection", json!({"mode": "partial"})), "/selection/ids"),
         case("partial of nothing", selection("partial", json!([])), "/selection/ids"),
         case("an id as text", selection("partial", json!(["ab"])), "/selection/ids/0"),
-        case(
-            "half an identity",
-            selection("all_except", json!([{"trace_id": "ab".repeat(16)}])),
-            "/selection/ids/0",
-        ),
+        case("half an identity", selection("all_except", json!([{"trace_id": "ab".repeat(16)}])), "/selection/ids/0"),
         case(
             "an identity with more",
             selection("all_except", json!([{"trace_id": "ab".repeat(16), "span_id": "cd".repeat(8), "x": 1}])),

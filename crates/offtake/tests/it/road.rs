@@ -201,7 +201,7 @@ async fn the_screen_the_count_and_the_file_agree_for_every_filter() {
         (json!({"test_deployment_ids": ["t-1"]}), Some(1)),
         (json!({"session_id": "s-1"}), Some(1)),
         (json!({"text": "needle in a haystack"}), Some(1)),
-        (json!({"name": "chat 6"}), Some(1)),
+        (json!({"span_name": "chat 6"}), Some(1)),
         (json!({"provider": "nobody"}), Some(0)),
     ];
     for (filter, expected) in filters {
