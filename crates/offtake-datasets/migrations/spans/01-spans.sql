@@ -43,9 +43,8 @@ CREATE TABLE spans (
 
 -- The first span with an identity wins.
 CREATE UNIQUE INDEX spans_identity ON spans (org_id, trace_id, span_id);
--- The key. The rowid is in every index, so the cut-off is covered.
-CREATE INDEX spans_key ON spans (org_id, started_at, trace_id, span_id);
-CREATE INDEX prompts_key ON spans (org_id, started_at, trace_id, span_id) WHERE type = 'prompt';
+-- The key, of spans and of prompts. The rowid is in every index, so the cut-off is covered.
+CREATE INDEX spans_key ON spans (org_id, started_at, trace_id, span_id, type);
 -- From a prompt to its completion.
 CREATE INDEX completions ON spans (org_id, trace_id, parent_span_id, started_at, span_id) WHERE type = 'completion';
 

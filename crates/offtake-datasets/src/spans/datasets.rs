@@ -196,7 +196,7 @@ fn prompts() -> Relation {
     Relation {
         from: format!("spans s {COMPLETION}"),
         columns,
-        // The type stands here as a constant, so that the index of prompts serves.
+        // The type stands here as a constant, so that the planner knows what it knows.
         tenant: Some("s.type = 'prompt' AND s.org_id = :org".to_owned()),
         cutoff: Some("s.ingest_seq <= :cutoff".to_owned()),
         sequence: Some(format!("SELECT {LAST_SEQUENCE}")),
@@ -309,12 +309,12 @@ mod tests {
         let prompts = prompts();
         let steps = plan(&prompts, &prompts.from, &["started_at", "trace_id", "span_id", "completion"], SPAN_RANGE);
         assert!(
-            has(&steps, "USING INDEX prompts_key (org_id=? AND (started_at") && !has(&steps, "TEMP B-TREE"),
+            has(&steps, "USING INDEX spans_key (org_id=? AND (started_at") && !has(&steps, "TEMP B-TREE"),
             "{steps:#?}"
         );
         assert!(has(&steps, "INDEX completions (org_id=? AND trace_id=? AND parent_span_id=?)"), "{steps:#?}");
         let keys = plan(&prompts, &prompts.from, &["started_at", "trace_id", "span_id"], SPAN_RANGE);
-        assert!(has(&keys, "USING COVERING INDEX prompts_key") && !has(&keys, "completions"), "{keys:#?}");
+        assert!(has(&keys, "USING COVERING INDEX spans_key") && !has(&keys, "completions"), "{keys:#?}");
 
         let traces = traces();
         let steps = plan(&traces, &traces.from, &["started_at", "trace_id", "name", "input"], TRACE_RANGE);

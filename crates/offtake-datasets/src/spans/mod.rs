@@ -14,6 +14,6 @@ pub mod store;
 mod traces;
 mod writer;
 
-pub use conventions::Conventions;
+pub use conventions::{Conventions, ConventionsConfig};
 pub use span::{Span, SpanType, StatusCode};
 pub use store::{Appended, SpanStore};

@@ -121,11 +121,11 @@ fn connect(path: &Path) -> Result<Connection> {
         .map_err(|error| Error::new(ErrorKind::StoreUnavailable, cannot("cannot be opened")).caused_by(error))?;
     let mut connection = Connection::open(path).map_err(|error| failed(&cannot("cannot be opened"), error))?;
     configure(&connection).map_err(|error| failed(&cannot("cannot be set up"), error))?;
-    migrate(&mut connection).map_err(|error| match error {
-        rusqlite_migration::Error::RusqliteError { err, .. } => failed(&cannot("cannot be migrated"), err),
-        other => {
-            Error::new(ErrorKind::Internal, cannot("cannot be migrated; is it of a newer version?")).caused_by(other)
+    migrate(&mut connection).map_err(|error| {
+        if let rusqlite_migration::Error::RusqliteError { err, .. } = error {
+            return failed(&cannot("cannot be migrated"), err);
         }
+        Error::new(ErrorKind::Internal, cannot("cannot be migrated; is it of a newer version?")).caused_by(error)
     })?;
     Ok(connection)
 }
@@ -137,8 +137,9 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // A checkpoint every 16 MiB rather than every 4: under load it is the larger part of the writing.
-    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    // A checkpoint every 64 MiB rather than every 4: trace ids are random, so pages of their indexes are written again
+    // and again, and a checkpoint writes each once.
+    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.set_prepared_statement_cache_capacity(16);
     Ok(())
@@ -155,8 +156,8 @@ fn migrate(connection: &mut Connection) -> rusqlite_migration::Result<()> {
 /// An error of SQLite, by kind.
 pub(super) fn failed(doing: &str, error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode as Code;
-    let kind = match error.sqlite_error_code() {
-        Some(Code::DiskFull) => ErrorKind::StorageFull,
+    let (kind, todo) = match error.sqlite_error_code() {
+        Some(Code::DiskFull) => (ErrorKind::StorageFull, "no space is left; free some and send again"),
         Some(
             Code::DatabaseBusy
             | Code::DatabaseLocked
@@ -166,13 +167,8 @@ pub(super) fn failed(doing: &str, error: rusqlite::Error) -> Error {
             | Code::SystemIoFailure
             | Code::OutOfMemory
             | Code::FileLockingProtocolFailed,
-        ) => ErrorKind::StoreUnavailable,
-        _ => ErrorKind::Internal,
-    };
-    let todo = match kind {
-        ErrorKind::StorageFull => "no space is left; free some and send again",
-        ErrorKind::StoreUnavailable => "try again; if it stays so, see whether another process holds the file",
-        _ => "see the log",
+        ) => (ErrorKind::StoreUnavailable, "try again; if it stays so, see whether another process holds the file"),
+        _ => (ErrorKind::Internal, "see the log"),
     };
     Error::new(kind, format!("{doing}: {todo}")).caused_by(error)
 }

@@ -132,3 +132,85 @@ fn insert(transaction: &Transaction<'_>, append: &Append) -> rusqlite::Result<Ap
     let (stored, sent) = (stored as u64, append.spans.len() as u64);
     Ok(Appended { stored, duplicates: sent - stored })
 }
+
+#[cfg(test)]
+mod tests {
+    use offtake_model::ErrorKind;
+    use rusqlite::OptionalExtension as _;
+
+    use super::*;
+    use crate::spans::otlp::{decode_json, to_spans};
+    use crate::spans::{Conventions, span::Span};
+
+    /// A span of 100 kB.
+    fn span(id: u8) -> Span {
+        let body = format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{}","spanId":"{}","startTimeUnixNano":1,
+                "attributes":[{{"key":"input.value","value":{{"stringValue":"{}"}}}}]}}]}}]}}]}}"#,
+            "01".repeat(16),
+            format!("{:02x}", id + 1).repeat(8),
+            "x".repeat(100_000)
+        );
+        to_spans(decode_json(body.as_bytes()).unwrap(), &Conventions::default()).spans.remove(0)
+    }
+
+    type Answer = oneshot::Receiver<Result<Appended>>;
+
+    fn append(ids: std::ops::Range<u8>) -> (Append, Answer) {
+        let (reply, answer) = oneshot::channel();
+        (Append { org: OrgId::new("acme").unwrap(), spans: ids.map(span).collect(), reply }, answer)
+    }
+
+    fn store_file(path: &std::path::Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.execute_batch(include_str!("../../migrations/spans/01-spans.sql")).unwrap();
+        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        connection
+    }
+
+    fn write(connection: &mut Connection, groups: Vec<Append>) {
+        store_all(connection, &traces::merge_statement(), groups);
+    }
+
+    fn rows(connection: &Connection) -> (i64, Option<i64>) {
+        let spans = connection.query_row("SELECT count(*) FROM spans", [], |row| row.get(0)).unwrap();
+        let traced = connection.query_row("SELECT span_count FROM traces", [], |row| row.get(0)).optional().unwrap();
+        (spans, traced)
+    }
+
+    #[test]
+    fn on_a_full_disk_an_append_is_stored_whole_or_not_at_all_and_the_others_do_not_suffer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = store_file(&folder.path().join("spans.db"));
+        connection.pragma_update(None, "max_page_count", 250).unwrap();
+        let ((small, mut first), (large, mut second), (last, mut third)) =
+            (append(0..3), append(3..40), append(40..42));
+        write(&mut connection, vec![small, large, last]);
+        assert_eq!(first.try_recv().unwrap().unwrap().stored, 3);
+        assert_eq!(second.try_recv().unwrap().unwrap_err().kind(), ErrorKind::StorageFull);
+        assert_eq!(third.try_recv().unwrap().unwrap().stored, 2);
+        assert_eq!(rows(&connection), (5, Some(5)));
+        connection.pragma_update(None, "max_page_count", 100_000).unwrap();
+        let (again, mut answer) = append(2..40);
+        write(&mut connection, vec![again]);
+        assert_eq!(answer.try_recv().unwrap().unwrap(), Appended { stored: 37, duplicates: 1 });
+        assert_eq!(rows(&connection), (42, Some(42)));
+    }
+
+    #[test]
+    fn while_another_process_writes_nothing_is_stored_and_the_answer_says_to_try_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spans.db");
+        let mut connection = store_file(&path);
+        let mut other = Connection::open(&path).unwrap();
+        let writing = other.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        let (refused, mut answer) = append(0..1);
+        write(&mut connection, vec![refused]);
+        assert_eq!(answer.try_recv().unwrap().unwrap_err().kind(), ErrorKind::StoreUnavailable);
+        writing.rollback().unwrap();
+        let (stored, mut answer) = append(0..1);
+        write(&mut connection, vec![stored]);
+        assert_eq!(answer.try_recv().unwrap().unwrap().stored, 1);
+    }
+}

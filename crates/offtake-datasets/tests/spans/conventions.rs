@@ -5,11 +5,10 @@ use offtake_datasets::spans::{Conventions, Span, SpanType};
 use serde_json::{Value, json};
 
 fn attributes(object: &Value) -> Value {
-    let typed = |value: &Value| match value {
-        Value::String(text) => json!({"stringValue": text}),
-        Value::Number(number) if number.is_f64() => json!({"doubleValue": number}),
-        Value::Number(number) => json!({"intValue": number.to_string()}),
-        other => other.clone(),
+    let typed = |value: &Value| match (value.as_str(), value.is_f64()) {
+        (Some(text), _) => json!({"stringValue": text}),
+        (None, true) => json!({"doubleValue": value}),
+        (None, false) => json!({"intValue": value.to_string()}),
     };
     object.as_object().unwrap().iter().map(|(key, value)| json!({"key": key, "value": typed(value)})).collect()
 }

@@ -127,7 +127,7 @@ fn times_reach_to_the_end_of_what_can_be_sent() {
     let far = row(Sent { start_time_unix_nano: 1_999, end_time_unix_nano: u64::MAX, ..sent() });
     assert_eq!((far.started_at, far.started_ns), (1, 999));
     assert_eq!((far.ended_at, far.ended_ns), (Some(18_446_744_073_709_551), Some(615)));
-    assert_eq!(far.duration_ms, Some(18_446_744_073_709.549_616));
+    assert_eq!(far.duration_ms, "18446744073709.549616".parse().ok());
     let back = row(Sent { start_time_unix_nano: 2_500_000, end_time_unix_nano: 1, ..sent() });
     assert_eq!(back.duration_ms, Some(-2.499_999));
     let open = row(sent());

@@ -1,7 +1,12 @@
 //! The built-in span store, from bytes on the wire to rows of its datasets.
 
+#[cfg(test)]
 mod common;
+#[cfg(test)]
 mod conventions;
+#[cfg(test)]
 mod genuine;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
 mod store;

@@ -1,10 +1,12 @@
 //! The span store: every span once, durable, and at any cut-off what it was then.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::common::{Kept, SUITES, all, org, span, spans_of, up_to};
-use offtake_datasets::spans::{Appended, Span, SpanType, StatusCode};
+use offtake_datasets::spans::{Appended, Span, SpanStore, SpanType, StatusCode};
 use offtake_model::as_of::AsOf;
+use offtake_model::clock::SystemClock;
 use offtake_model::query::{Chosen, Predicate, RowQuery, Test};
 use offtake_model::value::Value;
 use proptest::prelude::*;
@@ -85,7 +87,7 @@ async fn rows_come_back_as_they_went_in() {
 async fn concurrent_appends_are_all_stored_once() {
     let kept = Kept::new();
     let appends = (0..40_u16).map(|task| {
-        let store = std::sync::Arc::clone(&kept.store);
+        let store = Arc::clone(&kept.store);
         tokio::spawn(async move {
             // Each span is sent by two tasks.
             let spans = (0..50).map(|at| span(7, (task / 2) * 50 + at, i64::from(at) + 1)).collect();
@@ -110,16 +112,62 @@ async fn a_store_that_is_opened_again_has_its_spans_and_goes_on_counting() {
     let (_, before) = kept.rows("spans", &["span_id"], &all(&acme)).await;
     let folder = kept.folder;
     drop(kept.store);
-    let clock = std::sync::Arc::new(offtake_model::clock::SystemClock);
-    let again = Kept {
-        store: offtake_datasets::spans::SpanStore::open(&folder.path().join("spans.db"), clock).unwrap(),
-        folder,
-    };
+    let clock = Arc::new(SystemClock);
+    let again = Kept { store: SpanStore::open(&folder.path().join("spans.db"), clock).unwrap(), folder };
     again.store.append(&acme, vec![span(1, 1, 5), span(1, 2, 6)]).await.unwrap();
     let (rows, after) = again.rows("spans", &["span_id"], &all(&acme)).await;
     assert_eq!(rows.len(), 2);
     assert!(sequence(after) > sequence(before));
     assert_eq!(again.count("spans", &up_to(&acme, sequence(before))).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_processes_may_open_and_fill_the_same_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spans.db");
+    // Each opens a connection of its own, as a process would; all of them find nothing there.
+    let opening: Vec<_> = (0..6)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || SpanStore::open(&path, Arc::new(SystemClock)).unwrap())
+        })
+        .collect();
+    let stores: Vec<Arc<SpanStore>> = opening.into_iter().map(|store| store.join().unwrap()).collect();
+    let appends: Vec<_> = stores
+        .iter()
+        .zip(0..)
+        .map(|(store, at): (_, u16)| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                for round in 0..5 {
+                    // Some trace ids are shared by all, every span is its own.
+                    let spans = (0..20).map(|id| span(id as u8 % 3, at * 100 + round * 20 + id, 5)).collect();
+                    store.append(&org("acme"), spans).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for append in appends {
+        append.await.unwrap();
+    }
+    let kept = Kept { folder, store: Arc::clone(&stores[0]) };
+    assert_eq!(kept.count("spans", &all(&org("acme"))).await, 600);
+    let (traces, as_of) = kept.rows("traces", &["span_count"], &all(&org("acme"))).await;
+    assert_eq!(traces.iter().map(|row| row[0].parse::<u32>().unwrap()).sum::<u32>(), 600);
+    assert_eq!(sequence(as_of), 600);
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let kept = Kept::new();
+    kept.store.append(&org("acme"), vec![span(1, 1, 1)]).await.unwrap();
+    let mut files = 0;
+    for file in std::fs::read_dir(kept.folder.path()).unwrap() {
+        assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        files += 1;
+    }
+    assert!(files >= 2, "the store and its journal");
 }
 
 #[tokio::test]

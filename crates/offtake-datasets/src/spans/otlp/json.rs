@@ -159,7 +159,7 @@ scalar! {
     Int(i64), "a 64-bit integer, as a number or a string" {
         visit_i64: i64 => |value| Some(value),
         visit_u64: u64 => |value| i64::try_from(value).ok(),
-        visit_f64: f64 => |value| whole(value).and_then(|value| i64::try_from(value).ok()),
+        visit_f64: f64 => |value| whole(value),
         visit_str: &str => |text| text.parse().ok(),
     }
     Double(f64), "a number, \"NaN\", \"Infinity\" or \"-Infinity\"" {
@@ -207,8 +207,7 @@ macro_rules! convert {
         $(impl From<$from> for $to {
             fn from(message: $from) -> Self {
                 $(let $field = { let $value = message.$field; $convert };)*
-                #[allow(clippy::needless_update, reason = "some messages have fields that traces never use")]
-                Self { $($field,)* ..Default::default() }
+                Self { $($field,)* }
             }
         })+
     };
@@ -245,7 +244,13 @@ convert! {
         dropped_attributes_count: |n| n.0, flags: |n| n.0,
     }
     Status => trace::Status { message: |s| s, code: |c| c.0, }
-    KeyValue => common::KeyValue { key: |s| s, value: |v| v.map(Into::into), }
+}
+
+impl From<KeyValue> for common::KeyValue {
+    fn from(attribute: KeyValue) -> Self {
+        // Traces have no string table to point into.
+        Self { key: attribute.key, value: attribute.value.map(Into::into), key_strindex: 0 }
+    }
 }
 
 impl From<AnyValue> for common::AnyValue {

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
 
 use super::table::{EVENT_CONTENT, EVENT_MESSAGES, NUMBERED, Slot};
-use super::value;
+use super::text;
 use crate::spans::otlp::render::{Json, value_text};
 
 /// The text of `input` or `output`.
@@ -23,10 +23,10 @@ pub(crate) struct Content {
 pub(crate) fn find(span: &Span, slot: Slot, attribute: Option<usize>) -> Option<Content> {
     if let Some(at) = attribute {
         let value = span.attributes.get(at)?.value.as_ref()?;
-        return match &value.value {
-            Some(Value::StringValue(text)) => Some(Content { text: text.clone(), moved: Some(at) }),
+        return match value.value.as_ref().and_then(text) {
+            Some(text) => Some(Content { text: text.to_owned(), moved: Some(at) }),
             // Structured content is rendered; the attribute stays, for it says more than its text.
-            _ => value_text(value).map(copied),
+            None => value_text(value).map(copied),
         };
     }
     numbered(&span.attributes, slot)
@@ -65,10 +65,8 @@ fn of_event(events: &[Event], slot: Slot) -> Option<String> {
     EVENT_CONTENT.iter().filter(|(of, ..)| *of == slot).find_map(|(_, name, key)| {
         let attributes = events.iter().filter(|event| event.name == *name).flat_map(|event| &event.attributes);
         let attribute = attributes.into_iter().find(|attribute| attribute.key == *key)?;
-        match value(attribute)? {
-            Value::StringValue(text) => Some(text.clone()),
-            _ => value_text(attribute.value.as_ref()?),
-        }
+        let value = attribute.value.as_ref()?;
+        text(value.value.as_ref()?).map(str::to_owned).or_else(|| value_text(value))
     })
 }
 

@@ -4,10 +4,9 @@
 //! double is taken as the shortest decimal that means it, which is what whoever sent it wrote.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::value;
+use super::{double, integer, text, value};
 
 /// Nano-dollars in a dollar.
 const NANO: i128 = 1_000_000_000;
@@ -16,12 +15,10 @@ const LIMIT: i128 = NANO * NANO;
 
 /// The cost that an attribute states, in dollars.
 pub(crate) fn stated(attribute: &KeyValue) -> Option<i64> {
-    match value(attribute)? {
-        Value::IntValue(dollars) => nano(i128::from(*dollars), 0),
-        Value::DoubleValue(dollars) if dollars.is_finite() => parse(&format!("{dollars:e}")),
-        Value::StringValue(text) => parse(text),
-        _ => None,
-    }
+    let value = value(attribute)?;
+    let whole = || integer(value).and_then(|dollars| nano(i128::from(dollars), 0));
+    let double = || double(value).and_then(|dollars| parse(&format!("{dollars:e}")));
+    text(value).and_then(parse).or_else(whole).or_else(double)
 }
 
 /// `12.5`, `1.25e-5`: dollars as text to nano-dollars. `None`: no number, negative, or too large.

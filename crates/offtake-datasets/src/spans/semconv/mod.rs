@@ -87,23 +87,34 @@ pub(crate) fn value(attribute: &KeyValue) -> Option<&Value> {
     attribute.value.as_ref()?.value.as_ref()
 }
 
+/// A string.
+pub(crate) fn text(value: &Value) -> Option<&str> {
+    if let Value::StringValue(text) = value { Some(text) } else { None }
+}
+
+/// An integer.
+pub(crate) fn integer(value: &Value) -> Option<i64> {
+    if let Value::IntValue(number) = value { Some(*number) } else { None }
+}
+
+/// A double that is a number.
+pub(crate) fn double(value: &Value) -> Option<f64> {
+    if let Value::DoubleValue(number) = value { Some(*number).filter(|number| number.is_finite()) } else { None }
+}
+
 /// A name or id. An empty one names nothing.
 fn word(attribute: &KeyValue) -> Option<String> {
-    match value(attribute)? {
-        Value::StringValue(text) if !text.is_empty() => Some(text.clone()),
-        Value::IntValue(number) => Some(number.to_string()),
-        _ => None,
-    }
+    let value = value(attribute)?;
+    let name = text(value).filter(|name| !name.is_empty()).map(str::to_owned);
+    name.or_else(|| integer(value).map(|number| number.to_string()))
 }
 
 fn tokens(attribute: &KeyValue) -> Option<i64> {
-    let count = match value(attribute)? {
-        Value::IntValue(count) => *count,
-        // JavaScript knows one kind of number.
-        Value::DoubleValue(count) if count.fract() == 0.0 && count.abs() <= MOST_TOKENS as f64 => *count as i64,
-        _ => return None,
-    };
-    (0..=MOST_TOKENS).contains(&count).then_some(count)
+    let value = value(attribute)?;
+    // JavaScript knows one kind of number.
+    let whole = |count: &f64| count.fract() == 0.0 && count.abs() <= MOST_TOKENS as f64;
+    let count = integer(value).or_else(|| double(value).filter(whole).map(|count| count as i64));
+    count.filter(|count| (0..=MOST_TOKENS).contains(count))
 }
 
 /// The columns that a span's attributes and events say.
