@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array as _, ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
 };
+use arrow::record_batch::RecordBatch;
 use offtake_datasets::PageRequest;
 use offtake_datasets::spans::otlp::{decode_protobuf, to_spans};
 use offtake_datasets::spans::{Conventions, Span, SpanStore, SpanType, StatusCode};
@@ -129,10 +130,7 @@ impl Kept {
         };
         loop {
             let page = dataset.source.page(&dataset.schema, query, &request).await.expect("a page");
-            rows.extend(
-                (0..page.rows.num_rows())
-                    .map(|row| page.rows.columns().iter().map(|column| cell(column, row)).collect()),
-            );
+            rows.extend(rows_of(&page.rows));
             request.cursor = page.next_cursor;
             if request.cursor.is_none() {
                 return (rows, page.as_of);
@@ -145,6 +143,12 @@ impl Kept {
         let dataset = self.store.datasets().into_iter().find(|found| found.schema.name == dataset).expect("a dataset");
         dataset.source.count(&dataset.schema, query).await.expect("a count").rows
     }
+}
+
+/// The rows of a batch, as text.
+pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<Vec<String>> {
+    let row = |row| batch.columns().iter().map(|column| cell(column, row)).collect();
+    (0..batch.num_rows()).map(row).collect()
 }
 
 /// All rows of an organization.

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::common::{Kept, SUITES, all, org, span, spans_of, up_to};
+use crate::common::{Kept, SUITES, all, org, rows_of, span, spans_of, up_to};
+use offtake_datasets::PlanSettings;
 use offtake_datasets::spans::{Appended, Span, SpanStore, SpanType, StatusCode};
 use offtake_model::as_of::AsOf;
+use offtake_model::budget::MemoryBudget;
 use offtake_model::clock::SystemClock;
+use offtake_model::dataset::FilterOp;
 use offtake_model::query::{Chosen, Predicate, RowQuery, Test};
 use offtake_model::value::Value;
 use proptest::prelude::*;
+use serde_json::json;
 
 const TRACE_COLUMNS: &[&str] = &[
     "trace_id",
@@ -224,6 +228,62 @@ async fn filters_mean_the_columns_of_a_trace() {
     // The agent repeats what its calls used.
     assert_eq!(kept.count("traces", &by("total_tokens", Test::AtLeast(Value::Int(15)))).await, 0);
     assert_eq!(kept.count("traces", &by("total_tokens", Test::AtLeast(Value::Int(14)))).await, 1);
+}
+
+#[tokio::test]
+async fn every_filter_can_be_asked_for_as_one_value_or_a_list() {
+    let kept = Kept::new();
+    let acme = org("acme");
+    kept.store.append(&acme, SUITES.iter().flat_map(|name| spans_of(name)).collect()).await.unwrap();
+    for dataset in kept.store.datasets() {
+        for filter in &dataset.schema.filters {
+            let values = match filter.op {
+                FilterOp::In => vec![json!("x"), json!(["x", "y"])],
+                FilterOp::Range => vec![json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})],
+                FilterOp::Contains => vec![json!("weather")],
+                FilterOp::Min | FilterOp::Max | FilterOp::Eq => vec![json!(1)],
+            };
+            for value in values {
+                let body = json!({ filter.name.as_str(): value });
+                let rows =
+                    dataset.parse_rows(body.as_object().unwrap()).unwrap_or_else(|error| panic!("{filter:?}: {error}"));
+                let query = dataset.query(&acme, &rows).unwrap();
+                let all = dataset.source.count(&dataset.schema, &all(&acme)).await.unwrap().rows;
+                let some = dataset.source.count(&dataset.schema, &query).await.unwrap().rows;
+                assert!(some < all, "{}: {} of {all} pass {filter:?}", dataset.schema.name, some);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plan_of_traces_is_read_as_it_was_made_though_they_grow_meanwhile() {
+    let kept = Kept::new();
+    let acme = org("acme");
+    let first = (0..200).map(|trace| span(trace, 1, 1_000 + i64::from(trace))).collect();
+    kept.store.append(&acme, first).await.unwrap();
+    let traces = kept.store.datasets().into_iter().find(|dataset| dataset.schema.name == "traces").unwrap();
+    let settings = PlanSettings { limit: None, frame_bytes: 1, max_frame_rows: 64 };
+    let plan = traces.source.plan(&traces.schema, &all(&acme), settings, Arc::new(|_| ())).await.unwrap();
+    assert_eq!((plan.rows_expected, plan.cuts.len()), (200, 4));
+    // Every trace gets an earlier span, which moves it before all the others; and new traces come.
+    let later =
+        (0..250).map(|trace| Span { model: Some("m".to_owned()), ..span(trace, 2, 500 - i64::from(trace)) }).collect();
+    kept.store.append(&acme, later).await.unwrap();
+    let columns = ["trace_id", "span_count", "model", "started_at"].map(str::to_owned);
+    let plan = Arc::new(plan);
+    let reader = traces.source.open(&traces.schema, &all(&acme), &plan, &columns, 2).await.unwrap();
+    let mut rows = Vec::new();
+    for range in 0..plan.cuts.len() {
+        let (batch, _held) = reader.read(range, &MemoryBudget::new(1 << 24)).await.unwrap();
+        rows.extend(rows_of(&batch));
+    }
+    let expected: Vec<Vec<String>> = (0..200)
+        .map(|trace| {
+            vec![span(trace, 1, 0).trace_id, "1".to_owned(), "NULL".to_owned(), (1_000 + i64::from(trace)).to_string()]
+        })
+        .collect();
+    assert_eq!(rows, expected);
 }
 
 /// What a span of the property test varies in.
