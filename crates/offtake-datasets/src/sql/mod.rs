@@ -124,7 +124,7 @@ impl<'a> Statements<'a> {
     }
 
     fn select(&self, selected: &str, bounds: Bounds<'_>) -> Result<Sql> {
-        let by_lookup = matches!(self.query.chosen, Chosen::Only(_)) && self.relation.lookup.is_some();
+        let by_lookup = self.by_lookup();
         let from = if by_lookup { self.relation.lookup.as_ref() } else { None }.unwrap_or(&self.relation.from);
         let mut sql = Sql { text: format!("SELECT {selected} FROM {from} WHERE 1"), params: Vec::new() };
         for scope in [&self.relation.tenant, &self.relation.cutoff].into_iter().flatten() {
@@ -145,6 +145,11 @@ impl<'a> Statements<'a> {
             }
         }
         Ok(sql)
+    }
+
+    /// Whether rows are found by the identities of a partial selection.
+    fn by_lookup(&self) -> bool {
+        matches!(self.query.chosen, Chosen::Only(_)) && self.relation.lookup.is_some()
     }
 
     /// The identities are in a temporary table whose primary key they are, so each row costs one look-up. The unary

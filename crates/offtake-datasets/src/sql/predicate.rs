@@ -30,6 +30,10 @@ pub(super) fn compile(statements: &Statements<'_>, predicate: &Predicate, bounds
 /// Whether the planner may use an index for this test. A range is found by its bounds: a filter on the same column
 /// must not take their place (each range would be read from the filter's end), nor, among many ranges, any other.
 fn may_seek(statements: &Statements<'_>, column: &str, test: &Test, bounds: Bounds<'_>) -> bool {
+    if statements.by_lookup() {
+        // An identity finds one row; anything else finds more, once for each identity.
+        return false;
+    }
     let first = statements.schema.key.first().is_some_and(|key| key == column);
     match test {
         Test::AtLeast(_) if first => bounds.above.is_none(),

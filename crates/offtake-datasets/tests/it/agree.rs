@@ -15,7 +15,7 @@ use crate::fixture::{Bench, Item, everything, org};
 const NOTES: [&str; 9] = ["", "alpha", "ALPHA beta", "100%", "100_", "a\0b", "Straße 🦀", "a%", "back\\slash"];
 
 fn items() -> impl Strategy<Value = Vec<Item>> {
-    let identity = (0..2_i64, 0..12_u8, 0..3_u8);
+    let identity = (0..2_i64, 0..200_u8, 0..3_u8);
     let cells = (
         0..6_i64,
         option::of(0..5_i64),
@@ -24,27 +24,30 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
         option::of(-3_000..3_000_i64),
         option::of(0..NOTES.len()),
     );
-    (hash_set(identity, 0..60), vec(cells, 60)).prop_map(|(identities, cells)| {
-        let mut identities: Vec<_> = identities.into_iter().collect();
-        identities.sort_unstable();
-        identities
-            .into_iter()
-            .zip(cells)
-            .enumerate()
-            .map(|(index, ((org, trace, span), (at, tokens, score, ok, cost, note)))| Item {
-                seq: index as i64 + 1,
-                org: if org == 0 { "acme" } else { "other" }.to_owned(),
-                at: at * 1_000_000,
-                trace: format!("t{trace}"),
-                span: format!("s{span}"),
-                tokens,
-                score,
-                ok,
-                cost,
-                note: note.map(|note| NOTES[note].to_owned()),
-            })
-            .collect()
-    })
+    (prop_oneof![hash_set(identity.clone(), 0..40), hash_set(identity, 300..400)], vec(cells, 400)).prop_map(
+        |(identities, cells)| {
+            let mut identities: Vec<_> = identities.into_iter().collect();
+            identities.sort_unstable();
+            // A sequence that has nothing to do with the key.
+            identities
+                .into_iter()
+                .zip(cells)
+                .enumerate()
+                .map(|(index, ((org, trace, span), (at, tokens, score, ok, cost, note)))| Item {
+                    seq: index as i64 + 1,
+                    org: if org == 0 { "other" } else { "acme" }.to_owned(),
+                    at: at * 1_000_000,
+                    trace: format!("t{trace}"),
+                    span: format!("s{span}"),
+                    tokens,
+                    score,
+                    ok,
+                    cost,
+                    note: note.map(|note| NOTES[note].to_owned()),
+                })
+                .collect()
+        },
+    )
 }
 
 fn decimal() -> impl Strategy<Value = Value> {

@@ -7,6 +7,8 @@
 mod cells;
 mod cursor;
 mod drift;
+#[cfg(test)]
+mod explained;
 mod functions;
 mod page;
 mod plain;
