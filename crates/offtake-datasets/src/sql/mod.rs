@@ -65,6 +65,11 @@ impl<'a> Statements<'a> {
         self.select("count(*)", Bounds::default())
     }
 
+    /// The keys of the matching rows, in any order.
+    pub(crate) fn unordered_keys(&self) -> Result<Sql> {
+        self.select(&self.key_expressions()?.join(", "), Bounds::default())
+    }
+
     /// The keys of the matching rows above `above`, in order.
     pub(crate) fn keys(&self, above: Option<&Key>) -> Result<Sql> {
         let keys = self.key_expressions()?;
@@ -72,6 +77,19 @@ impl<'a> Statements<'a> {
         sql.push(" ORDER BY ");
         sql.push(&keys.join(", "));
         Ok(sql)
+    }
+
+    /// The identities of the matching rows of a partial selection, as they lie in `chosen`, in key order. `None` where
+    /// the rows are not found by their identities.
+    pub(crate) fn chosen_in_order(&self) -> Result<Option<Sql>> {
+        if !self.by_lookup() {
+            return Ok(None);
+        }
+        let identity: Vec<String> = (0..self.schema.identity.len()).map(|index| format!("c.c{index}")).collect();
+        let mut sql = self.select(&identity.join(", "), Bounds::default())?;
+        sql.push(" ORDER BY ");
+        sql.push(&self.key_expressions()?.join(", "));
+        Ok(Some(sql))
     }
 
     /// The number and the total size in bytes of the rows whose keys are in the temporary table `sampled`.

@@ -16,6 +16,7 @@ mod plan;
 mod pool;
 mod ranges;
 mod session;
+mod skipped;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use offtake_model::as_of::AsOf;
 use offtake_model::clock::SharedClock;
 use offtake_model::dataset::{DatasetSchema, RowsMode};
 use offtake_model::plan::Plan;
-use offtake_model::query::RowQuery;
+use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::{Error, ErrorKind, Result};
 
 use super::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};
@@ -122,6 +123,12 @@ impl Task {
         }
     }
 
+    fn count(&self, session: &mut Session, as_of: AsOf) -> Result<u64> {
+        session.load(&self.statements())?;
+        let rows = session.one(&self.statements().count()?, &self.scope(as_of), |row| row.get::<_, i64>(0))?;
+        Ok(u64::try_from(rows).unwrap_or(0))
+    }
+
     fn sequence(&self) -> Result<&str> {
         self.relation.sequence.as_deref().ok_or_else(|| {
             Error::new(
@@ -138,12 +145,18 @@ impl Source for SqliteSource {
         let task = self.task(dataset, query)?;
         self.pool
             .run(move |session| {
-                session.load(&task.statements())?;
                 session.begin()?;
                 let as_of = task.moment(session, task.query.as_of)?;
-                let sql = task.statements().count()?;
-                let rows = session.one(&sql, &task.scope(as_of), |row| row.get::<_, i64>(0))?;
-                Ok(Count { rows: u64::try_from(rows).unwrap_or(0), as_of })
+                let rows = match task.excluded() {
+                    // Both in one snapshot, and the second is a part of the first.
+                    Some(excluded) => {
+                        let query = Arc::new(RowQuery { chosen: Chosen::All, ..(*task.query).clone() });
+                        let all = Task { query, ..task };
+                        all.count(session, as_of)? - excluded.count(session, as_of)?
+                    }
+                    None => task.count(session, as_of)?,
+                };
+                Ok(Count { rows, as_of })
             })
             .await
     }
@@ -186,13 +199,13 @@ impl Source for SqliteSource {
         let task = self.task(dataset, query)?;
         let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
         let reader = match plan.as_of {
-            AsOf::Cutoff { .. } => ranges::Reader::over_connections(ranges, self.pool.another(readers)),
+            AsOf::Cutoff { .. } => ranges::Reader::over_connections(ranges, self.pool.another(readers)).await?,
             AsOf::Snapshot { at } => {
                 let session = self.snapshots.take(at).ok_or_else(snapshot::lost)?;
-                ranges::Reader::over_snapshot(ranges, session, Arc::clone(&self.snapshots), at)
+                ranges::Reader::over_snapshot(ranges, session, Arc::clone(&self.snapshots), at).await?
             }
         };
-        Ok(Arc::new(reader.checked().await?))
+        Ok(Arc::new(reader))
     }
 
     async fn ping(&self) -> Result<()> {

@@ -8,6 +8,7 @@ use offtake_model::{Error, ErrorKind, Result};
 
 use super::cells::Layout;
 use super::session::{Scope, Session};
+use super::skipped::Skipped;
 use super::{PlanSettings, Task};
 use crate::sql::Sql;
 
@@ -22,17 +23,17 @@ const ROWS_BETWEEN_REPORTS: u64 = 65_536;
 
 /// Counts and cuts, in a transaction that stays open.
 pub(super) fn make(session: &mut Session, task: &Task, settings: PlanSettings, progress: &dyn Fn(u64)) -> Result<Plan> {
-    session.load(&task.statements())?;
     session.begin()?;
     let as_of = task.moment(session, task.query.as_of)?;
     let scope = task.scope(as_of);
     let layout = Layout::new(&task.schema, &task.relation, &[])?;
-    let pass = Pass { session, task, scope: &scope, layout: &layout, limit: settings.limit };
+    let (task, skipped) = &task.without_exclusions(session, &scope)?;
+    let pass = Pass { session, task, skipped, scope: &scope, layout: &layout, limit: settings.limit };
     let mut marks = pass.walk(FEWEST, KEYS_KEPT, progress)?;
-    let row_bytes = sample(session, task, &scope, &layout, &marks)?;
+    let row_bytes = sample(session, task, &scope, &marks)?;
     let most = u64::from(settings.max_frame_rows).max(FEWEST);
     let frame_rows = rows_per_frame(settings.frame_bytes, row_bytes, most);
-    let pass = Pass { session, task, scope: &scope, layout: &layout, limit: settings.limit };
+    let pass = Pass { session, task, skipped, scope: &scope, layout: &layout, limit: settings.limit };
     if marks.unit > frame_rows {
         // Very many very wide rows: the keys kept are too far apart.
         marks = pass.walk(frame_rows, usize::MAX, &|_| ())?;
@@ -57,6 +58,7 @@ struct Marks {
 struct Pass<'a> {
     session: &'a Session,
     task: &'a Task,
+    skipped: &'a Skipped,
     scope: &'a Scope,
     layout: &'a Layout,
     limit: Option<u64>,
@@ -68,6 +70,9 @@ impl Pass<'_> {
         let mut marks = Marks { rows: 0, unit, keys: Vec::new(), first: None, at_limit: None };
         self.session.query(&sql, self.scope, |rows| {
             while let Some(row) = rows.next()? {
+                if self.skipped.has(row, 0, self.layout.key_width())? {
+                    continue;
+                }
                 marks.rows += 1;
                 if marks.rows == 1 {
                     marks.first = Some(self.layout.key(row, 0)?);
@@ -116,6 +121,9 @@ impl Pass<'_> {
         self.session.query(&sql, self.scope, |rows| {
             let mut seen = 0;
             while let Some(row) = rows.next()? {
+                if self.skipped.has(row, 0, self.layout.key_width())? {
+                    continue;
+                }
                 seen += 1;
                 if seen == left {
                     return self.layout.key(row, 0);
@@ -155,8 +163,7 @@ impl Marks {
 }
 
 /// The mean size of sampled rows, in bytes.
-fn sample(session: &mut Session, task: &Task, scope: &Scope, layout: &Layout, marks: &Marks) -> Result<u64> {
-    debug_assert_eq!(layout.key_width(), task.schema.key.len());
+fn sample(session: &mut Session, task: &Task, scope: &Scope, marks: &Marks) -> Result<u64> {
     session.load_sampled(&task.statements(), &marks.spread())?;
     let sql: Sql = task.statements().sizes()?;
     let (rows, bytes) =

@@ -9,10 +9,12 @@ use jiff::Timestamp;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::plan::Plan;
 use offtake_model::{Error, ErrorKind, Result};
+use rusqlite::types::Value as SqlValue;
 
 use super::cells::{Cells, Layout};
 use super::pool::Pool;
-use super::session::Session;
+use super::session::{Session, failure};
+use super::skipped::Skipped;
 use super::snapshot::Snapshots;
 use super::{RangeReader, Task};
 use crate::sql::Bounds;
@@ -28,12 +30,15 @@ pub(super) struct Ranges {
     plan: Arc<Plan>,
     columns: Vec<String>,
     layout: Arc<Layout>,
+    /// The identities of a partial selection in key order: each range looks up its own alone.
+    chosen: Option<Vec<Vec<SqlValue>>>,
+    skipped: Skipped,
 }
 
 impl Ranges {
     pub(super) fn new(task: Task, plan: Arc<Plan>, columns: &[String]) -> Result<Self> {
         let layout = Arc::new(Layout::new(&task.schema, &task.relation, columns)?);
-        Ok(Self { task, plan, columns: columns.to_vec(), layout })
+        Ok(Self { task, plan, columns: columns.to_vec(), layout, chosen: None, skipped: Skipped::default() })
     }
 
     fn read(&self, session: &mut Session, index: usize, budget: &MemoryBudget) -> Result<(RecordBatch, Held)> {
@@ -42,15 +47,17 @@ impl Ranges {
         if expected == 0 || upto.is_none() {
             return Err(Error::new(ErrorKind::Internal, format!("the plan has no range {index}")));
         }
-        if !session.is_loaded() {
-            session.load(&self.task.statements())?;
-        }
+        self.load(session, index)?;
         session.refuse_longer(budget.limit())?;
         let bounds = Bounds { above, upto, by_key: self.plan.cuts.len() > FEW_RANGES };
-        let sql = self.task.statements().range(&self.columns, bounds, expected + 1)?;
+        let sql = self.task.statements().range(&self.columns, bounds, expected + 1 + self.skipped.len())?;
+        let (key_at, key_width) = (self.layout.key_at(), self.layout.key_width());
         let mut cells = Cells::new(&self.layout, usize::try_from(expected).unwrap_or(usize::MAX), budget)?;
         session.query(&sql, &self.task.scope(self.plan.as_of), |rows| {
             while let Some(row) = rows.next()? {
+                if self.skipped.has(row, key_at, key_width)? {
+                    continue;
+                }
                 if cells.rows() as u64 == expected {
                     return Err(changed(index, "more", expected));
                 }
@@ -62,6 +69,44 @@ impl Ranges {
             return Err(changed(index, &cells.rows().to_string(), expected));
         }
         cells.finish()
+    }
+}
+
+impl Ranges {
+    fn load(&self, session: &mut Session, index: usize) -> Result<()> {
+        let statements = self.task.statements();
+        match &self.chosen {
+            Some(ids) => {
+                let rows = self.plan.range_rows as usize;
+                let from = index.saturating_mul(rows).min(ids.len());
+                session.load_chosen(&statements, &ids[from..from.saturating_add(rows).min(ids.len())])
+            }
+            None if session.is_loaded() => Ok(()),
+            None => session.load(&statements),
+        }
+    }
+
+    /// Looks once where the rows of the selection lie; also finds out whether the columns are there.
+    fn prepare(mut self, session: &mut Session) -> Result<Self> {
+        let scope = self.task.scope(self.plan.as_of);
+        (self.task, self.skipped) = self.task.without_exclusions(session, &scope)?;
+        let statements = self.task.statements();
+        session.load(&statements)?;
+        let bounds = Bounds { above: None, upto: self.plan.cuts.first(), by_key: false };
+        session.explain(&statements.range(&self.columns, bounds, 1)?, &scope)?;
+        if let Some(sql) = statements.chosen_in_order()? {
+            let width = self.task.schema.identity.len();
+            let ids = session.query(&sql, &scope, |rows| {
+                let mut ids = Vec::new();
+                while let Some(row) = rows.next()? {
+                    let id = (0..width).map(|index| row.get(index)).collect::<rusqlite::Result<Vec<SqlValue>>>();
+                    ids.push(id.map_err(failure)?);
+                }
+                Ok(ids)
+            })?;
+            self.chosen = Some(ids);
+        }
+        Ok(self)
     }
 }
 
@@ -78,27 +123,22 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn over_connections(ranges: Ranges, pool: Pool) -> Self {
-        Self { ranges: Arc::new(ranges), pool, snapshot: None }
+    /// Reads over the connections of `pool`.
+    pub(super) async fn over_connections(ranges: Ranges, pool: Pool) -> Result<Self> {
+        let ranges = pool.run_loaded(move |session| ranges.prepare(session)).await?;
+        Ok(Self { ranges: Arc::new(ranges), pool, snapshot: None })
     }
 
-    pub(super) fn over_snapshot(ranges: Ranges, session: Session, snapshots: Arc<Snapshots>, at: Timestamp) -> Self {
+    /// Reads over the connection that holds the plan's snapshot.
+    pub(super) async fn over_snapshot(
+        ranges: Ranges,
+        session: Session,
+        to: Arc<Snapshots>,
+        at: Timestamp,
+    ) -> Result<Self> {
         let pool = Pool::alone(session);
-        Self { ranges: Arc::new(ranges), pool, snapshot: Some((snapshots, at)) }
-    }
-
-    /// Prepares a statement, so that a column that is gone is found before anything is read.
-    pub(super) async fn checked(self) -> Result<Self> {
-        let ranges = Arc::clone(&self.ranges);
-        self.pool
-            .run_loaded(move |session| {
-                session.load(&ranges.task.statements())?;
-                let bounds = Bounds { above: None, upto: ranges.plan.cuts.first(), by_key: false };
-                let sql = ranges.task.statements().range(&ranges.columns, bounds, 1)?;
-                session.explain(&sql, &ranges.task.scope(ranges.plan.as_of)).map(drop)
-            })
-            .await?;
-        Ok(self)
+        let ranges = pool.run_loaded(move |session| ranges.prepare(session)).await?;
+        Ok(Self { ranges: Arc::new(ranges), pool, snapshot: Some((to, at)) })
     }
 }
 

@@ -132,6 +132,13 @@ impl Session {
         self.fill(table, 'c', &affinities, rows)
     }
 
+    /// Puts these identities, in stored form, where those of a partial selection are looked for.
+    pub(super) fn load_chosen(&mut self, statements: &Statements<'_>, ids: &[Vec<SqlValue>]) -> Result<()> {
+        let affinities = statements.schema.identity.iter().map(|column| Ok(statements.operand(column)?.affinity()));
+        let affinities = affinities.collect::<Result<Vec<_>>>()?;
+        self.fill("chosen", 'c', &affinities, ids.iter().map(|id| Ok(Some(id.clone()))))
+    }
+
     /// Puts keys where [`Statements::sizes`] looks for them.
     pub(super) fn load_sampled(&mut self, statements: &Statements<'_>, keys: &[Vec<Value>]) -> Result<()> {
         let operands = statements.schema.key.iter().map(|column| statements.operand(column));
@@ -151,8 +158,9 @@ impl Session {
         let columns: Vec<String> =
             names.iter().zip(affinities).map(|(name, affinity)| format!("{name} {affinity} NOT NULL")).collect();
         self.tables = true;
+        // Emptied, not dropped: another schema would have every statement prepared anew.
         self.execute(&format!(
-            "DROP TABLE IF EXISTS temp.{table}; CREATE TEMP TABLE {table} ({}, PRIMARY KEY ({})) WITHOUT ROWID",
+            "CREATE TEMP TABLE IF NOT EXISTS {table} ({}, PRIMARY KEY ({})) WITHOUT ROWID; DELETE FROM temp.{table}",
             columns.join(", "),
             names.join(", "),
         ))?;
