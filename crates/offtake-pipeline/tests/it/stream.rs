@@ -262,6 +262,44 @@ async fn a_budget_too_small_is_said_at_once() {
     }
 }
 
+/// Range 3 finds the budget taken by its neighbours once; then it must have it to itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_that_does_not_fit_beside_others_is_done_alone() {
+    let rows = numbered(64 * 8);
+    let recipe = recipe(json!({"format": "csv", "compression": "gzip"}));
+    let plan = plan(rows.len(), 64, 64);
+    let expected = joined(&parts(&recipe, &plan, &rows, How::default()).await);
+    let budget = MemoryBudget::new(1 << 20);
+    let (whole, shared, tries) = (batch(&rows), budget.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&tries);
+    let read: ReadRange = Arc::new(move |range| {
+        let (whole, budget, tries) = (whole.clone(), shared.clone(), Arc::clone(&counted));
+        async move {
+            let crowded = range == 3 && tries.fetch_add(1, Ordering::SeqCst) == 0;
+            // The second time nobody holds anything: the whole budget can be had.
+            let bytes = if crowded {
+                budget.limit() + 1
+            } else if range == 3 {
+                budget.limit()
+            } else {
+                1
+            };
+            let mut held = budget.take(bytes)?;
+            held.grow_to(1)?;
+            Ok((slice(&whole, range, 64)?, held))
+        }
+        .boxed()
+    });
+    let how = How { in_flight: 3, part_bytes: 1, ..How::default() };
+    let mut stream = parts_of(&recipe, &plan, Start::default(), read, &budget, how).boxed();
+    let mut made = Vec::new();
+    while let Some(part) = stream.next().await {
+        made.extend_from_slice(&part.unwrap().bytes);
+    }
+    assert!(made == expected);
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
+}
+
 #[tokio::test]
 async fn memory_follows_the_ranges_in_flight_not_the_rows() {
     let mut peaks = Vec::new();
