@@ -80,12 +80,10 @@ fn fits(format: Option<Format>, compression: Option<Compression>, dialect: bool,
 }
 
 fn fields(schema: &DatasetSchema, body: &Map<String, Json>, found: &mut Found) -> Option<Vec<Field>> {
-    let items = match body.get("fields")? {
-        Json::Array(items) if !items.is_empty() => items,
-        _ => {
-            found.at("/fields", "is a list of at least one column; leave it out for the default columns");
-            return None;
-        }
+    let given = body.get("fields")?;
+    let Some(items) = given.as_array().filter(|items| !items.is_empty()) else {
+        found.at("/fields", "is a list of at least one column; leave it out for the default columns");
+        return None;
     };
     let mut fields: Vec<Field> = Vec::with_capacity(items.len().min(schema.columns.len()));
     for (index, item) in items.iter().enumerate() {

@@ -218,10 +218,12 @@ impl Cells {
 }
 
 fn found(cell: ValueRef<'_>) -> String {
-    match cell {
-        ValueRef::Text(bytes) if std::str::from_utf8(bytes).is_err() => "TEXT that is not UTF-8".to_owned(),
-        other => describe(other),
+    if let ValueRef::Text(bytes) = cell
+        && std::str::from_utf8(bytes).is_err()
+    {
+        return "TEXT that is not UTF-8".to_owned();
     }
+    describe(cell)
 }
 
 #[derive(Debug)]

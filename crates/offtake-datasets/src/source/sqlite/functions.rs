@@ -30,7 +30,9 @@ fn contains(ctx: &Context<'_>, drift: &Drift) -> Result<Option<bool>> {
                 ctx.get_or_create_aux(1, |needle| needle.as_bytes().map(|needle| Finder::new(needle).into_owned()))?;
             Ok(Some(finder.find(&text.to_ascii_lowercase()).is_some()))
         }
-        other => Err(drift.found(format!("a column that is searched for text holds {}", describe(other)))),
+        other @ (ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_)) => {
+            Err(drift.found(format!("a column that is searched for text holds {}", describe(other))))
+        }
     }
 }
 
