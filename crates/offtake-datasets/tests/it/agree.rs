@@ -232,7 +232,7 @@ async fn rows_sort_by_value_and_ties_by_key() {
     let bench = Bench::new(&items, RowsMode::AppendOnly, false);
     let key = |item: &Item| (item.at, item.trace.clone(), item.span.clone());
     let mut ascending = items.clone();
-    ascending.sort_by(|a, b| (a.tokens, key(a)).cmp(&(b.tokens, key(b))));
+    ascending.sort_by_key(|item| (item.tokens, key(item)));
     let ascending: Vec<i64> = ascending.iter().map(|item| item.seq).collect();
     let sort = |descending| Some(Sort { column: "tokens".to_owned(), descending });
     let query = everything(Chosen::All);

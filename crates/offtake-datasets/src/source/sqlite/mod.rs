@@ -152,7 +152,7 @@ impl Source for SqliteSource {
                     Some(excluded) => {
                         let query = Arc::new(RowQuery { chosen: Chosen::All, ..(*task.query).clone() });
                         let all = Task { query, ..task };
-                        all.count(session, as_of)? - excluded.count(session, as_of)?
+                        all.count(session, as_of)?.saturating_sub(excluded.count(session, as_of)?)
                     }
                     None => task.count(session, as_of)?,
                 };
