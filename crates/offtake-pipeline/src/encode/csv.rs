@@ -11,7 +11,7 @@ use offtake_model::format::Dialect;
 use super::Place;
 use super::cells::{self, Cells, Values, bytes_of};
 use super::moment::Moments;
-use super::number;
+use super::{number, scan};
 use crate::recipe::FileColumn;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -129,10 +129,39 @@ impl Style {
 
     #[inline]
     fn wants_quotes(self, text: &[u8]) -> bool {
-        let special = |byte: u8| byte == b'"' || byte == b'\n' || byte == b'\r' || byte == self.delimiter;
-        let (blocks, rest) = text.as_chunks::<16>();
-        blocks.iter().any(|block| block.iter().fold(false, |any, byte| any | special(*byte)))
-            || rest.iter().any(|byte| special(*byte))
+        if let Some(end) = text.last_chunk::<16>() {
+            // The last block overlaps the one before it, so that no bytes are left over.
+            let (blocks, _) = text.as_chunks::<16>();
+            let special = |block: &[u8; 16]| self.special_in_block(block);
+            return blocks.iter().any(special) || special(end);
+        }
+        let marks = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+            (Some(start), Some(end)) => {
+                self.special_in_word(u64::from_le_bytes(*start)) | self.special_in_word(u64::from_le_bytes(*end))
+            }
+            _ if self.delimiter == b' ' => return text.iter().any(|byte| b" \"\n\r".contains(byte)),
+            _ => self.special_in_word(scan::padded(text)),
+        };
+        marks != 0
+    }
+
+    #[inline]
+    const fn special_in_word(self, word: u64) -> u64 {
+        scan::equal(word, self.delimiter)
+            | scan::equal(word, b'"')
+            | scan::equal(word, b'\n')
+            | scan::equal(word, b'\r')
+    }
+
+    #[inline]
+    fn special_in_block(self, block: &[u8; 16]) -> bool {
+        let special = |byte: u8| {
+            u8::from(byte == self.delimiter)
+                | u8::from(byte == b'"')
+                | u8::from(byte == b'\n')
+                | u8::from(byte == b'\r')
+        };
+        block.iter().fold(0, |any, byte| any | special(*byte)) != 0
     }
 }
 
@@ -145,31 +174,36 @@ fn would_be_formula(text: &[u8]) -> bool {
     }
 }
 
-/// Appends `text` with each quote doubled, eight bytes at a time where there is none.
+/// Appends `text` with each quote doubled: whole blocks where there is none, else run after run.
 fn double_quotes(text: &[u8], out: &mut Vec<u8>) {
-    let (words, rest) = text.as_chunks::<8>();
-    for word in words {
-        if has_quote(u64::from_le_bytes(*word)) {
-            double_each(word, out);
+    let (blocks, rest) = text.as_chunks::<16>();
+    for block in blocks {
+        if scan::has(block, b'"') {
+            let (words, _) = block.as_chunks::<8>();
+            for word in words {
+                double_in_word(u64::from_le_bytes(*word), 8, out);
+            }
         } else {
-            out.extend_from_slice(word);
+            out.extend_from_slice(block);
         }
     }
-    double_each(rest, out);
-}
-
-fn double_each(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
-        out.push(*byte);
-        if *byte == b'"' {
-            out.push(b'"');
-        }
+    for word in rest.chunks(8) {
+        double_in_word(scan::padded(word), word.len(), out);
     }
 }
 
-/// Whether one of eight bytes is a quote: its difference from a quote is then the one byte that is zero.
-const fn has_quote(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let difference = word ^ (ONES * b'"' as u64);
-    difference.wrapping_sub(ONES) & !difference & (ONES << 7) != 0
+/// Does so for the first `length` bytes of `word`.
+#[inline]
+fn double_in_word(mut word: u64, mut length: usize, out: &mut Vec<u8>) {
+    loop {
+        let run = scan::first(scan::equal(word, b'"'));
+        if run >= length {
+            return scan::append(word, length, out);
+        }
+        scan::append(word, run, out);
+        out.extend_from_slice(b"\"\"");
+        // In two steps: a shift by 64 is none.
+        word = word >> (8 * run) >> 8;
+        length -= run + 1;
+    }
 }

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use super::Place;
 use super::cells::{self, Cells, Values, bytes_of};
 use super::moment::Moments;
-use super::number;
+use super::{number, scan};
 use crate::recipe::FileColumn;
 
 /// Digits that any double can hold: decimals of more are written as strings.
@@ -154,60 +154,56 @@ fn compact(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// How a byte of a string is written: 0 as it is, `u` as `\u00XX`, anything else after a backslash.
-const ESCAPES: [u8; 256] = {
-    let mut escapes = [0; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        escapes[control] = b'u';
-        control += 1;
-    }
-    escapes[0x08] = b'b';
-    escapes[0x09] = b't';
-    escapes[0x0a] = b'n';
-    escapes[0x0c] = b'f';
-    escapes[0x0d] = b'r';
-    escapes[b'"' as usize] = b'"';
-    escapes[b'\\' as usize] = b'\\';
-    escapes
-};
-
 /// Appends a string. Only what must be escaped is: everything beyond ASCII stays as it is.
 pub(super) fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    let (words, rest) = text.as_chunks::<8>();
-    for word in words {
-        if wants_escape(u64::from_le_bytes(*word)) {
-            escape_each(word, out);
+    let (blocks, rest) = text.as_chunks::<16>();
+    for block in blocks {
+        if scan::has(block, b'"') | scan::has(block, b'\\') | scan::has_below(block, b' ') {
+            let (words, _) = block.as_chunks::<8>();
+            for word in words {
+                escape_in_word(u64::from_le_bytes(*word), 8, out);
+            }
         } else {
-            out.extend_from_slice(word);
+            out.extend_from_slice(block);
         }
     }
-    escape_each(rest, out);
+    for word in rest.chunks(8) {
+        escape_in_word(scan::padded(word), word.len(), out);
+    }
     out.push(b'"');
 }
 
-fn escape_each(bytes: &[u8], out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        match ESCAPES[usize::from(*byte)] {
-            0 => out.push(*byte),
-            b'u' => {
-                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0xf)]);
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-            }
-            letter => out.extend_from_slice(&[b'\\', letter]),
+/// Appends the first `length` bytes of `word`, run after run between the bytes that must be escaped.
+#[inline]
+fn escape_in_word(mut word: u64, mut length: usize, out: &mut Vec<u8>) {
+    loop {
+        let marks = scan::equal(word, b'"') | scan::equal(word, b'\\') | scan::below(word, b' ');
+        let run = scan::first(marks);
+        if run >= length {
+            return scan::append(word, length, out);
         }
+        scan::append(word, run, out);
+        word >>= 8 * run;
+        escape(word as u8, out);
+        word >>= 8;
+        length -= run + 1;
     }
 }
 
-/// Whether one of eight bytes is a quote, a backslash or a control character.
-const fn wants_escape(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let zero_of = quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash;
-    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-    (zero_of | below_space) & HIGHS != 0
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let letter = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        control => {
+            let (high, low) = (HEX[usize::from(control >> 4)], HEX[usize::from(control & 0xf)]);
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', letter]);
 }

@@ -9,6 +9,7 @@ mod json;
 mod moment;
 mod number;
 pub(crate) mod parquet;
+mod scan;
 
 use arrow::record_batch::RecordBatch;
 use offtake_model::Result;
