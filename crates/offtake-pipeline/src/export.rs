@@ -209,17 +209,18 @@ fn encode(
     rows_held: Held,
     mut began: Instant,
 ) -> Result<Encoded> {
-    let batch = run.recipe.shape().apply(&batch)?;
-    let frames = Frames::of(&batch, run.plan.frame_rows);
+    let shaped = run.recipe.shape().apply(&batch)?;
+    let frames = Frames::of(&shaped, run.plan.frame_rows);
     let last_range = index + 1 == run.plan.cuts.len();
     let mut range = Encoded {
         bytes: Vec::new(),
         held: run.budget.take(0)?,
-        rows: batch.num_rows() as u64,
+        rows: shaped.num_rows() as u64,
         frames: 0,
         guarded_cells: 0,
     };
-    let mut rows = Some((batch, rows_held));
+    let mut rows = Some((shaped, rows_held));
+    drop(batch);
     for frame in 0..frames.count {
         if run.cancelled.is_cancelled() {
             return Err(cancelled());

@@ -63,3 +63,38 @@ impl TextEncoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use offtake_model::dataset::ColumnType;
+    use serde_json::json;
+
+    use super::*;
+    use crate::shape::Shape;
+
+    /// What is taken from the budget beforehand is enough, or memory would not be what the budget says.
+    #[test]
+    fn the_room_asked_for_is_enough() {
+        let column = |name: &str, ty| FileColumn { source: name.to_owned(), header: name.to_owned(), ty };
+        let shape = Shape::new(vec![column("\"a\"", ColumnType::Text), column("b", ColumnType::Int64)]);
+        let texts = ["", "plain", "\"\"\"\"", "a,b\n\\", "=\"1\"", "é🦀"];
+        for repeat in [1, 100] {
+            let values: Vec<String> = texts.iter().map(|text| text.repeat(repeat)).collect();
+            let arrays: Vec<ArrayRef> =
+                vec![Arc::new(StringArray::from(values)), Arc::new(Int64Array::from(vec![i64::MIN; texts.len()]))];
+            let rows = RecordBatch::try_new(Arc::clone(shape.schema()), arrays).unwrap();
+            for (format, dialect) in [("csv", "rfc4180"), ("csv", "excel"), ("jsonl", "rfc4180"), ("json", "rfc4180")] {
+                let spec = json!({"dataset": "things", "format": format, "dialect": dialect});
+                let spec = serde_json::from_value(spec).unwrap();
+                let encoder = TextEncoder::new(&spec, shape.columns()).unwrap();
+                let mut out = Vec::new();
+                encoder.encode(&rows, Place { first: true, last: true }, &mut out).unwrap();
+                let room = encoder.room(&rows).unwrap();
+                assert!(out.len() <= room, "{format} {dialect}: {} > {room}", out.len());
+            }
+        }
+    }
+}

@@ -31,7 +31,8 @@ const GROUP_ROWS: usize = 131_072;
 const GROUP_BYTES: usize = 32 << 20;
 /// A dictionary of more bytes is no use: the column is written plain from there on.
 const DICTIONARY_BYTES: usize = 128 << 10;
-const LEVEL: i32 = 1;
+/// A tenth smaller than level 1, and still several times faster than rows are read.
+const LEVEL: i32 = 3;
 
 /// A range that is ready to be written.
 #[derive(Debug)]
@@ -155,8 +156,11 @@ impl ParquetParts {
         let before = self.file.bytes_written();
         let chunks: Result<Vec<ArrowColumnChunk>> =
             group.columns.into_iter().map(|column| column.close().map_err(broken)).collect();
+        let chunks = chunks?;
+        let encoded: u64 = chunks.iter().map(|chunk| chunk.close().bytes_written).sum();
+        self.file.inner_mut().reserve_exact(encoded as usize);
         let mut row_group = self.file.next_row_group().map_err(broken)?;
-        for chunk in chunks? {
+        for chunk in chunks {
             chunk.append_to_row_group(&mut row_group).map_err(broken)?;
         }
         row_group.close().map_err(broken)?;

@@ -13,21 +13,21 @@ use offtake_pipeline::shape::arrow_type;
 
 /// One cell of each type, any of them NULL.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Row {
-    pub text: Option<String>,
-    pub int: Option<i64>,
-    pub float: Option<f64>,
-    pub flag: Option<bool>,
-    pub small: Option<i128>,
-    pub large: Option<i128>,
-    pub at: Option<i64>,
-    pub doc: Option<String>,
+pub(crate) struct Row {
+    pub(crate) text: Option<String>,
+    pub(crate) int: Option<i64>,
+    pub(crate) float: Option<f64>,
+    pub(crate) flag: Option<bool>,
+    pub(crate) small: Option<i128>,
+    pub(crate) large: Option<i128>,
+    pub(crate) at: Option<i64>,
+    pub(crate) doc: Option<String>,
 }
 
-pub const SMALL: ColumnType = ColumnType::Decimal { precision: 18, scale: 9 };
-pub const LARGE: ColumnType = ColumnType::Decimal { precision: 38, scale: 10 };
+pub(crate) const SMALL: ColumnType = ColumnType::Decimal { precision: 18, scale: 9 };
+pub(crate) const LARGE: ColumnType = ColumnType::Decimal { precision: 38, scale: 10 };
 
-pub const COLUMNS: [(&str, ColumnType); 8] = [
+pub(crate) const COLUMNS: [(&str, ColumnType); 8] = [
     ("text", ColumnType::Text),
     ("int", ColumnType::Int64),
     ("float", ColumnType::Float64),
@@ -39,7 +39,7 @@ pub const COLUMNS: [(&str, ColumnType); 8] = [
 ];
 
 /// The dataset these rows are of.
-pub fn dataset() -> DatasetSchema {
+pub(crate) fn dataset() -> DatasetSchema {
     let columns =
         COLUMNS.map(|(name, ty)| Column { name: name.to_owned(), ty, label: name.to_owned(), sensitive: false });
     DatasetSchema {
@@ -58,7 +58,7 @@ pub fn dataset() -> DatasetSchema {
 }
 
 /// These rows as a source reads them.
-pub fn batch(rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     let decimals = |ty: ColumnType, pick: fn(&Row) -> Option<i128>| -> ArrayRef {
         let ColumnType::Decimal { precision, scale } = ty else { unreachable!("a decimal") };
         let array: Decimal128Array = rows.iter().map(pick).collect();
@@ -79,7 +79,7 @@ pub fn batch(rows: &[Row]) -> RecordBatch {
 }
 
 /// `count` rows, each different, in key order.
-pub fn numbered(count: usize) -> Vec<Row> {
+pub(crate) fn numbered(count: usize) -> Vec<Row> {
     (0..count as i64)
         .map(|n| Row {
             text: (n % 7 != 0).then(|| format!("text {n}, \"quoted\"\nsecond line é 🦀")),

@@ -16,18 +16,18 @@ use serde_json::{Value as Json, json};
 use crate::rows::{Row, batch, dataset};
 
 /// A spec with these decisions.
-pub fn spec(decisions: Json) -> ExportSpec {
+pub(crate) fn spec(decisions: Json) -> ExportSpec {
     let mut body = json!({"dataset": "things"});
     body.as_object_mut().unwrap().extend(decisions.as_object().unwrap().clone());
     serde_json::from_value(body).unwrap()
 }
 
-pub fn recipe(decisions: Json) -> Arc<Recipe> {
+pub(crate) fn recipe(decisions: Json) -> Arc<Recipe> {
     Arc::new(Recipe::new(&spec(decisions), &dataset()).unwrap())
 }
 
 /// A plan of `rows` rows.
-pub fn plan(rows: usize, frame_rows: u32, range_rows: u32) -> Arc<Plan> {
+pub(crate) fn plan(rows: usize, frame_rows: u32, range_rows: u32) -> Arc<Plan> {
     let ranges = rows.div_ceil(range_rows as usize);
     Arc::new(Plan {
         as_of: AsOf::Cutoff { sequence: 1, at: "2026-11-01T00:00:00Z".parse().unwrap() },
@@ -42,10 +42,10 @@ pub fn plan(rows: usize, frame_rows: u32, range_rows: u32) -> Arc<Plan> {
 
 /// Everything about a run that must not matter.
 #[derive(Debug, Clone, Copy)]
-pub struct How {
-    pub part_bytes: usize,
-    pub in_flight: usize,
-    pub budget: u64,
+pub(crate) struct How {
+    pub(crate) part_bytes: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) budget: u64,
 }
 
 impl Default for How {
@@ -55,13 +55,13 @@ impl Default for How {
 }
 
 impl How {
-    pub fn settings(self) -> ExportSettings {
+    pub(crate) fn settings(self) -> ExportSettings {
         ExportSettings { part_bytes: self.part_bytes, in_flight: self.in_flight }
     }
 }
 
 /// Reads ranges of `rows` at once.
-pub fn reader(rows: &[Row], plan: &Plan, budget: &MemoryBudget) -> ReadRange {
+pub(crate) fn reader(rows: &[Row], plan: &Plan, budget: &MemoryBudget) -> ReadRange {
     let whole = batch(rows);
     let range_rows = plan.range_rows as usize;
     let budget = budget.clone();
@@ -69,19 +69,19 @@ pub fn reader(rows: &[Row], plan: &Plan, budget: &MemoryBudget) -> ReadRange {
         let read = slice(&whole, range, range_rows).map(|batch| (batch, budget.clone()));
         async move {
             let (batch, budget) = read?;
-            let held = budget.take(batch.get_array_memory_size() as u64 / 100)?;
+            let held = budget.take(batch.num_rows() as u64 * 100)?;
             Ok((batch, held))
         }
         .boxed()
     })
 }
 
-pub fn slice(whole: &RecordBatch, range: usize, range_rows: usize) -> Result<RecordBatch> {
+pub(crate) fn slice(whole: &RecordBatch, range: usize, range_rows: usize) -> Result<RecordBatch> {
     let start = range * range_rows;
     Ok(whole.slice(start, range_rows.min(whole.num_rows() - start)))
 }
 
-pub fn parts_of(
+pub(crate) fn parts_of(
     recipe: &Arc<Recipe>,
     plan: &Arc<Plan>,
     from: Start,
@@ -93,17 +93,17 @@ pub fn parts_of(
 }
 
 /// All parts of an undisturbed run.
-pub async fn parts(recipe: &Arc<Recipe>, plan: &Arc<Plan>, rows: &[Row], how: How) -> Vec<Part> {
+pub(crate) async fn parts(recipe: &Arc<Recipe>, plan: &Arc<Plan>, rows: &[Row], how: How) -> Vec<Part> {
     let budget = MemoryBudget::new(how.budget);
     let read = reader(rows, plan, &budget);
     parts_of(recipe, plan, Start::default(), read, &budget, how).boxed().try_collect().await.unwrap()
 }
 
-pub fn joined(parts: &[Part]) -> Vec<u8> {
+pub(crate) fn joined(parts: &[Part]) -> Vec<u8> {
     parts.iter().flat_map(|part| part.bytes.to_vec()).collect()
 }
 
 /// The file of these rows.
-pub async fn file(decisions: Json, rows: &[Row]) -> Vec<u8> {
+pub(crate) async fn file(decisions: Json, rows: &[Row]) -> Vec<u8> {
     joined(&parts(&recipe(decisions), &plan(rows.len(), 64, 64), rows, How::default()).await)
 }
