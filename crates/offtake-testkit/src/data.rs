@@ -94,12 +94,6 @@ pub async fn amplified(spans: u64, seed: u64) -> PathBuf {
     target
 }
 
-/// The requests of an amplified file, each as the bytes to post.
-pub async fn amplified_requests(spans: u64, seed: u64) -> Vec<Vec<u8>> {
-    let bytes = fs::read(amplified(spans, seed).await).expect("the spans can be read");
-    crate::otlp::records(&bytes)
-}
-
 /// A data dir with `spans` amplified spans of the organization `acme`, to be copied. Made anew for every new binary.
 ///
 /// # Panics

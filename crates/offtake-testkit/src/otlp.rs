@@ -128,7 +128,7 @@ pub fn requests(file: &std::path::Path) -> Vec<ExportTraceServiceRequest> {
 }
 
 /// The records of a length-prefixed file.
-pub(crate) fn records(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+fn records(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
         let (record, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);

@@ -128,7 +128,10 @@ async fn a_file_deleted_now_is_gone_now() {
     let answer = app.anonymous().get(&link).await;
     assert!(matches!(answer.status, 404 | 410), "{answer}");
     eventually("the bytes are gone", Duration::from_secs(15), || async { app.stored().is_empty().then_some(()) }).await;
-    assert_eq!(client.job(id).await["status"], "expired");
+    eventually("the job is expired", Duration::from_secs(15), || async {
+        (client.job(id).await["status"] == "expired").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

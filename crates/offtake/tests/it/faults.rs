@@ -1,11 +1,13 @@
 //! What happens to processes and disks, and must not happen to files.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use offtake_testkit::{
-    AppBuilder, Client, Rng, Role, TestApp, amplified_requests, eventually, jobs_per_format, prepared, python, sha256,
+    AppBuilder, Client, Rng, Role, TestApp, eventually, genuine, jobs_per_format, prepared, python, requests, sha256,
     small_spans,
 };
+use prost::Message as _;
 use serde_json::{Value as Json, json};
 
 use crate::support::{OFFTAKE, id_of, identities, saved};
@@ -80,6 +82,7 @@ async fn killed_again_and_again(mut app: TestApp, role: Role, body: Json) {
         let rested = client.rested(&job, LONG).await;
         assert_digest(&app, &client, &rested, &digest).await;
     }
+    println!("{total} kills over {} jobs", jobs_per_format());
     assert!(total >= jobs_per_format(), "only {total} kills hit a running job");
     app.no_orphans().await;
 }
@@ -303,35 +306,53 @@ async fn a_failed_job_is_retried_on_request() {
 async fn an_answered_span_survives_kill_9() {
     let mut app = TestApp::start(OFFTAKE).await;
     let client = app.client("acme").await;
-    let requests = amplified_requests(20_000, 3).await;
+    let files = genuine("pb");
+    let originals = files.iter().flat_map(|file| requests(file)).map(|request| request.encode_to_vec());
+    let waiting = Arc::new(Mutex::new(originals.collect::<Vec<_>>()));
+    let answered = Arc::new(Mutex::new(Vec::new()));
     let mut chance = Rng::seeded("ingest");
-    let mut answered = Vec::new();
-    let mut waiting = requests.into_iter();
     for _ in 0..3 {
-        let senders: Vec<_> = waiting
-            .by_ref()
-            .take(12)
-            .map(|body| {
-                let client = client.clone();
-                tokio::spawn(async move {
-                    let headers = [("content-type", "application/x-protobuf")];
-                    let answer = client.try_send(reqwest::Method::POST, "/v1/traces", &headers, body.clone()).await;
-                    answer.is_some_and(|answer| answer.status == 200).then_some(body)
-                })
+        let before = answered.lock().expect("no panic").len();
+        let senders: Vec<_> = (0..8)
+            .map(|_| {
+                tokio::spawn(send_until_nobody_answers(client.clone(), Arc::clone(&waiting), Arc::clone(&answered)))
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(20 + chance.below(400))).await;
+        eventually("some requests are answered", LONG, || async {
+            (answered.lock().expect("no panic").len() >= before + 20).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(chance.below(60))).await;
         app.kill9(Role::Serve);
         for sender in senders {
-            answered.extend(sender.await.expect("no panic"));
+            sender.await.expect("no panic");
         }
         app.start_role(Role::Serve).await;
     }
+    let answered = answered.lock().expect("no panic").clone();
     println!("{} requests were answered", answered.len());
     let stored = identities(&client, json!({})).await;
     for body in &answered {
         for (trace, span) in spans_of(body) {
             assert!(stored.contains(&(trace.clone(), span.clone())), "{trace} {span} was answered and is gone");
+        }
+    }
+}
+
+async fn send_until_nobody_answers(
+    client: Client,
+    waiting: Arc<Mutex<Vec<Vec<u8>>>>,
+    answered: Arc<Mutex<Vec<Vec<u8>>>>,
+) {
+    let headers = [("content-type", "application/x-protobuf")];
+    loop {
+        let Some(body) = waiting.lock().expect("no panic").pop() else { return };
+        match client.try_send(reqwest::Method::POST, "/v1/traces", &headers, body.clone()).await {
+            Some(answer) => {
+                assert_eq!(answer.status, 200, "{answer}");
+                answered.lock().expect("no panic").push(body);
+            }
+            None => return,
         }
     }
 }
