@@ -1,6 +1,21 @@
 //! The black-box suite: the binary as a user has it, from outside, over sockets, signals and files.
 //!
 //! One binary, a module per topic. Nothing here knows the product's crates; what is asserted, a user could see.
+//! `scripts/test-setup.sh` installs what the tests need beside Rust; what is missing is a failure, nothing is skipped.
+//!
+//! | variable | decides | else |
+//! |---|---|---|
+//! | `OFFTAKE_TEST_SPANS` | spans in the data of jobs that are disturbed, and the smaller size of the memory tests | 60000 |
+//! | `OFFTAKE_TEST_SPANS_BIG` | the larger size of the memory tests | three times as many |
+//! | `OFFTAKE_TEST_JOBS` | jobs per format that are killed up to five times each | 2 |
+//! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
+//!
+//! A million spans, 21 jobs, and memory at one and three million (an hour or so; spans are made once, under `target`):
+//!
+//! ```text
+//! OFFTAKE_TEST_SPANS=1000000 OFFTAKE_TEST_SPANS_BIG=3000000 OFFTAKE_TEST_JOBS=7 \
+//!     cargo nextest run --release -p offtake --test it --no-capture kill_9 memory
+//! ```
 
 mod cli;
 mod config;
