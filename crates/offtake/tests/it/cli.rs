@@ -224,8 +224,13 @@ async fn errors_are_json_where_that_is_asked_for() {
 #[tokio::test]
 async fn the_first_run_tells_how_to_go_on() {
     let mut app = TestApp::start(OFFTAKE).await;
-    let log = app.log();
     let url = app.url();
+    // It listens first and tells more then.
+    let log = offtake_testkit::eventually("the whole greeting", std::time::Duration::from_secs(10), || {
+        let log = app.log();
+        async move { log.contains("Another one:").then_some(log) }
+    })
+    .await;
     assert!(log.lines().any(|line| line == format!("listening on {url}")), "{log}");
     assert!(log.contains(&format!("{url}/docs")), "{log}");
     let line = log.lines().find(|line| line.trim_start().starts_with("token ")).expect("a line with a token");
