@@ -5,6 +5,8 @@
 //! through the same compiled query, so they cannot mean different rows. Not responsible for files (that is
 //! `offtake-pipeline`) or for jobs (`offtake-store`).
 
+#![forbid(unsafe_code)]
+
 pub mod catalog;
 pub mod config;
 mod number;

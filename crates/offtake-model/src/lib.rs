@@ -3,6 +3,8 @@
 //! Responsible for ids, states, specs, permissions and error kinds. Not responsible for anything that
 //! touches a disk, a socket or a task: no I/O and no async here. Every other crate calls this one.
 
+#![forbid(unsafe_code)]
+
 pub mod as_of;
 pub mod budget;
 pub mod checkpoint;

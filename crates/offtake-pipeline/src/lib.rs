@@ -4,6 +4,8 @@
 //! are `offtake-worker`, which feeds it ranges and stores the parts it yields, and `offtake-server`, which
 //! uses the shaping and the JSON rendering of rows for pages and previews.
 
+#![forbid(unsafe_code)]
+
 mod compress;
 mod encode;
 pub mod export;

@@ -2,8 +2,9 @@
 //! parameters, and the wish to wait.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -17,6 +18,9 @@ use crate::error::Problem;
 use crate::exports::blocking;
 use crate::state::App;
 
+/// So much of a refused body is taken, and for so long.
+const DISCARDED_BYTES: usize = 64 << 20;
+const DISCARDED_WITHIN: Duration = Duration::from_secs(10);
 /// Larger bodies are parsed off the executor.
 const LARGE_BYTES: usize = 64 << 10;
 
@@ -28,6 +32,7 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> 
     let too_large = || Error::new(ErrorKind::TooLarge, format!("a body here has at most {limit} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > limit as u64) {
+        discard(body.into_data_stream()).await;
         return Err(too_large());
     }
     let mut whole = BytesMut::new();
@@ -35,11 +40,27 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> 
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| Error::new(ErrorKind::Malformed, "the body broke off").caused_by(error))?;
         if whole.len() + piece.len() > limit {
+            discard(pieces).await;
             return Err(too_large());
         }
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())
+}
+
+/// Takes the rest of a body and keeps nothing of it. A client that sends everything before it listens would
+/// otherwise meet a closed connection instead of the refusal, and send the same again.
+async fn discard(mut pieces: BodyDataStream) {
+    let rest = async {
+        let mut left = DISCARDED_BYTES;
+        while let Some(Ok(piece)) = pieces.next().await
+            && let Some(fewer) = left.checked_sub(piece.len())
+        {
+            left = fewer;
+        }
+    };
+    // Who sends more, or too slowly, is cut off.
+    let _in_time = tokio::time::timeout(DISCARDED_WITHIN, rest).await;
 }
 
 /// The media type of a request, lower case, without parameters.

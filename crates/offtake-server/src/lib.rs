@@ -5,6 +5,8 @@
 //! (`offtake-datasets`). The binary builds an [`AppState`], makes a [`router()`] of it and hands that to
 //! [`serve()`].
 
+#![forbid(unsafe_code)]
+
 mod auth;
 mod datasets;
 mod edge;

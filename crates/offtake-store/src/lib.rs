@@ -5,6 +5,8 @@
 //! `offtake-server` with an organization. Ports are the traits here; backends live in their own modules and
 //! pass the same contract suite.
 
+#![forbid(unsafe_code)]
+
 pub mod artifacts;
 #[cfg(test)]
 mod contract;

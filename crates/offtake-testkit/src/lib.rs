@@ -7,6 +7,8 @@
 //!
 //! Called by `crates/offtake/tests/it` alone.
 
+#![forbid(unsafe_code)]
+
 mod app;
 mod client;
 mod data;

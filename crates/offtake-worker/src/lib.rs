@@ -5,6 +5,8 @@
 //! is or when a state may change (`offtake-model`, `offtake-store`), nor for rows (`offtake-datasets`) or
 //! bytes (`offtake-pipeline`). Called by the binary, which runs a [`Worker`] beside or apart from the server.
 
+#![forbid(unsafe_code)]
+
 mod attempt;
 mod checkpoint;
 mod execute;

@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod config;
 mod exit;
+mod memory;
 mod output;
 mod progress;
 mod view;
@@ -11,11 +12,8 @@ mod wire;
 
 use std::process::ExitCode;
 
-/// Gives memory back to the system soon: peak and resting size of a job stay close.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::give_back_soon();
     let (parsed, filters) = match cli::parse(std::env::args_os().collect()) {
         Ok(parsed) => parsed,
         Err(usage) => {
