@@ -3,7 +3,7 @@
 
     bench/run.py                              everything; RESULTS.md and results.json beside this file
     bench/run.py --spans 100000 --rounds 5    smaller
-    bench/run.py --only csv,jsonl --out /tmp  some tasks, elsewhere
+    bench/run.py --only csv,jsonl --out DIR   some tasks, elsewhere
 
 What it does: makes N spans out of the genuine ones (testdata/amplify.py, kept under target/bench), loads them with
 `offtake import-spans`, and then, task by task, lets Offtake and its peers export the same columns of the same rows in

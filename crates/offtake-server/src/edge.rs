@@ -77,10 +77,10 @@ pub(crate) async fn edge(State(app): State<App>, mut request: Request, next: Nex
         render(&problem, wire, &id.id, &mut response);
     }
     finish_headers(&mut response, &id);
-    let org = response.extensions().get::<CalledBy>().map(|by| by.0.as_str());
+    let org_id = response.extensions().get::<CalledBy>().map(|by| by.0.as_str());
     let elapsed = started.elapsed();
     let (status, ms) = (response.status().as_u16(), elapsed.as_millis() as u64);
-    tracing::info!(method = %method, route, status, ms, request_id = id.id, org, "request");
+    tracing::info!(method = %method, route, status, ms, request_id = id.id, org_id, "request");
     app.metrics.observe(&route, &method, status, elapsed);
     response
 }

@@ -181,7 +181,7 @@ async fn a_request_is_one_line_without_secrets() {
         lines.iter().map(|line| &line["fields"]).filter(|fields| fields["message"] == "request").collect();
     assert_eq!(requests.len(), 3, "{text}");
     assert_eq!(requests[0]["route"], "/api/v1/export/jobs/{id}/download");
-    assert_eq!((&requests[0]["status"], &requests[0]["org"]), (&json!(302), &json!("acme")));
+    assert_eq!((&requests[0]["status"], &requests[0]["org_id"]), (&json!(302), &json!("acme")));
     assert_eq!((&requests[1]["route"], &requests[1]["method"]), (&json!("/files/{artifact}"), &json!("GET")));
     assert_eq!(requests[2]["request_id"], "req-1");
     assert!(requests[2]["ms"].is_number());
