@@ -58,7 +58,7 @@ impl Default for ServerSettings {
     }
 }
 
-/// What the server is made of. The binary fills it in; [`crate::router`] takes it.
+/// What the server is made of. The binary fills it in; [`crate::router()`] takes it.
 #[derive(Debug)]
 pub struct AppState {
     /// Jobs, artifacts and their bytes.
