@@ -90,12 +90,14 @@ pub(crate) async fn preview(
             names.push(column.name.clone());
         }
     }
-    let limit = spec.limit.map_or(PREVIEW_ROWS, |limit| u32::try_from(limit).unwrap_or(u32::MAX).min(PREVIEW_ROWS));
+    // The limit the export itself will have: the configured one where none is asked for.
+    let most = spec.limit.or(dataset.schema.limits.rows);
+    let limit = most.map_or(PREVIEW_ROWS, |limit| u32::try_from(limit).unwrap_or(u32::MAX).min(PREVIEW_ROWS));
     let request = PageRequest { columns: names, sort: None, limit, cursor: None };
     let page = dataset.source.page(&dataset.schema, &query, &request).await?;
     let shown = page.rows.num_rows();
     let rows = rows_json(&dataset, page.rows).await?;
-    let expected_rows = spec.limit.map_or(count.rows, |limit| count.rows.min(limit));
+    let expected_rows = most.map_or(count.rows, |limit| count.rows.min(limit));
     let recent = app.store.jobs.recent_performance(&caller.0.org, RECENT).await?;
     let kind = extension(spec.format, spec.compression);
     let of_kind = alike(&recent, &spec).filter(|row| row.format == kind).map(|row| (row.bytes, row.rows));
