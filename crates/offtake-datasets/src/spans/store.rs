@@ -26,6 +26,9 @@ use crate::source::sqlite::SqliteSource;
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// KiB of cached pages before the first append.
+const IDLE_CACHE_KIB: i64 = 512;
+
 /// Appends that may wait for the writer before callers have to.
 const QUEUE: usize = 64;
 
@@ -135,7 +138,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "cache_size", -IDLE_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // A checkpoint every 64 MiB rather than every 4: trace ids are random, so pages of their indexes are written again
     // and again, and a checkpoint writes each once.

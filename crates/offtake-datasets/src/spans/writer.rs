@@ -13,6 +13,10 @@ use super::traces;
 /// Spans of appends that share a transaction: enough to pay for the commit, few enough to answer soon.
 const GROUP_SPANS: usize = 8_192;
 
+/// KiB of cached pages while spans come in. Taken by the first append, not at open: SQLite's caches are one pool in
+/// this build, so a process that only reads would fill the writer's share too.
+const WRITER_CACHE_KIB: i64 = 16_384;
+
 /// One append, waiting.
 #[derive(Debug)]
 pub(super) struct Append {
@@ -24,7 +28,12 @@ pub(super) struct Append {
 /// Writes until the queue is closed and empty.
 pub(super) fn run(mut connection: Connection, mut appends: mpsc::Receiver<Append>) {
     let merge = traces::merge_statement();
+    let mut cached = false;
     while let Some(first) = appends.blocking_recv() {
+        if !cached {
+            // Without it writing is slower, not wrong.
+            cached = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB).is_ok();
+        }
         let mut waiting = first.spans.len();
         let mut group = vec![first];
         while waiting < GROUP_SPANS

@@ -12,6 +12,10 @@ use rusqlite_migration::{M, MigrationDefinitionError, Migrations};
 
 use super::fault::{Fault, Sql};
 
+/// KiB of cached pages of each connection. The job tables are small; SQLite's default of 2,000 would be kept full with
+/// pages of the span store, since all caches of a process are one pool in this build.
+const CACHE_KIB: i64 = 512;
+
 const STEPS: &[M<'static>] = &[M::up(include_str!("../../migrations/sqlite/0001_jobs.sql"))];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -69,6 +73,7 @@ fn connect(path: &Path, busy: Duration) -> Sql<Connection> {
     }
     // What a burst of writes left is given back to the disk.
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
