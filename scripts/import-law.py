@@ -7,23 +7,26 @@ import sys
 # What each crate may use of the house.
 MAY_USE = {
     "offtake-model": set(),
-    "offtake-store": {"offtake-model"},
-    "offtake-datasets": {"offtake-model"},
+    "offtake-postgres": {"offtake-model"},
+    "offtake-store": {"offtake-model", "offtake-postgres"},
+    "offtake-datasets": {"offtake-model", "offtake-postgres"},
     "offtake-pipeline": {"offtake-model"},
     "offtake-worker": {"offtake-model", "offtake-store", "offtake-datasets", "offtake-pipeline"},
     "offtake-server": {"offtake-model", "offtake-store", "offtake-datasets", "offtake-pipeline"},
     "offtake": {
-        "offtake-model", "offtake-store", "offtake-datasets", "offtake-pipeline", "offtake-worker", "offtake-server",
+        "offtake-model", "offtake-postgres", "offtake-store", "offtake-datasets", "offtake-pipeline", "offtake-worker",
+        "offtake-server",
     },
     "offtake-testkit": {"offtake-model"},
 }
 
 # What some must not use of the world: the model and the pipeline are pure, the worker has no web framework.
 MUST_NOT_USE = {
-    "offtake-model": {"tokio", "rusqlite", "axum", "reqwest"},
-    "offtake-pipeline": {"rusqlite", "axum", "reqwest", "hyper"},
-    "offtake-worker": {"axum", "hyper", "tower", "tower-http", "reqwest", "rusqlite"},
-    "offtake-server": {"rusqlite"},
+    "offtake-model": {"tokio", "rusqlite", "tokio-postgres", "axum", "reqwest"},
+    "offtake-postgres": {"rusqlite", "axum", "reqwest"},
+    "offtake-pipeline": {"rusqlite", "tokio-postgres", "axum", "reqwest", "hyper"},
+    "offtake-worker": {"axum", "hyper", "tower", "tower-http", "reqwest", "rusqlite", "tokio-postgres"},
+    "offtake-server": {"rusqlite", "tokio-postgres"},
 }
 
 

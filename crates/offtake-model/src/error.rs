@@ -94,6 +94,8 @@ error_kinds! {
     StoreUnavailable, "store_unavailable", 503, UpTo(10), "The job store cannot be reached";
     /// The database the rows come from cannot be reached.
     SourceUnavailable, "source_unavailable", 503, UpTo(10), "The source of the rows cannot be reached";
+    /// The database the rows come from refuses user, password, certificate or privilege.
+    SourceDenied, "source_denied", 500, Never, "The source of the rows refuses access";
     /// Object storage cannot be reached.
     StorageUnavailable, "storage_unavailable", 503, UpTo(10), "Object storage cannot be reached";
     /// Shutting down, or not up yet.

@@ -68,6 +68,7 @@ pub(crate) const fn code_of(kind: ErrorKind) -> u8 {
         | K::Internal
         | K::StoreUnavailable
         | K::SourceUnavailable
+        | K::SourceDenied
         | K::StorageUnavailable
         | K::Unavailable
         | K::StorageFull

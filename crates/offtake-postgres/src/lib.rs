@@ -1,0 +1,21 @@
+//! The floor under everything that speaks to Postgres.
+//!
+//! Responsible for reaching a server (settings from a URL, TLS, timeouts), for connections whose session settings
+//! are known, and for what an error of the server means. Knows no table and no statement of anybody's: the job store
+//! (`offtake-store`) and the sources (`offtake-datasets`) bring their own.
+
+#![forbid(unsafe_code)]
+
+mod listener;
+mod pool;
+mod session;
+mod settings;
+mod tls;
+mod trouble;
+
+pub use deadpool_postgres::{Object as Connection, Transaction};
+pub use listener::{Listener, Note};
+pub use pool::{Canceller, Limits, Pool};
+pub use session::Session;
+pub use settings::Settings;
+pub use trouble::{Faults, Role, Trouble};
