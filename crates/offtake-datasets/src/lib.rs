@@ -19,4 +19,4 @@ mod sql;
 pub use catalog::{Catalog, Dataset};
 pub use relation::{Relation, Stored};
 pub use source::sqlite::SqliteSource;
-pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};
+pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};

@@ -21,14 +21,22 @@ pub struct Plan {
     pub rows_matching: u64,
     /// Rows the file will have: `min(rows_matching, limit)`.
     pub rows_expected: u64,
-    /// Rows in a frame.
+    /// The most rows in a frame.
     pub frame_rows: u32,
-    /// Rows in a range: a whole number of frames.
+    /// A frame ends with the row that brings its rows to so many bytes: a stretch of large rows makes more frames,
+    /// not larger ones. Plans stored before there was such an end have none.
+    #[serde(default = "endless")]
+    pub frame_bytes: u64,
+    /// Rows in a range; a range begins with a frame of its own.
     pub range_rows: u32,
     /// The key of the last row of each range.
     pub cuts: Vec<Key>,
     /// Mean bytes of a row, as sampled: for estimates only.
     pub row_bytes: u64,
+}
+
+const fn endless() -> u64 {
+    u64::MAX
 }
 
 impl Plan {
@@ -63,6 +71,7 @@ mod tests {
             rows_matching: 12,
             rows_expected: 10,
             frame_rows: 2,
+            frame_bytes: 1_000,
             range_rows: 4,
             cuts,
             row_bytes: 1,

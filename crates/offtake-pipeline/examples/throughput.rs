@@ -10,7 +10,7 @@ use arrow::array::{
     ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Field, Schema};
-use futures::{FutureExt, StreamExt};
+use futures::stream::{self, StreamExt};
 use offtake_model::as_of::AsOf;
 use offtake_model::budget::MemoryBudget;
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Limits, RowsMode};
@@ -175,6 +175,7 @@ fn plan(rows: usize) -> Arc<Plan> {
         frame_rows: FRAME_ROWS as u32,
         range_rows: FRAME_ROWS as u32,
         cuts: (0..rows.div_ceil(FRAME_ROWS)).map(|range| vec![Value::Int(range as i64)]).collect(),
+        frame_bytes: u64::MAX,
         row_bytes: 1,
     })
 }
@@ -188,7 +189,7 @@ async fn measure(batch: &RecordBatch, plan: &Arc<Plan>, format: &str, compressio
         let start = range * FRAME_ROWS;
         let frame = rows.slice(start, FRAME_ROWS.min(rows.num_rows() - start));
         let held = held.take(1);
-        async move { Ok((frame, held?)) }.boxed()
+        stream::once(async move { Ok((frame, held?)) }).boxed()
     });
     let settings = ExportSettings { part_bytes: 8 << 20, in_flight: 1 };
     let meter = Arc::new(Meter::new());

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
-use futures::future::{BoxFuture, FutureExt};
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::checkpoint::Written;
 use offtake_model::plan::Plan;
@@ -22,7 +21,7 @@ use crate::encode::{Place, TextEncoder};
 use crate::meter::Meter;
 use crate::parts::{Encoded, Ledger, Part, TextParts};
 use crate::recipe::Recipe;
-use crate::units::{Units, panicked};
+use crate::units::{Ahead, Step, Units, Work, panicked};
 
 /// How an export goes about it. Nothing here decides a byte of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +41,10 @@ pub struct Start {
     pub written: Written,
 }
 
-/// Reads one range of the plan: all its rows in key order, and the memory they are held in. Dropping the future
-/// stops the reading.
-pub type ReadRange = Arc<dyn Fn(usize) -> BoxFuture<'static, Result<(RecordBatch, Held)>> + Send + Sync>;
+/// Reads one range of the plan: its rows in key order, in pieces, and the memory each is held in. A piece becomes
+/// a frame, so where a range is cut into pieces may depend on its rows and the plan alone. Dropping the stream stops
+/// the reading.
+pub type ReadRange = Arc<dyn Fn(usize) -> BoxStream<'static, Result<(RecordBatch, Held)>> + Send + Sync>;
 
 /// Makes the file of a plan: its parts, in order, none of them empty. A file without bytes has no part.
 ///
@@ -70,7 +70,7 @@ pub fn export(
     parts.unwrap_or_else(|error| stream::iter([Err(error)]).boxed())
 }
 
-type Parts = stream::BoxStream<'static, Result<Part>>;
+type Parts = BoxStream<'static, Result<Part>>;
 
 /// What every unit of an export needs.
 #[derive(Clone)]
@@ -97,65 +97,78 @@ fn check_start(run: &Run, from: &Start) -> Result<()> {
 }
 
 fn text_file(run: &Run, encoder: Arc<TextEncoder>, from: Start) -> Result<Parts> {
-    let ranges = from.ranges..run.plan.cuts.len();
-    let part_bytes = run.settings.part_bytes;
     let written_before = from.written.bytes > 0;
+    let part_bytes = run.settings.part_bytes;
     let parts = TextParts::new(Ledger::resume(from.written, Arc::clone(&run.meter))?, from.ranges, part_bytes);
     if run.plan.cuts.is_empty() {
         return Ok(if written_before { stream::empty().boxed() } else { empty_file(run.clone(), encoder, parts) });
     }
-    let unit = run.clone();
-    let units = Units::new(
-        ranges,
-        run.settings.in_flight,
-        run.cancelled.clone(),
-        Box::new(move |range| encode_range(unit.clone(), Arc::clone(&encoder), range).boxed()),
-    );
+    let units = run.units(from.ranges, move |run, piece| encode(run, &encoder, piece));
     Ok(in_order(units, parts, |parts, step| match step {
-        Step::Add(range) => Ok(parts.add(range)),
-        Step::Finish => Ok(parts.finish()),
+        Step::Piece(frame) => Ok(parts.add(frame)),
+        Step::RangeEnd => Ok(parts.end_range()),
+        Step::FileEnd => Ok(parts.finish()),
     }))
 }
 
 fn parquet_file(run: &Run, from: Start) -> Result<Parts> {
     let ledger = Ledger::resume(from.written, Arc::clone(&run.meter))?;
     let parts = ParquetParts::new(&run.recipe, run.plan.frame_rows, ledger, &run.budget, run.settings)?;
-    let unit = run.clone();
-    let units = Units::new(
-        from.ranges..run.plan.cuts.len(),
-        run.settings.in_flight,
-        run.cancelled.clone(),
-        Box::new(move |range| shape_range(unit.clone(), range).boxed()),
-    );
+    let units = run.units(from.ranges, |run, piece| {
+        let batch = run.recipe.shape().apply(&piece.batch)?;
+        Ok(Shaped { batch, held: piece.held, took: piece.began.elapsed() })
+    });
     Ok(in_order(units, parts, |parts, step| match step {
-        Step::Add(range) => parts.add(range),
-        Step::Finish => parts.finish(),
+        Step::Piece(piece) => parts.add(piece),
+        Step::RangeEnd => Ok(None),
+        Step::FileEnd => parts.finish(),
     }))
 }
 
-/// What the assembling of parts is asked to do next.
-enum Step<U> {
-    Add(U),
-    Finish,
+impl Run {
+    /// The ranges from `first` on; `make` is applied to each of their pieces, off the executor.
+    fn units<T: Send + 'static>(
+        &self,
+        first: usize,
+        make: impl Fn(&Run, Piece) -> Result<T> + Send + Sync + 'static,
+    ) -> Units<T> {
+        let frames = self.plan.range_rows / self.plan.frame_rows.max(1);
+        let ahead = Ahead { ranges: self.settings.in_flight, pieces: (frames as usize).saturating_sub(1) };
+        let (run, make) = (self.clone(), Arc::new(make));
+        let begin = move |work| {
+            let make = Arc::clone(&make);
+            let pieces = stream::try_unfold(Pieces::of(&run, work), move |mut pieces| {
+                let make = Arc::clone(&make);
+                async move {
+                    let Some(piece) = pieces.next().await? else { return Ok(None) };
+                    let run = pieces.run.clone();
+                    let made = tokio::task::spawn_blocking(move || make(&run, piece)).await.map_err(panicked)??;
+                    Ok(Some((made, pieces)))
+                }
+            });
+            pieces.boxed()
+        };
+        Units::new(first..self.plan.cuts.len(), ahead, self.cancelled.clone(), Box::new(begin))
+    }
 }
 
-type Assemble<U, A> = fn(&mut A, Step<U>) -> Result<Option<Part>>;
-
-/// Hands units to the assembler in order and hands its parts out. Assembling runs off the executor.
-fn in_order<U: Send + 'static, A: Send + 'static>(units: Units<U>, assembler: A, assemble: Assemble<U, A>) -> Parts {
+/// Hands steps to the assembler in order and hands its parts out. Assembling runs off the executor.
+fn in_order<U, A>(units: Units<U>, assembler: A, assemble: fn(&mut A, Step<U>) -> Result<Option<Part>>) -> Parts
+where
+    U: Send + 'static,
+    A: Send + 'static,
+{
     stream::unfold(Some((units, assembler)), move |state| async move {
         let (mut units, mut assembler) = state?;
         loop {
-            let unit = units.next().await;
-            let finished = unit.is_none();
-            let step = match unit {
-                Some(Ok(unit)) => Step::Add(unit),
-                Some(Err(error)) => {
+            let step = match units.next().await {
+                Ok(step) => step,
+                Err(error) => {
                     units.stop().await;
                     return Some((Err(error), None));
                 }
-                None => Step::Finish,
             };
+            let finished = matches!(step, Step::FileEnd);
             let assembling = tokio::task::spawn_blocking(move || {
                 let part = assemble(&mut assembler, step);
                 part.map(|part| (part, assembler))
@@ -175,132 +188,103 @@ fn in_order<U: Send + 'static, A: Send + 'static>(units: Units<U>, assembler: A,
     .boxed()
 }
 
-/// Reads range `index`; gives up as soon as the export is cancelled.
-async fn read_range(run: &Run, index: usize) -> Result<(RecordBatch, Held)> {
-    let (batch, held) = tokio::select! {
-        biased;
-        () = run.cancelled.cancelled() => return Err(cancelled()),
-        read = (run.read)(index) => read?,
-    };
-    let (found, counted) = (batch.num_rows() as u64, run.plan.rows_in(index));
-    if found != counted {
-        let detail = format!("range {index} has {found} rows where the plan counted {counted}");
-        return Err(Error::new(ErrorKind::RowsChanged, detail));
+/// Rows of a range that become one frame.
+struct Piece {
+    batch: RecordBatch,
+    held: Held,
+    place: Place,
+    began: Instant,
+}
+
+/// The pieces of one range, their rows counted against the plan's.
+struct Pieces {
+    run: Run,
+    work: Work,
+    rows: BoxStream<'static, Result<(RecordBatch, Held)>>,
+    read: usize,
+    found: u64,
+}
+
+impl Pieces {
+    fn of(run: &Run, work: Work) -> Self {
+        Self { rows: (run.read)(work.range), run: run.clone(), work, read: 0, found: 0 }
     }
-    Ok((batch, held))
+
+    /// The next one that is not handed out yet; gives up as soon as the export is cancelled.
+    async fn next(&mut self) -> Result<Option<Piece>> {
+        let Work { range, skip } = self.work;
+        let counted = self.run.plan.rows_in(range);
+        loop {
+            let began = Instant::now();
+            let read = tokio::select! {
+                biased;
+                () = self.run.cancelled.cancelled() => return Err(cancelled()),
+                read = self.rows.next() => read.transpose()?,
+            };
+            let Some((batch, held)) = read else {
+                return if self.found == counted { Ok(None) } else { Err(changed(range, self.found, counted)) };
+            };
+            let first = range == 0 && self.read == 0;
+            self.read += 1;
+            self.found += batch.num_rows() as u64;
+            if self.found > counted {
+                return Err(changed(range, self.found, counted));
+            }
+            let last = self.found == counted && range + 1 == self.run.plan.cuts.len();
+            if self.read > skip {
+                return Ok(Some(Piece { batch, held, place: Place { first, last }, began }));
+            }
+        }
+    }
+}
+
+fn changed(range: usize, found: u64, counted: u64) -> Error {
+    let detail = format!("range {range} has {found} rows where the plan counted {counted}");
+    Error::new(ErrorKind::RowsChanged, detail)
 }
 
 fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the export was stopped")
 }
 
-async fn encode_range(run: Run, encoder: Arc<TextEncoder>, index: usize) -> Result<Encoded> {
-    let began = Instant::now();
-    let (batch, held) = read_range(&run, index).await?;
-    tokio::task::spawn_blocking(move || encode(&run, &encoder, index, batch, held, began)).await.map_err(panicked)?
-}
-
-/// Encodes a range frame by frame. The rows' memory is given up as soon as they are text.
-fn encode(
-    run: &Run,
-    encoder: &TextEncoder,
-    index: usize,
-    batch: RecordBatch,
-    rows_held: Held,
-    mut began: Instant,
-) -> Result<Encoded> {
+/// Makes a frame. The rows' memory is given up as soon as they are text.
+fn encode(run: &Run, encoder: &TextEncoder, piece: Piece) -> Result<Encoded> {
+    let Piece { batch, held: rows_held, place, began } = piece;
+    if run.cancelled.is_cancelled() {
+        return Err(cancelled());
+    }
     let shaped = run.recipe.shape().apply(&batch)?;
-    let frames = Frames::of(&shaped, run.plan.frame_rows);
-    let last_range = index + 1 == run.plan.cuts.len();
-    let mut range = Encoded {
-        bytes: Vec::new(),
-        held: run.budget.take(0)?,
-        rows: shaped.num_rows() as u64,
-        frames: 0,
-        guarded_cells: 0,
-    };
-    let mut rows = Some((shaped, rows_held));
     drop(batch);
-    for frame in 0..frames.count {
-        if run.cancelled.is_cancelled() {
-            return Err(cancelled());
-        }
-        let place = Place { first: index == 0 && frame == 0, last: last_range && frame + 1 == frames.count };
-        let Some((batch, _)) = &rows else { break };
-        let (plain, mut held) = encode_frame(run, encoder, &frames.slice(batch, frame), place, &mut range)?;
-        if frame + 1 == frames.count {
-            rows = None;
-        }
-        let bytes = compress(run.recipe.compression(), plain, &mut held)?;
-        run.meter.frame(began.elapsed(), bytes.len());
-        began = Instant::now();
-        append(&mut range, bytes, held)?;
-    }
-    Ok(range)
+    let mut frame = encode_frame(run, encoder, &shaped, place)?;
+    drop((shaped, rows_held));
+    frame.compress(run)?;
+    run.meter.frame(began.elapsed(), frame.bytes.len());
+    Ok(frame)
 }
 
-fn encode_frame(
-    run: &Run,
-    encoder: &TextEncoder,
-    frame: &RecordBatch,
-    place: Place,
-    range: &mut Encoded,
-) -> Result<(Vec<u8>, Held)> {
-    let room = encoder.room(frame)?;
+fn encode_frame(run: &Run, encoder: &TextEncoder, rows: &RecordBatch, place: Place) -> Result<Encoded> {
+    let room = encoder.room(rows)?;
     let mut held = run.budget.take(room as u64)?;
-    let mut plain = Vec::with_capacity(room);
-    range.guarded_cells += encoder.encode(frame, place, &mut plain)?;
-    range.frames += 1;
-    held.grow_to(plain.capacity() as u64)?;
-    Ok((plain, held))
+    let mut bytes = Vec::with_capacity(room);
+    let guarded_cells = encoder.encode(rows, place, &mut bytes)?;
+    held.grow_to(bytes.capacity() as u64)?;
+    Ok(Encoded { bytes, held, rows: rows.num_rows() as u64, guarded_cells })
 }
 
-fn append(range: &mut Encoded, bytes: Vec<u8>, held: Held) -> Result<()> {
-    if range.bytes.is_empty() {
-        range.bytes = bytes;
-        range.held = held;
-        return Ok(());
+impl Encoded {
+    fn compress(&mut self, run: &Run) -> Result<()> {
+        self.bytes = compress(run.recipe.compression(), std::mem::take(&mut self.bytes), &mut self.held)?;
+        Ok(())
     }
-    range.held.grow_to((range.bytes.len() + bytes.len()) as u64)?;
-    range.bytes.extend_from_slice(&bytes);
-    Ok(())
-}
-
-/// How a range falls into frames.
-struct Frames {
-    rows: usize,
-    count: usize,
-}
-
-impl Frames {
-    fn of(batch: &RecordBatch, frame_rows: u32) -> Self {
-        let rows = (frame_rows as usize).max(1);
-        Self { rows, count: batch.num_rows().div_ceil(rows) }
-    }
-
-    fn slice(&self, batch: &RecordBatch, frame: usize) -> RecordBatch {
-        let start = frame * self.rows;
-        batch.slice(start, self.rows.min(batch.num_rows() - start))
-    }
-}
-
-async fn shape_range(run: Run, index: usize) -> Result<Shaped> {
-    let began = Instant::now();
-    let (batch, held) = read_range(&run, index).await?;
-    let batch = run.recipe.shape().apply(&batch)?;
-    Ok(Shaped { batch, held, took: began.elapsed() })
 }
 
 /// The file of a plan without rows: header and trailer still make it a valid one.
 fn empty_file(run: Run, encoder: Arc<TextEncoder>, mut parts: TextParts) -> Parts {
     let one = async move {
         let rows = RecordBatch::new_empty(Arc::clone(run.recipe.shape().schema()));
-        let place = Place { first: true, last: true };
-        let mut range = Encoded { bytes: Vec::new(), held: run.budget.take(0)?, rows: 0, frames: 0, guarded_cells: 0 };
-        let (plain, mut held) = encode_frame(&run, &encoder, &rows, place, &mut range)?;
-        range.bytes = compress(run.recipe.compression(), plain, &mut held)?;
-        range.held = held;
-        Ok(parts.close_empty(range))
+        let mut frame = encode_frame(&run, &encoder, &rows, Place { first: true, last: true })?;
+        frame.compress(&run)?;
+        Ok(parts.close_empty(frame))
     };
     stream::once(one).filter_map(|part: Result<Option<Part>>| async { part.transpose() }).boxed()
 }

@@ -1,4 +1,4 @@
-//! Frames in order become parts: whole ranges until a part is big enough, counted and hashed.
+//! Frames in order become parts: whole frames until a part is big enough, counted and hashed.
 //!
 //! The count and the state of the hash travel with each part, so that whoever stores parts can store how to go
 //! on after any of them.
@@ -89,47 +89,57 @@ impl Ledger {
     }
 }
 
-/// A range, encoded.
+/// A frame, encoded.
 #[derive(Debug)]
 pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
     pub(crate) held: Held,
     pub(crate) rows: u64,
-    pub(crate) frames: u64,
     pub(crate) guarded_cells: u64,
 }
 
-/// Gathers encoded ranges, in order, into parts.
+/// Gathers encoded frames, in order, into parts.
 #[derive(Debug)]
 pub(crate) struct TextParts {
     ledger: Ledger,
     part_bytes: usize,
-    /// Ranges in the file and in `pending`.
+    /// Ranges that are completely in the file and in `pending`.
     ranges: usize,
+    /// Whether frames of a range that has not ended are in the file or in `pending`.
+    in_range: bool,
     pending: Vec<(Vec<u8>, Held)>,
     pending_bytes: usize,
 }
 
 impl TextParts {
     pub(crate) fn new(ledger: Ledger, ranges: usize, part_bytes: usize) -> Self {
-        Self { ledger, part_bytes, ranges, pending: Vec::new(), pending_bytes: 0 }
+        Self { ledger, part_bytes, ranges, in_range: false, pending: Vec::new(), pending_bytes: 0 }
     }
 
-    /// Takes the next range, and gives a part if there is enough for one.
-    pub(crate) fn add(&mut self, range: Encoded) -> Option<Part> {
-        self.ledger.count(range.rows, range.frames, range.guarded_cells);
-        self.ranges += 1;
-        self.pending_bytes += range.bytes.len();
-        self.pending.push((range.bytes, range.held));
+    /// Takes the next frame. Gives a part before it if there is enough for one: a part that ends in the middle of a
+    /// range is none to continue after, so that is left to [`end_range`](Self::end_range) as long as it can be.
+    pub(crate) fn add(&mut self, frame: Encoded) -> Option<Part> {
+        let part = (self.pending_bytes >= self.part_bytes).then(|| self.finish()).flatten();
+        self.in_range = true;
+        self.ledger.count(frame.rows, 1, frame.guarded_cells);
+        self.pending_bytes += frame.bytes.len();
+        self.pending.push((frame.bytes, frame.held));
         self.ledger.report(self.pending_bytes);
+        part
+    }
+
+    /// Notes that a range is complete, and gives a part if there is enough for one.
+    pub(crate) fn end_range(&mut self) -> Option<Part> {
+        self.ranges += 1;
+        self.in_range = false;
         (self.pending_bytes >= self.part_bytes).then(|| self.finish()).flatten()
     }
 
     /// Takes the one frame of a file without rows, which belongs to no range.
     pub(crate) fn close_empty(&mut self, frame: Encoded) -> Option<Part> {
         let part = self.add(frame);
-        self.ranges = 0;
-        part.or_else(|| self.finish()).map(|part| Part { ranges: Some(0), ..part })
+        self.in_range = false;
+        part.or_else(|| self.finish())
     }
 
     /// Gives what is left.
@@ -138,7 +148,8 @@ impl TextParts {
             return None;
         }
         let bytes = self.joined();
-        Some(self.ledger.seal(bytes, Some(self.ranges)))
+        let ranges = (!self.in_range).then_some(self.ranges);
+        Some(self.ledger.seal(bytes, ranges))
     }
 
     /// All pending bytes in one piece; each range is freed as soon as it is copied.

@@ -1,79 +1,153 @@
-//! Ranges under way: several at once, handed out in order.
+//! Ranges under way: several at once, handed out piece by piece, in order.
 //!
 //! Each range is a task of its own, so that it goes on while its predecessors are stored. At most `in_flight` of
-//! them exist, waiting results included: that is what bounds memory. A range that does not fit beside the others
-//! is done again alone, so that a stretch of large rows costs time and not the job.
+//! them exist, and each is at most a few pieces ahead of whoever takes them: that is what bounds memory. A range
+//! that does not fit beside the others is done again alone, so that a few huge rows cost time and not the job.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use futures::future::BoxFuture;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use offtake_model::{Error, ErrorKind, Result};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Starts the work on one range.
-pub(crate) type Begin<T> = Box<dyn Fn(usize) -> BoxFuture<'static, Result<T>> + Send>;
+/// The pieces of a range that a unit begins with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work {
+    /// The range.
+    pub(crate) range: usize,
+    /// So many of its pieces are handed out already: they are read again and left out.
+    pub(crate) skip: usize,
+}
 
-/// The ranges under way. Dropping it stops them: reading at once, encoding at the end of the frame.
+/// Starts the work on a range: a stream of its pieces.
+pub(crate) type Begin<T> = Box<dyn Fn(Work) -> BoxStream<'static, Result<T>> + Send>;
+
+/// What comes next in the file.
+#[derive(Debug)]
+pub(crate) enum Step<T> {
+    /// A piece of the range that is being handed out.
+    Piece(T),
+    /// That range is complete.
+    RangeEnd,
+    /// The file is.
+    FileEnd,
+}
+
+/// How much runs ahead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead {
+    /// Ranges under way at once. At least 1.
+    pub(crate) ranges: usize,
+    /// Pieces of each that may wait. At least 1.
+    pub(crate) pieces: usize,
+}
+
+/// The ranges under way. Dropping it stops them: reading at once, encoding at the end of the piece.
 pub(crate) struct Units<T> {
     begin: Begin<T>,
     waiting: Range<usize>,
-    in_flight: usize,
-    running: VecDeque<JoinHandle<Result<T>>>,
+    ahead: Ahead,
+    running: VecDeque<Unit<T>>,
     cancelled: CancellationToken,
 }
 
+struct Unit<T> {
+    range: usize,
+    handed_out: usize,
+    alone: bool,
+    pieces: mpsc::Receiver<Result<T>>,
+    task: JoinHandle<()>,
+}
+
 impl<T: Send + 'static> Units<T> {
-    pub(crate) fn new(ranges: Range<usize>, in_flight: usize, cancelled: CancellationToken, begin: Begin<T>) -> Self {
-        Self { begin, waiting: ranges, in_flight: in_flight.max(1), running: VecDeque::new(), cancelled }
+    pub(crate) fn new(ranges: Range<usize>, ahead: Ahead, cancelled: CancellationToken, begin: Begin<T>) -> Self {
+        let ahead = Ahead { ranges: ahead.ranges.max(1), pieces: ahead.pieces.max(1) };
+        Self { begin, waiting: ranges, ahead, running: VecDeque::new(), cancelled }
+    }
+
+    /// The next step in order. If this future is dropped, nothing is lost.
+    ///
+    /// # Errors
+    /// Those of the range; there is no step after one.
+    pub(crate) async fn next(&mut self) -> Result<Step<T>> {
+        loop {
+            self.fill();
+            let Some(unit) = self.running.front_mut() else { return Ok(Step::FileEnd) };
+            match unit.pieces.recv().await {
+                Some(Ok(piece)) => {
+                    unit.handed_out += 1;
+                    return Ok(Step::Piece(piece));
+                }
+                Some(Err(error)) if error.kind() == ErrorKind::MemoryLimit && !unit.alone && self.ahead.ranges > 1 => {
+                    self.again_alone().await;
+                }
+                Some(Err(error)) => return Err(error),
+                None => {
+                    let ended = (&mut unit.task).await;
+                    self.running.pop_front();
+                    return ended.map(|()| Step::RangeEnd).map_err(panicked);
+                }
+            }
+        }
     }
 
     /// Starts as many as may run.
-    pub(crate) fn fill(&mut self) {
-        while self.running.len() < self.in_flight
+    fn fill(&mut self) {
+        let alone = self.running.front().is_some_and(|unit| unit.alone);
+        while !alone
+            && self.running.len() < self.ahead.ranges
             && let Some(range) = self.waiting.next()
         {
-            self.running.push_back(tokio::spawn((self.begin)(range)));
+            self.running.push_back(self.start(range, 0, false));
         }
     }
 
-    /// The next range in order, and another one started in its place.
-    pub(crate) async fn next(&mut self) -> Option<Result<T>> {
-        self.fill();
-        let range = self.waiting.start - self.running.len();
-        let mut result = self.front().await?;
-        if matches!(&result, Err(error) if error.kind() == ErrorKind::MemoryLimit) && self.in_flight > 1 {
-            result = self.alone(range).await;
-        }
-        if result.is_ok() {
-            self.fill();
-        }
-        Some(result)
+    fn start(&self, range: usize, skip: usize, alone: bool) -> Unit<T> {
+        let (to, pieces) = mpsc::channel(self.ahead.pieces);
+        let mut work = (self.begin)(Work { range, skip });
+        let task = tokio::spawn(async move {
+            while let Some(piece) = work.next().await {
+                let over = piece.is_err();
+                // Nobody takes it any more: whoever let go of the receiver waits for the end of this task.
+                if to.send(piece).await.is_err() || over {
+                    break;
+                }
+            }
+        });
+        Unit { range, handed_out: skip, alone, pieces, task }
     }
 
-    /// What the oldest one under way came to. Awaited in place: if this future is dropped, the range stays.
-    async fn front(&mut self) -> Option<Result<T>> {
-        let result = self.running.front_mut()?.await;
-        self.running.pop_front();
-        Some(result.unwrap_or_else(|panic| Err(panicked(panic))))
-    }
-
-    /// Does `range` with the whole budget to itself. Those after it let go of what they hold and are done anew.
-    async fn alone(&mut self, range: usize) -> Result<T> {
-        while self.front().await.is_some() {}
+    /// Does the first range with the whole budget to itself. Those after it let go of what they hold and are
+    /// done anew.
+    async fn again_alone(&mut self) {
+        let Some(first) = self.running.front() else { return };
+        let (range, skip) = (first.range, first.handed_out);
+        self.let_go().await;
         self.waiting.start = range + 1;
-        self.running.push_back(tokio::spawn((self.begin)(range)));
-        self.front().await.unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "the range alone was not begun")))
+        self.running.push_back(self.start(range, skip, true));
+    }
+
+    /// Waits until all that run have stopped and hold nothing.
+    async fn let_go(&mut self) {
+        for unit in &mut self.running {
+            unit.pieces.close();
+        }
+        while let Some(unit) = self.running.front_mut() {
+            while unit.pieces.recv().await.is_some() {}
+            // Whatever it came to, nobody needs it any more.
+            drop((&mut unit.task).await);
+            self.running.pop_front();
+        }
     }
 
     /// Stops everything and waits until it has stopped.
     pub(crate) async fn stop(&mut self) {
         self.cancelled.cancel();
-        for unit in self.running.drain(..) {
-            // Whatever it came to, nobody needs it any more.
-            drop(unit.await);
-        }
+        self.let_go().await;
     }
 }
 

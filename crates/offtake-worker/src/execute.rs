@@ -185,13 +185,14 @@ impl Execution {
         let settings = &self.worker.settings;
         let budget = reading.budget.clone();
         let read: ReadRange = Arc::new(move |index| reader.read(index, &budget));
+        let in_flight = in_flight(settings, &reading.budget, plan);
         let parts = offtake_pipeline::export(
             Arc::clone(&reading.recipe),
             Arc::clone(plan),
             start,
             read,
             reading.budget.clone(),
-            ExportSettings { part_bytes: settings.part_bytes, in_flight: in_flight(settings, &reading.budget) },
+            ExportSettings { part_bytes: settings.part_bytes, in_flight },
             Arc::clone(&self.pulse.meter),
         );
         let budget = reading.budget.clone();
@@ -245,11 +246,12 @@ impl Execution {
     }
 }
 
-/// Frames at once: as many as are asked for and the budget has room for, beside the parts that are gathered,
-/// wait and are stored. A frame is there as rows, as text and compressed.
-fn in_flight(settings: &WorkerSettings, budget: &MemoryBudget) -> usize {
+/// Ranges at once: as many as are asked for and the budget has room for, beside the parts that are gathered,
+/// wait and are stored. One frame of a range is there as rows, as text and compressed, the others wait for it.
+fn in_flight(settings: &WorkerSettings, budget: &MemoryBudget, plan: &Plan) -> usize {
     let for_frames = budget.limit().saturating_sub(3 * settings.part_bytes as u64);
-    let room = for_frames / (3 * settings.frame_bytes).max(1);
+    let frames = u64::from(plan.range_rows / plan.frame_rows.max(1)).max(1);
+    let room = for_frames / ((frames + 2) * settings.frame_bytes).max(1);
     settings.in_flight.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
-use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use offtake_model::Result;
 use offtake_model::as_of::AsOf;
 use offtake_model::budget::{Held, MemoryBudget};
@@ -99,16 +99,20 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     async fn ping(&self) -> Result<()>;
 }
 
+/// The rows of one range, in key order: pieces, each with the memory it is held in.
+pub type RangeRows = BoxStream<'static, Result<(RecordBatch, Held)>>;
+
 /// Reads ranges of a plan, several at once, in any order.
 pub trait RangeReader: Send + Sync + std::fmt::Debug {
-    /// Reads range `index` whole, in key order, columns as opened. The batch's bytes are taken from `budget`
-    /// while it is read, and held until the [`Held`] is dropped.
+    /// Reads range `index` in pieces, columns as opened. A piece ends with its `frame_rows`th row, with the row that
+    /// brings it to the plan's `frame_bytes`, or with the range: where they are cut depends on the rows alone. Bytes
+    /// are taken from `budget` while they are read, and held until the piece's [`Held`] is dropped.
     ///
     /// # Cancel safety
-    /// Dropping the future stops the reading at the next row check and frees the reader.
+    /// Dropping the stream stops the reading at the next row check and frees the reader.
     ///
     /// # Errors
-    /// `rows_changed` if the range does not have the rows the plan counted; `memory_limit`;
-    /// `source_unavailable`.
-    fn read(&self, index: usize, budget: &MemoryBudget) -> BoxFuture<'static, Result<(RecordBatch, Held)>>;
+    /// `rows_changed` if the range has more rows than the plan counted; `memory_limit`; `source_unavailable`. The
+    /// stream ends after an error.
+    fn read(&self, index: usize, budget: &MemoryBudget) -> RangeRows;
 }

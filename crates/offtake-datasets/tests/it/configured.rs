@@ -143,7 +143,7 @@ async fn a_query_is_a_dataset_too_and_exports() {
     assert_eq!((plan.rows_matching, plan.cuts.len()), (1, 1));
     let columns = &winners.schema.default_columns;
     let reader = winners.source.open(&winners.schema, &query, &plan, columns, 2).await.unwrap();
-    let (batch, _held) = reader.read(0, &MemoryBudget::new(1 << 20)).await.unwrap();
+    let (batch, _held) = crate::fixture::one(reader.read(0, &MemoryBudget::new(1 << 20))).await.unwrap();
     assert_eq!(batch.column_by_name("symbol").unwrap().as_string::<i32>().value(0), "EURUSD");
 }
 

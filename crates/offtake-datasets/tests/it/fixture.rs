@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Int64Array};
 use arrow::record_batch::RecordBatch;
+use futures::StreamExt as _;
 use jiff::Timestamp;
-use offtake_datasets::{PageRequest, PlanSettings, RangeReader, Relation, Source, SqliteSource};
+use offtake_datasets::{PageRequest, PlanSettings, RangeReader, RangeRows, Relation, Source, SqliteSource};
 use offtake_model::Result;
-use offtake_model::budget::MemoryBudget;
+use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp, Limits, RowsMode};
 use offtake_model::id::OrgId;
@@ -99,6 +100,13 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<ManualClock>,
 }
 
+/// A range that is one piece.
+pub(crate) async fn one(mut rows: RangeRows) -> Result<(RecordBatch, Held)> {
+    let piece = rows.next().await.expect("a piece or an error")?;
+    assert!(rows.next().await.transpose()?.is_none(), "more than one piece");
+    Ok(piece)
+}
+
 impl Bench {
     pub(crate) fn new(items: &[Item], rows: RowsMode, lookup: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -139,9 +147,14 @@ impl Bench {
         let budget = MemoryBudget::new(64 << 20);
         let mut read = Vec::new();
         for index in 0..plan.cuts.len() {
-            let (batch, _held) = reader.read(index, &budget).await?;
-            assert_eq!(batch.num_rows() as u64, plan.rows_in(index));
-            read.extend(numbers(&batch, "seq"));
+            let before = read.len();
+            let mut pieces = reader.read(index, &budget);
+            while let Some(piece) = pieces.next().await {
+                let (batch, _held) = piece?;
+                assert!(batch.num_rows() <= plan.frame_rows as usize);
+                read.extend(numbers(&batch, "seq"));
+            }
+            assert_eq!((read.len() - before) as u64, plan.rows_in(index));
         }
         Ok((plan, read))
     }

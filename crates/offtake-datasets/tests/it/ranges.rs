@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow::array::AsArray;
+use futures::StreamExt as _;
 use offtake_datasets::{PageRequest, PlanSettings, Relation, Source, SqliteSource};
 use offtake_model::ErrorKind;
 use offtake_model::as_of::AsOf;
@@ -14,7 +15,7 @@ use offtake_model::plan::Plan;
 use offtake_model::query::{Chosen, RowQuery, Sort};
 use offtake_model::value::Value;
 
-use crate::fixture::{Bench, COLUMNS, Item, everything, many, schema, settings};
+use crate::fixture::{Bench, COLUMNS, Item, everything, many, one, schema, settings};
 
 #[tokio::test]
 async fn a_plan_cuts_every_frame_and_at_the_last_row() {
@@ -38,7 +39,7 @@ async fn a_row_deleted_after_the_plan_is_noticed() {
     let budget = MemoryBudget::new(64 << 20);
     let mut kinds = Vec::new();
     for index in 0..plan.cuts.len() {
-        kinds.extend(reader.read(index, &budget).await.err().map(|error| error.kind()));
+        kinds.extend(one(reader.read(index, &budget)).await.err().map(|error| error.kind()));
     }
     assert_eq!(kinds, [ErrorKind::RowsChanged]);
 }
@@ -51,11 +52,11 @@ async fn a_mutable_dataset_is_read_as_it_was_counted() {
     bench.writer().execute("DELETE FROM items", []).unwrap();
     let reader = bench.open(&query, &plan).await;
     let budget = MemoryBudget::new(64 << 20);
-    assert_eq!(reader.read(4, &budget).await.unwrap().0.num_rows(), 300 - 4 * 64);
+    assert_eq!(one(reader.read(4, &budget)).await.unwrap().0.num_rows(), 300 - 4 * 64);
     // It ends early, and is gone on with.
     drop(reader);
     let reader = bench.open(&query, &plan).await;
-    assert_eq!(reader.read(0, &budget).await.unwrap().0.num_rows(), 64);
+    assert_eq!(one(reader.read(0, &budget)).await.unwrap().0.num_rows(), 64);
     drop(reader);
     bench.clock.advance(jiff::SignedDuration::from_mins(3));
     let lost = bench.source.open(&bench.schema, &query, &plan, &["seq".to_owned()], 1).await.unwrap_err();
@@ -75,7 +76,7 @@ async fn cells_come_out_as_they_went_in() {
     let plan = bench.plan(&query, settings()).await;
     let reader = bench.open(&query, &plan).await;
     let budget = MemoryBudget::new(1 << 20);
-    let (batch, held) = reader.read(0, &budget).await.unwrap();
+    let (batch, held) = one(reader.read(0, &budget)).await.unwrap();
     let read = batch.column_by_name("note").unwrap().as_string::<i32>();
     let order = crate::fixture::numbers(&batch, "seq");
     for (index, seq) in order.into_iter().enumerate() {
@@ -97,10 +98,10 @@ async fn a_range_larger_than_the_budget_is_refused() {
     let reader = bench.open(&query, &plan).await;
     for limit in [0, 10_000, 1 << 20, 4 << 20] {
         let budget = MemoryBudget::new(limit);
-        assert_eq!(reader.read(0, &budget).await.unwrap_err().kind(), ErrorKind::MemoryLimit, "{limit}");
+        assert_eq!(one(reader.read(0, &budget)).await.unwrap_err().kind(), ErrorKind::MemoryLimit, "{limit}");
         assert!(budget.peak() <= limit && budget.take(limit).is_ok());
     }
-    assert!(reader.read(0, &MemoryBudget::new(16 << 20)).await.is_ok());
+    assert!(one(reader.read(0, &MemoryBudget::new(16 << 20))).await.is_ok());
 }
 
 #[tokio::test]
@@ -109,7 +110,7 @@ async fn a_cell_larger_than_the_budget_is_refused_before_it_is_loaded() {
     let query = everything(Chosen::All);
     let plan = bench.plan(&query, settings()).await;
     let reader = bench.open(&query, &plan).await;
-    let error = reader.read(0, &MemoryBudget::new(8 << 20)).await.unwrap_err();
+    let error = one(reader.read(0, &MemoryBudget::new(8 << 20))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MemoryLimit);
 }
 
@@ -132,6 +133,31 @@ async fn wide_rows_make_small_frames_and_the_same_rows_the_same() {
         let stored: Plan = serde_json::from_str(&serde_json::to_string(&*plan).unwrap()).unwrap();
         assert_eq!(stored, *plan);
     }
+}
+
+#[tokio::test]
+async fn a_stretch_of_large_rows_comes_in_small_pieces() {
+    let large = |seq| item(seq, "x".repeat(if (1_000..1_064).contains(&seq) { 50_000 } else { 10 }));
+    let bench = Bench::new(&(1..=4_000).map(large).collect::<Vec<_>>(), RowsMode::AppendOnly, true);
+    let query = everything(Chosen::All);
+    let settings = PlanSettings { limit: None, frame_bytes: 1 << 17, max_frame_rows: 1024 };
+    let plan = bench.plan(&query, settings).await;
+    let reader = bench.open(&query, &plan).await;
+    let budget = MemoryBudget::new(2 << 20);
+    let cut = async || {
+        let mut rows = Vec::new();
+        for index in 0..plan.cuts.len() {
+            let mut pieces = reader.read(index, &budget);
+            while let Some(piece) = pieces.next().await {
+                rows.push(piece.unwrap().0.num_rows());
+            }
+        }
+        rows
+    };
+    let once = cut().await;
+    assert_eq!(once.iter().sum::<usize>(), 4_000);
+    assert!(once.len() > plan.cuts.len() + 10, "3 MB of large rows are not one piece: {once:?}");
+    assert_eq!(cut().await, once);
 }
 
 #[tokio::test]
@@ -202,14 +228,14 @@ async fn ranges_are_read_several_at_a_time_in_any_order() {
     let plan = bench.plan(&query, settings()).await;
     let reader = bench.open(&query, &plan).await;
     let budget = MemoryBudget::new(64 << 20);
-    let reads = (0..plan.cuts.len()).rev().map(|index| tokio::spawn(reader.read(index, &budget)));
+    let reads = (0..plan.cuts.len()).rev().map(|index| tokio::spawn(one(reader.read(index, &budget))));
     let batches = futures::future::try_join_all(reads).await.unwrap();
     let mut read: Vec<i64> = Vec::new();
     for batch in batches.into_iter().rev() {
         read.extend(crate::fixture::numbers(&batch.unwrap().0, "seq"));
     }
     assert_eq!(read, bench.leaf(&query, None, 500).await);
-    assert_eq!(reader.read(plan.cuts.len(), &budget).await.unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(one(reader.read(plan.cuts.len(), &budget)).await.unwrap_err().kind(), ErrorKind::Internal);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,7 @@ const DICTIONARY_BYTES: usize = 128 << 10;
 /// A tenth smaller than level 1, and still several times faster than rows are read.
 const LEVEL: i32 = 3;
 
-/// A range that is ready to be written.
+/// Rows that are ready to be written.
 #[derive(Debug)]
 pub(crate) struct Shaped {
     pub(crate) batch: RecordBatch,
@@ -42,7 +42,7 @@ pub(crate) struct Shaped {
     pub(crate) took: Duration,
 }
 
-/// Writes one file, range after range.
+/// Writes one file, piece after piece.
 pub(crate) struct ParquetParts {
     file: SerializedFileWriter<Vec<u8>>,
     groups: ArrowRowGroupWriterFactory,
@@ -87,9 +87,9 @@ impl ParquetParts {
         })
     }
 
-    /// Writes a range, and gives a part if closed row groups are enough for one.
-    pub(crate) fn add(&mut self, range: Shaped) -> Result<Option<Part>> {
-        let Shaped { batch, held, took } = range;
+    /// Writes a piece, and gives a part if closed row groups are enough for one.
+    pub(crate) fn add(&mut self, piece: Shaped) -> Result<Option<Part>> {
+        let Shaped { batch, held, took } = piece;
         let rows = batch.num_rows();
         self.group()?.took += took;
         let mut start = 0;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use offtake_model::Result;
 use offtake_model::as_of::AsOf;
 use offtake_model::budget::MemoryBudget;
@@ -36,6 +36,7 @@ pub(crate) fn plan(rows: usize, frame_rows: u32, range_rows: u32) -> Arc<Plan> {
         frame_rows,
         range_rows,
         cuts: (0..ranges).map(|range| vec![Value::Int(range as i64)]).collect(),
+        frame_bytes: u64::MAX,
         row_bytes: 100,
     })
 }
@@ -60,25 +61,24 @@ impl How {
     }
 }
 
-/// Reads ranges of `rows` at once.
+/// Reads ranges of `rows` at once, a frame a piece.
 pub(crate) fn reader(rows: &[Row], plan: &Plan, budget: &MemoryBudget) -> ReadRange {
     let whole = batch(rows);
-    let range_rows = plan.range_rows as usize;
+    let (range_rows, frame_rows) = (plan.range_rows as usize, plan.frame_rows as usize);
     let budget = budget.clone();
     Arc::new(move |range| {
-        let read = slice(&whole, range, range_rows).map(|batch| (batch, budget.clone()));
-        async move {
-            let (batch, budget) = read?;
-            let held = budget.take(batch.num_rows() as u64 * 100)?;
-            Ok((batch, held))
-        }
-        .boxed()
+        let rows = slice(&whole, range, range_rows);
+        let pieces = (0..rows.num_rows().div_ceil(frame_rows)).map(|piece| slice(&rows, piece, frame_rows));
+        let pieces: Vec<RecordBatch> = pieces.collect();
+        let budget = budget.clone();
+        let held = move |batch: RecordBatch| Ok((batch.clone(), budget.take(batch.num_rows() as u64 * 100)?));
+        stream::iter(pieces).map(held).boxed()
     })
 }
 
-pub(crate) fn slice(whole: &RecordBatch, range: usize, range_rows: usize) -> Result<RecordBatch> {
-    let start = range * range_rows;
-    Ok(whole.slice(start, range_rows.min(whole.num_rows() - start)))
+pub(crate) fn slice(whole: &RecordBatch, index: usize, rows: usize) -> RecordBatch {
+    let start = index * rows;
+    whole.slice(start, rows.min(whole.num_rows() - start))
 }
 
 pub(crate) fn parts_of(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::channel::oneshot;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use offtake_model::budget::MemoryBudget;
 use offtake_model::checkpoint::Written;
 use offtake_model::{Error, ErrorKind};
@@ -72,14 +72,16 @@ async fn resuming_anywhere_gives_the_same_file() {
         let plan = plan(rows.len(), 32, 64);
         let each = How { part_bytes: 1, ..How::default() };
         let whole = parts(&recipe, &plan, &rows, each).await;
-        assert_eq!(whole.len(), plan.cuts.len());
-        for (index, part) in whole.iter().enumerate() {
-            assert_eq!(part.ranges, Some(index + 1));
+        // Two frames a range: after the first of them nothing can be continued.
+        assert_eq!(whole.len(), 2 * plan.cuts.len());
+        let ends = whole.iter().enumerate().filter_map(|(index, part)| Some((index, part, part.ranges?)));
+        assert_eq!(ends.clone().map(|(.., ranges)| ranges).collect::<Vec<_>>(), (1..=16).collect::<Vec<_>>());
+        for (index, part, ranges) in ends {
             let stored = serde_json::to_string(&part.written).unwrap();
             let written: Written = serde_json::from_str(&stored).unwrap();
             let budget = MemoryBudget::new(256 << 20);
             let read = reader(&rows, &plan, &budget);
-            let from = Start { ranges: index + 1, written };
+            let from = Start { ranges, written };
             let rest: Vec<_> =
                 parts_of(&recipe, &plan, from, read, &budget, How::default()).boxed().try_collect().await.unwrap();
             let resumed = [joined(&whole[..=index]), joined(&rest)].concat();
@@ -115,14 +117,14 @@ fn gated(rows: usize, gates: &Arc<Vec<Semaphore>>, budget: &MemoryBudget) -> Rea
     let (gates, budget) = (Arc::clone(gates), budget.clone());
     Arc::new(move |range| {
         let (whole, gates, budget) = (whole.clone(), Arc::clone(&gates), budget.clone());
-        async move {
+        let piece = async move {
             gates[range].acquire().await.unwrap().forget();
             if let Some(next) = range.checked_sub(1) {
                 gates[next].add_permits(1);
             }
-            Ok((slice(&whole, range, 64)?, budget.take(1)?))
-        }
-        .boxed()
+            Ok((slice(&whole, range, 64), budget.take(1)?))
+        };
+        stream::once(piece).boxed()
     })
 }
 
@@ -152,8 +154,8 @@ async fn no_more_than_in_flight_ranges_are_read_ahead() {
     let (count, shared) = (Arc::clone(&begun), budget.clone());
     let read: ReadRange = Arc::new(move |range| {
         count.fetch_add(1, Ordering::SeqCst);
-        let read = slice(&whole, range, 64).and_then(|batch| Ok((batch, shared.take(1)?)));
-        async move { read }.boxed()
+        let read = shared.take(1).map(|held| (slice(&whole, range, 64), held));
+        stream::once(async move { read }).boxed()
     });
     let how = How { in_flight: 3, part_bytes: 1, ..How::default() };
     let mut stream = parts_of(&recipe, &plan, Start::default(), read, &budget, how).boxed();
@@ -176,18 +178,18 @@ async fn an_error_ends_the_stream_and_everything_under_way() {
         let (dropped, mut all_dropped) = futures::channel::mpsc::channel::<()>(1);
         let read: ReadRange = Arc::new(move |range| {
             let (whole, budget, dropped) = (whole.clone(), shared.clone(), dropped.clone());
-            async move {
+            let piece = async move {
                 let held = budget.take(1000)?;
                 match range {
-                    0..4 => Ok((slice(&whole, range, 64)?, held)),
+                    0..4 => Ok((slice(&whole, range, 64), held)),
                     4 => Err(Error::new(ErrorKind::SourceUnavailable, "the source is gone")),
                     _ => {
                         let _never_ends = dropped;
                         std::future::pending().await
                     }
                 }
-            }
-            .boxed()
+            };
+            stream::once(piece).boxed()
         });
         let how = How { in_flight: 3, part_bytes: 1, ..How::default() };
         let mut stream = parts_of(&recipe, &plan, Start::default(), read, &budget, how).boxed();
@@ -220,18 +222,18 @@ async fn dropping_the_stream_drops_the_reads_and_gives_everything_back() {
         let (begun, mut has_begun) = futures::channel::mpsc::channel::<oneshot::Receiver<()>>(10);
         let read: ReadRange = Arc::new(move |range| {
             let (whole, budget, mut begun) = (whole.clone(), shared.clone(), begun.clone());
-            async move {
+            let piece = async move {
                 let held = budget.take(1000)?;
                 if range < 2 {
-                    return Ok((slice(&whole, range, 64)?, held));
+                    return Ok((slice(&whole, range, 64), held));
                 }
                 let (alive, gone) = oneshot::channel();
                 begun.try_send(gone).unwrap();
                 std::future::pending::<()>().await;
                 drop(alive);
-                Ok((slice(&whole, range, 64)?, held))
-            }
-            .boxed()
+                Ok((slice(&whole, range, 64), held))
+            };
+            stream::once(piece).boxed()
         });
         let how = How { in_flight: 3, part_bytes: 1, ..How::default() };
         let mut stream = parts_of(&recipe, &plan, Start::default(), read, &budget, how).boxed();
@@ -274,7 +276,7 @@ async fn a_range_that_does_not_fit_beside_others_is_done_alone() {
     let counted = Arc::clone(&tries);
     let read: ReadRange = Arc::new(move |range| {
         let (whole, budget, tries) = (whole.clone(), shared.clone(), Arc::clone(&counted));
-        async move {
+        let piece = async move {
             let crowded = range == 3 && tries.fetch_add(1, Ordering::SeqCst) == 0;
             // The second time nobody holds anything: the whole budget can be had.
             let bytes = if crowded {
@@ -286,9 +288,9 @@ async fn a_range_that_does_not_fit_beside_others_is_done_alone() {
             };
             let mut held = budget.take(bytes)?;
             held.grow_to(1)?;
-            Ok((slice(&whole, range, 64)?, held))
-        }
-        .boxed()
+            Ok((slice(&whole, range, 64), held))
+        };
+        stream::once(piece).boxed()
     });
     let how = How { in_flight: 3, part_bytes: 1, ..How::default() };
     let mut stream = parts_of(&recipe, &plan, Start::default(), read, &budget, how).boxed();
@@ -298,6 +300,50 @@ async fn a_range_that_does_not_fit_beside_others_is_done_alone() {
     }
     assert!(made == expected);
     assert_eq!(tries.load(Ordering::SeqCst), 2);
+}
+
+/// A piece in the middle of a range: those before it are in the file already and must not come twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_piece_that_does_not_fit_beside_others_is_done_alone() {
+    let rows = numbered(256 * 4);
+    let recipe = recipe(json!({"format": "csv", "compression": "gzip"}));
+    let plan = plan(rows.len(), 64, 256);
+    let expected = joined(&parts(&recipe, &plan, &rows, How::default()).await);
+    let budget = MemoryBudget::new(1 << 20);
+    let (easy, shared, tries) = (reader(&rows, &plan, &budget), budget.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&tries);
+    let read: ReadRange = Arc::new(move |range| {
+        let (budget, tries) = (shared.clone(), Arc::clone(&counted));
+        let mut piece = 0;
+        let crowd = move |read| {
+            piece += 1;
+            let crowded = range == 1 && piece == 3 && tries.fetch_add(1, Ordering::SeqCst) == 0;
+            if crowded { budget.take(budget.limit() + 1).and(read) } else { read }
+        };
+        easy(range).map(crowd).boxed()
+    });
+    let how = How { in_flight: 3, part_bytes: 1, ..How::default() };
+    let stream = parts_of(&recipe, &plan, Start::default(), read, &budget, how);
+    let made: Vec<_> = stream.boxed().try_collect().await.unwrap();
+    assert!(joined(&made) == expected);
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
+    given_back(&budget).await;
+}
+
+/// A part that ends in the middle of a range is no place to continue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_larger_than_a_part_is_many_parts() {
+    let rows = numbered(64 * 40);
+    let recipe = recipe(json!({"format": "csv"}));
+    let plan = plan(rows.len(), 64, 64 * 20);
+    let how = How { part_bytes: 10_000, in_flight: 2, budget: 256 << 20 };
+    let parts = parts(&recipe, &plan, &rows, how).await;
+    let ends: Vec<_> = parts.iter().filter_map(|part| part.ranges).collect();
+    assert_eq!(ends, [1, 2]);
+    assert!(parts.len() > 6);
+    assert_eq!(parts.last().unwrap().written.frames, 40);
+    let frame = joined(&parts).len() / 40;
+    assert!(parts.iter().all(|part| part.bytes.len() < 10_000 + 2 * frame));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -330,8 +376,8 @@ async fn a_range_with_other_rows_than_counted_fails() {
     let whole = batch(&numbered(299));
     let shared = budget.clone();
     let read: ReadRange = Arc::new(move |range| {
-        let read = slice(&whole, range, 64).and_then(|batch| Ok((batch, shared.take(1)?)));
-        async move { read }.boxed()
+        let read = shared.take(1).map(|held| (slice(&whole, range, 64), held));
+        stream::once(async move { read }).boxed()
     });
     let results: Vec<_> =
         parts_of(&recipe, &counted, Start::default(), read, &budget, How::default()).boxed().collect().await;
@@ -363,7 +409,7 @@ async fn a_start_that_cannot_be_started_from_is_an_error() {
 async fn a_reader_that_panics_fails_the_export() {
     let recipe = recipe(json!({"format": "csv"}));
     let budget = MemoryBudget::new(64 << 20);
-    let read: ReadRange = Arc::new(|range| async move { panic!("range {range}") }.boxed());
+    let read: ReadRange = Arc::new(|range| stream::once(async move { panic!("range {range}") }).boxed());
     let results: Vec<_> =
         parts_of(&recipe, &plan(64, 64, 64), Start::default(), read, &budget, How::default()).boxed().collect().await;
     let [Err(error)] = results.as_slice() else { panic!("{results:?}") };

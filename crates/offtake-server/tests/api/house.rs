@@ -227,6 +227,7 @@ impl House {
             frame_rows: 64,
             range_rows: 64,
             cuts: Vec::new(),
+            frame_bytes: u64::MAX,
             row_bytes: 2,
         };
         self.store.jobs.save_plan(&lease, &plan).await.expect("planned");

@@ -84,6 +84,7 @@ pub(crate) fn plan(rows: u64) -> Plan {
         frame_rows: 64,
         range_rows: 64,
         cuts: (1..=rows.div_ceil(64)).map(|range| cut((range * 64).min(rows))).collect(),
+        frame_bytes: u64::MAX,
         row_bytes: 100,
     }
 }

@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex};
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use async_trait::async_trait;
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use offtake_datasets::{Count, Dataset, Page, PageRequest, PlanSettings, RangeReader, Source};
+use offtake_datasets::{Count, Dataset, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
 use offtake_model::as_of::AsOf;
-use offtake_model::budget::{Held, MemoryBudget};
+use offtake_model::budget::MemoryBudget;
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Limits, RowsMode};
 use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
@@ -168,6 +167,7 @@ impl Source for Numbered {
             frame_rows: RANGE as u32,
             range_rows: RANGE as u32,
             cuts: (0..expected.div_ceil(RANGE)).map(cut).collect(),
+            frame_bytes: u64::MAX,
             row_bytes: 32,
         })
     }
@@ -201,10 +201,10 @@ struct Reader {
 }
 
 impl RangeReader for Reader {
-    fn read(&self, index: usize, budget: &MemoryBudget) -> BoxFuture<'static, Result<(RecordBatch, Held)>> {
+    fn read(&self, index: usize, budget: &MemoryBudget) -> RangeRows {
         let (rows, plan, budget) = (Arc::clone(&self.rows), Arc::clone(&self.plan), budget.clone());
         let columns = self.columns.clone();
-        async move {
+        let piece = async move {
             rows.read.lock().unwrap().push(index);
             let mut lost = 0;
             match rows.next_fault(index) {
@@ -220,8 +220,8 @@ impl RangeReader for Reader {
             let batch = batch.project(&wanted).expect("columns of the batch");
             let held = budget.take(batch.get_array_memory_size() as u64)?;
             Ok((batch, held))
-        }
-        .boxed()
+        };
+        stream::once(piece).boxed()
     }
 }
 

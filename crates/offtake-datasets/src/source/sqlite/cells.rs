@@ -137,6 +137,8 @@ pub(super) struct Cells {
     layout: Arc<Layout>,
     builders: Vec<Builder>,
     rows: usize,
+    /// Bytes of a row without its texts.
+    row_width: u64,
     room: Room,
 }
 
@@ -145,6 +147,8 @@ pub(super) struct Cells {
 struct Room {
     held: Held,
     bytes: u64,
+    /// Bytes of text among them.
+    text: u64,
 }
 
 impl Room {
@@ -162,13 +166,14 @@ impl Cells {
     /// # Errors
     /// `memory_limit`.
     pub(super) fn new(layout: &Arc<Layout>, rows: usize, budget: &MemoryBudget) -> Result<Self> {
-        let mut room = Room { held: budget.take(0)?, bytes: 0 };
+        let mut room = Room { held: budget.take(0)?, bytes: 0, text: 0 };
         let mut builders = Vec::with_capacity(layout.columns.len());
         for (column, _) in &layout.columns {
             room.grow(Builder::bytes_for(column.ty, rows))?;
             builders.push(Builder::new(column.ty, rows));
         }
-        Ok(Self { layout: Arc::clone(layout), builders, rows: 0, room })
+        let row_width = layout.columns.iter().map(|(column, _)| Builder::width(column.ty)).sum::<usize>() as u64;
+        Ok(Self { layout: Arc::clone(layout), builders, rows: 0, row_width, room })
     }
 
     /// Rows so far.
@@ -179,6 +184,11 @@ impl Cells {
     /// Bytes taken so far.
     pub(super) fn bytes(&self) -> u64 {
         self.room.bytes
+    }
+
+    /// Bytes of the rows so far, whatever room was made for them.
+    pub(super) fn size(&self) -> u64 {
+        self.room.text + self.row_width * self.rows as u64
     }
 
     /// Adds a row.
@@ -206,7 +216,7 @@ impl Cells {
     /// # Errors
     /// `memory_limit`; `schema_drift`.
     pub(super) fn finish(self) -> Result<(RecordBatch, Held)> {
-        let Self { layout, builders, rows, mut room } = self;
+        let Self { layout, builders, rows, mut room, row_width: _ } = self;
         let arrays = builders.into_iter().map(Builder::finish).collect::<std::result::Result<Vec<_>, _>>();
         let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = arrays
@@ -245,13 +255,18 @@ enum Buffered {
 impl Builder {
     fn bytes_for(ty: ColumnType, rows: usize) -> usize {
         let validity = rows / 8 + 64;
-        validity
-            + match ty {
-                ColumnType::Text | ColumnType::Json => 4 * (rows + 1),
-                ColumnType::Int64 | ColumnType::Float64 | ColumnType::Timestamp => 8 * rows,
-                ColumnType::Bool => rows / 8 + 64,
-                ColumnType::Decimal { .. } => 16 * rows,
-            }
+        let values = if ty == ColumnType::Bool { rows / 8 + 64 } else { Self::width(ty) * (rows + 1) };
+        validity + values
+    }
+
+    /// Bytes of a cell, without the text it may point to.
+    const fn width(ty: ColumnType) -> usize {
+        match ty {
+            ColumnType::Text | ColumnType::Json => 4,
+            ColumnType::Int64 | ColumnType::Float64 | ColumnType::Timestamp => 8,
+            ColumnType::Bool => 1,
+            ColumnType::Decimal { .. } => 16,
+        }
     }
 
     fn new(ty: ColumnType, rows: usize) -> Self {
@@ -352,6 +367,7 @@ fn push_text(bytes: &mut Vec<u8>, offsets: &mut Vec<i32>, text: &[u8], room: &mu
         room.held.grow_to(room.bytes)?;
     }
     bytes.extend_from_slice(text);
+    room.text += text.len() as u64;
     offsets.push(i32::try_from(needed).unwrap_or(i32::MAX));
     Ok(())
 }

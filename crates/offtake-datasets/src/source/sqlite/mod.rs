@@ -31,7 +31,7 @@ use offtake_model::plan::Plan;
 use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::{Error, ErrorKind, Result};
 
-use super::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};
+use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
 use crate::relation::Relation;
 use crate::sql::Statements;
 

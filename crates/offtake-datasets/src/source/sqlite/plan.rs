@@ -41,7 +41,17 @@ pub(super) fn make(session: &mut Session, task: &Task, settings: PlanSettings, p
     let rows_expected = settings.limit.map_or(marks.rows, |limit| limit.min(marks.rows));
     let cuts = pass.cuts(&marks, frame_rows, rows_expected)?;
     let rows = u32::try_from(frame_rows).unwrap_or(u32::MAX);
-    Ok(Plan { as_of, rows_matching: marks.rows, rows_expected, frame_rows: rows, range_rows: rows, cuts, row_bytes })
+    Ok(Plan {
+        as_of,
+        rows_matching: marks.rows,
+        rows_expected,
+        frame_rows: rows,
+        // Half as much again as a frame should hold: where rows differ as rows do, a range stays one frame.
+        frame_bytes: settings.frame_bytes.saturating_mul(3) / 2,
+        range_rows: rows,
+        cuts,
+        row_bytes,
+    })
 }
 
 /// The keys at every unit of rows.

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::plan::Plan;
 use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::types::Value as SqlValue;
+use tokio::sync::mpsc;
 
 use super::cells::{Cells, Layout};
 use super::pool::Pool;
 use super::session::{Session, failure};
 use super::skipped::Skipped;
 use super::snapshot::Snapshots;
-use super::{RangeReader, Task};
+use super::{RangeReader, RangeRows, Task};
 use crate::sql::Bounds;
 
 /// With more ranges than this, each is found by the key alone: another index, however selective, would be walked
@@ -41,7 +41,8 @@ impl Ranges {
         Ok(Self { task, plan, columns: columns.to_vec(), layout, chosen: None, skipped: Skipped::default() })
     }
 
-    fn read(&self, session: &mut Session, index: usize, budget: &MemoryBudget) -> Result<(RecordBatch, Held)> {
+    /// Reads a range and hands its pieces to `to`.
+    fn read(&self, session: &mut Session, index: usize, budget: &MemoryBudget, to: &Pieces) -> Result<()> {
         let expected = self.plan.rows_in(index);
         let (above, upto) = self.plan.bounds(index);
         if expected == 0 || upto.is_none() {
@@ -52,24 +53,44 @@ impl Ranges {
         let bounds = Bounds { above, upto, by_key: self.plan.cuts.len() > FEW_RANGES };
         let sql = self.task.statements().range(&self.columns, bounds, expected + 1 + self.skipped.len())?;
         let (key_at, key_width) = (self.layout.key_at(), self.layout.key_width());
-        let mut cells = Cells::new(&self.layout, usize::try_from(expected).unwrap_or(usize::MAX), budget)?;
+        let mut left = expected;
+        let mut cells = self.piece(left, budget)?;
         session.query(&sql, &self.task.scope(self.plan.as_of), |rows| {
             while let Some(row) = rows.next()? {
                 if self.skipped.has(row, key_at, key_width)? {
                     continue;
                 }
-                if cells.rows() as u64 == expected {
+                if left == 0 {
                     return Err(changed(index, "more", expected));
                 }
                 cells.push(row)?;
+                left -= 1;
+                let full = cells.rows() as u64 == u64::from(self.plan.frame_rows);
+                if full || cells.size() >= self.plan.frame_bytes {
+                    hand(to, std::mem::replace(&mut cells, self.piece(left, budget)?))?;
+                }
             }
             Ok(())
         })?;
-        if cells.rows() as u64 != expected {
-            return Err(changed(index, &cells.rows().to_string(), expected));
+        if left > 0 {
+            return Err(changed(index, &(expected - left).to_string(), expected));
         }
-        cells.finish()
+        if cells.rows() > 0 { hand(to, cells) } else { Ok(()) }
     }
+
+    /// Room for the next piece, of which there are at most `rows` rows.
+    fn piece(&self, rows: u64, budget: &MemoryBudget) -> Result<Cells> {
+        let rows = rows.min(u64::from(self.plan.frame_rows));
+        Cells::new(&self.layout, usize::try_from(rows).unwrap_or(usize::MAX), budget)
+    }
+}
+
+/// Where the pieces of a range go.
+type Pieces = mpsc::Sender<(RecordBatch, Held)>;
+
+fn hand(to: &Pieces, cells: Cells) -> Result<()> {
+    let unwanted = |_| Error::new(ErrorKind::Cancelled, "the reading was stopped");
+    to.blocking_send(cells.finish()?).map_err(unwanted)
 }
 
 impl Ranges {
@@ -143,9 +164,14 @@ impl Reader {
 }
 
 impl RangeReader for Reader {
-    fn read(&self, index: usize, budget: &MemoryBudget) -> BoxFuture<'static, Result<(RecordBatch, Held)>> {
+    fn read(&self, index: usize, budget: &MemoryBudget) -> RangeRows {
         let (ranges, pool, budget) = (Arc::clone(&self.ranges), self.pool.clone(), budget.clone());
-        async move { pool.run_loaded(move |session| ranges.read(session, index, &budget)).await }.boxed()
+        let (to, mut pieces) = mpsc::channel(1);
+        let reading =
+            async move { pool.run_loaded(move |session| ranges.read(session, index, &budget, &to)).await.err() };
+        let pieces = stream::poll_fn(move |context| pieces.poll_recv(context)).map(Ok);
+        let failure = stream::once(reading).filter_map(|error| async { error.map(Err) });
+        stream::select(pieces, failure).boxed()
     }
 }
 
