@@ -12,6 +12,8 @@ pub mod artifacts;
 mod contract;
 pub mod jobs;
 pub mod objects;
+mod refusals;
+mod rows;
 mod sqlite;
 
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};

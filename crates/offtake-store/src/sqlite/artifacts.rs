@@ -1,16 +1,16 @@
 //! The rows behind stored files.
 
-use offtake_model::ErrorKind;
 use offtake_model::id::{ArtifactId, JobId};
 use offtake_model::job::{JobStatus, Transition};
 use rusqlite::{Connection, ErrorCode, Row, params};
 
-use super::fault::{Fault, Sql, internal, refuse};
-use super::leases::{self, Hold};
+use super::fault::{Fault, Sql};
+use super::leases;
 use super::{requests, rows};
 use crate::artifacts::{Artifact, ArtifactState, NewArtifact};
 use crate::jobs::JobScope;
 use crate::objects::ObjectKey;
+use crate::refusals::{self, Hold, internal};
 
 /// Files whose time is over. The plus keeps SQLite from walking through every ready file to find them.
 pub(super) const EXPIRE_DUE: &str = "UPDATE artifacts SET state = 'expired'
@@ -47,7 +47,7 @@ pub(super) fn stage(tx: &Connection, hold: Hold, new: &NewArtifact) -> Sql<Artif
         ]);
     match inserted {
         Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            Err(refuse(ErrorKind::Conflict, format!("an artifact with the key {} is staged already", new.key)))
+            Err(refusals::key_taken(&new.key).into())
         }
         Err(cause) => Err(cause.into()),
         Ok(_) => by_id(tx, new.id),
@@ -56,29 +56,18 @@ pub(super) fn stage(tx: &Connection, hold: Hold, new: &NewArtifact) -> Sql<Artif
 
 pub(super) fn by_id(connection: &Connection, id: ArtifactId) -> Sql<Artifact> {
     rows::first(connection, "SELECT * FROM artifacts WHERE id = ?1", [id.to_string()], rows::artifact)?
-        .ok_or_else(|| refuse(ErrorKind::NotFound, format!("there is no artifact {id}")))
+        .ok_or_else(|| refusals::no_artifact(id).into())
 }
 
 pub(super) fn ready(connection: &Connection, now: i64, scope: &JobScope, job: JobId) -> Sql<Artifact> {
-    match requests::status(connection, scope, job)? {
-        JobStatus::Pending | JobStatus::Processing => {
-            return Err(refuse(ErrorKind::NotReady, format!("the file of job {job} is still being made")));
-        }
-        JobStatus::Failed => return Err(refuse(ErrorKind::Conflict, format!("job {job} failed and has no file"))),
-        JobStatus::Cancelled => {
-            return Err(refuse(ErrorKind::Conflict, format!("job {job} was cancelled and has no file")));
-        }
-        JobStatus::Expired => return Err(gone(job)),
-        JobStatus::Completed => {}
+    if let Some(error) = refusals::no_file(job, requests::status(connection, scope, job)?) {
+        return Err(error.into());
     }
     // Over is over, also when the sweep has not come by yet.
     let sql = "SELECT artifacts.* FROM artifacts JOIN jobs ON jobs.id = artifacts.job
                WHERE artifacts.job = ?1 AND state = 'ready' AND (expires_at IS NULL OR expires_at > ?2)";
-    rows::first(connection, sql, params![job.to_string(), now], rows::artifact)?.ok_or_else(|| gone(job))
-}
-
-fn gone(job: JobId) -> Fault {
-    refuse(ErrorKind::Gone, format!("the file of job {job} has expired; ask for a new export"))
+    rows::first(connection, sql, params![job.to_string(), now], rows::artifact)?
+        .ok_or_else(|| refusals::file_gone(job).into())
 }
 
 pub(super) fn expire_now(tx: &Connection, now: i64, scope: &JobScope, job: JobId) -> Sql<Artifact> {
@@ -112,10 +101,7 @@ pub(super) fn mark_deleted(tx: &Connection, id: ArtifactId) -> Sql<()> {
     match artifact.state {
         ArtifactState::Deleted => return Ok(()),
         ArtifactState::Ready => {
-            return Err(refuse(
-                ErrorKind::Conflict,
-                format!("artifact {id} is ready; it expires before it is deleted"),
-            ));
+            return Err(refusals::still_ready(id).into());
         }
         ArtifactState::Staged | ArtifactState::Expired => {}
     }

@@ -51,13 +51,3 @@ fn of_sqlite(cause: rusqlite::Error) -> Error {
     };
     Error::new(kind, detail).caused_by(cause)
 }
-
-/// An `internal` error about a row that cannot be what it is.
-pub(super) fn internal(detail: impl Into<String>) -> Fault {
-    Fault::Decided(Error::new(ErrorKind::Internal, detail))
-}
-
-/// A decision with words.
-pub(super) fn refuse(kind: ErrorKind, detail: impl Into<String>) -> Fault {
-    Fault::Decided(Error::new(kind, detail))
-}

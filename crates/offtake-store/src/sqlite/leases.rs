@@ -10,24 +10,11 @@ use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::fault::{Fault, Sql, internal, refuse};
+use super::fault::{Fault, Sql};
 use super::requests::load;
 use super::rows::{self, int, micros, real};
 use crate::jobs::{Claimed, JobUsage, Lease, Signal, WorkerName};
-
-/// What a lease is compared by, as it travels to the thread of the database.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hold {
-    pub(super) job: JobId,
-    pub(super) attempt: u32,
-    fence: i64,
-}
-
-impl From<&Lease> for Hold {
-    fn from(lease: &Lease) -> Self {
-        Self { job: lease.job, attempt: lease.attempt, fence: lease.fence }
-    }
-}
+use crate::refusals::{self, Hold, internal};
 
 /// The oldest due job that a worker may take.
 pub(super) const NEXT_DUE: &str = "SELECT id FROM jobs
@@ -75,11 +62,11 @@ pub(super) fn claim(
 fn claimed(tx: &Connection, id: &str, worker: &WorkerName, attempt: i64, fence: i64) -> Sql<Claimed> {
     let attempt = u32::try_from(attempt).map_err(|_| internal(format!("job {id}: attempt {attempt} is none")))?;
     let job = rows::first(tx, &format!("{} WHERE jobs.id = ?1", rows::JOBS), [id], rows::job)?
-        .ok_or_else(|| internal(format!("job {id} is gone from the job store")))?;
+        .ok_or_else(|| refusals::job_gone(id))?;
     let plan: Option<Plan> =
-        rows::first(tx, "SELECT plan, job FROM job_plans WHERE job = ?1", [id], |row| rows::json_of_job(row, "plan"))?;
+        rows::first(tx, "SELECT job, plan FROM job_plans WHERE job = ?1", [id], |row| rows::json_of_job(row, "plan"))?;
     let checkpoint: Option<Checkpoint> =
-        rows::first(tx, "SELECT checkpoint, job FROM job_checkpoints WHERE job = ?1", [id], |row| {
+        rows::first(tx, "SELECT job, checkpoint FROM job_checkpoints WHERE job = ?1", [id], |row| {
             rows::json_of_job(row, "checkpoint")
         })?;
     let lease = Lease { job: job.id, org: job.org.clone(), attempt, worker: worker.clone(), fence };
@@ -105,29 +92,12 @@ pub(super) fn signal(connection: &Connection, hold: Hold) -> Sql<Signal> {
         .prepare_cached("SELECT status, attempt, fence FROM jobs WHERE id = ?1")?
         .query_row([hold.job.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let held = i64::from(hold.attempt);
-    Ok(match row {
-        Some((_, attempt, fence)) if attempt == held && fence == hold.fence => Signal::Continue,
-        // One step further than the lease: it was the cancel that voided it, and the clean-up is this worker's.
-        Some((status, attempt, fence))
-            if status == JobStatus::Cancelled.name() && attempt == held && fence == hold.fence + 1 =>
-        {
-            Signal::Cancelled
-        }
-        _ => Signal::Lost,
-    })
+    Ok(hold.stands(row))
 }
 
 /// Why a write found nothing to write to.
 fn void(tx: &Connection, hold: Hold) -> Sql<Fault> {
-    let Hold { job, attempt, .. } = hold;
-    Ok(match signal(tx, hold)? {
-        Signal::Cancelled => refuse(ErrorKind::Cancelled, format!("job {job} was cancelled")),
-        Signal::Lost => {
-            refuse(ErrorKind::LeaseLost, format!("attempt {attempt} no longer holds job {job}; what it did is void"))
-        }
-        Signal::Continue => internal(format!("job {job} refused a write of the attempt that holds it")),
-    })
+    Ok(hold.void(signal(tx, hold)?).into())
 }
 
 /// The state after `transition`, if the lease still holds.
@@ -193,8 +163,7 @@ pub(super) fn save_plan(tx: &Connection, hold: Hold, plan: &str, matching: u64, 
         .prepare_cached("INSERT INTO job_plans (job, plan) VALUES (?1, ?2) ON CONFLICT (job) DO NOTHING")?
         .execute(params![hold.job.to_string(), plan])?;
     if stored == 0 {
-        let detail = format!("job {} has a plan already; forget_plan comes before another one", hold.job);
-        return Err(refuse(ErrorKind::Conflict, detail));
+        return Err(refusals::planned_already(hold.job).into());
     }
     Ok(())
 }
@@ -227,8 +196,7 @@ pub(super) fn save_checkpoint(tx: &Connection, hold: Hold, checkpoint: &Checkpoi
         )?
         .execute(params![hold.job.to_string(), checkpoint.artifact.to_string(), rows::to_json(checkpoint)?])?;
     if stored == 0 {
-        let detail = format!("job {} has no staged artifact {} to checkpoint", hold.job, checkpoint.artifact);
-        return Err(refuse(ErrorKind::Conflict, detail));
+        return Err(refusals::nothing_to_checkpoint(hold.job, checkpoint.artifact).into());
     }
     Ok(())
 }
@@ -303,8 +271,7 @@ fn publish(tx: &Connection, hold: Hold, artifact: ArtifactId, receipt: &Receipt)
     if changed == 1 {
         return Ok(());
     }
-    let detail = format!("attempt {} of job {} staged no artifact {artifact}", hold.attempt, hold.job);
-    Err(refuse(ErrorKind::Conflict, detail))
+    Err(refusals::nothing_to_publish(hold, artifact).into())
 }
 
 fn record_performance(tx: &Connection, job: &Job, receipt: &Receipt, usage: &JobUsage) -> Sql<()> {

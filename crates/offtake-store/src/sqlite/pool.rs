@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::fault::{Sql, internal};
+use super::fault::Sql;
+use crate::refusals::internal;
 
 /// Connections. Whoever waits for one waits on the executor, in order, and holds no thread.
 #[derive(Debug)]

@@ -12,7 +12,6 @@ use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use tokio::sync::{Notify, watch};
 
-use super::leases::Hold;
 use super::upkeep::{Dead, PRUNED_AT_ONCE};
 use super::{SqliteStore, artifacts, leases, requests, rows, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
@@ -21,6 +20,7 @@ use crate::jobs::{
     StatisticsRow, WorkerName,
 };
 use crate::objects::ObjectKey;
+use crate::refusals::Hold;
 
 impl SqliteStore {
     async fn take_from(&self, dead: Dead, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {

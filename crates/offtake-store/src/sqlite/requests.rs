@@ -1,14 +1,14 @@
 //! What users ask for: every statement is scoped by organization here (law 8).
 
-use offtake_model::ErrorKind;
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus, Transition};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
-use super::fault::{Sql, internal, refuse};
+use super::fault::Sql;
 use super::rows::{self, JOBS};
 use crate::jobs::{Enqueued, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+use crate::refusals;
 
 pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> {
     if let Some(job) = earlier(tx, new)? {
@@ -53,10 +53,7 @@ fn earlier(tx: &Connection, new: &NewJob) -> Sql<Option<Job>> {
         .optional()?;
     match found {
         None => Ok(None),
-        Some((_, fingerprint)) if fingerprint != idempotency.fingerprint => Err(refuse(
-            ErrorKind::IdempotencyMismatch,
-            "this Idempotency-Key came with another body before; use a new key for a new request",
-        )),
+        Some((_, fingerprint)) if fingerprint != idempotency.fingerprint => Err(refusals::another_body().into()),
         Some((id, _)) => rows::first(tx, &format!("{JOBS} WHERE jobs.id = ?1"), [id], rows::job),
     }
 }
@@ -64,17 +61,13 @@ fn earlier(tx: &Connection, new: &NewJob) -> Sql<Option<Job>> {
 /// A job that must be there, whoever it belongs to.
 pub(super) fn load(connection: &Connection, id: JobId) -> Sql<Job> {
     rows::first(connection, &format!("{JOBS} WHERE jobs.id = ?1"), [id.to_string()], rows::job)?
-        .ok_or_else(|| internal(format!("job {id} is gone from the job store")))
+        .ok_or_else(|| refusals::job_gone(id).into())
 }
 
 pub(super) fn get(connection: &Connection, scope: &JobScope, id: JobId) -> Sql<Job> {
     let sql = format!("{JOBS} WHERE jobs.id = ?1 AND org = ?2 AND (?3 IS NULL OR owner = ?3)");
     rows::first(connection, &sql, params![id.to_string(), scope.org.as_str(), scope.owner], rows::job)?
-        .ok_or_else(|| not_found(id))
-}
-
-fn not_found(id: JobId) -> super::fault::Fault {
-    refuse(ErrorKind::NotFound, format!("there is no job {id} here"))
+        .ok_or_else(|| refusals::no_job(id).into())
 }
 
 pub(super) fn list(connection: &Connection, scope: &JobScope, filter: &JobFilter) -> Sql<JobPage> {
@@ -120,8 +113,8 @@ pub(super) fn status(connection: &Connection, scope: &JobScope, id: JobId) -> Sq
         "SELECT status FROM jobs WHERE id = ?1 AND org = ?2 AND (?3 IS NULL OR owner = ?3)",
         params![id.to_string(), scope.org.as_str(), scope.owner],
     )?;
-    let name = name.ok_or_else(|| not_found(id))?;
-    JobStatus::parse(&name).ok_or_else(|| internal(format!("job {id}: its status {name:?} is none")))
+    let name = name.ok_or_else(|| refusals::no_job(id))?;
+    JobStatus::parse(&name).ok_or_else(|| refusals::no_status(id, &name).into())
 }
 
 pub(super) fn cancel(tx: &Connection, now: i64, scope: &JobScope, id: JobId) -> Sql<Job> {
@@ -147,10 +140,7 @@ pub(super) fn retry(tx: &Connection, now: i64, scope: &JobScope, id: JobId) -> S
         )?
         .execute(params![id.to_string(), next.name(), now])?;
     if changed == 0 {
-        return Err(refuse(
-            ErrorKind::Gone,
-            format!("what job {id} had written is no longer kept; ask for a new export"),
-        ));
+        return Err(refusals::no_longer_kept(id).into());
     }
     load(tx, id)
 }
@@ -175,7 +165,8 @@ pub(super) fn statistics(connection: &Connection, org: &OrgId, since: i64) -> Sq
         let count = |column: usize| -> Sql<u64> { Ok(row.get::<_, i64>(column)?.max(0).unsigned_abs()) };
         Ok(StatisticsRow {
             dataset: row.get(0)?,
-            status: JobStatus::parse(&name).ok_or_else(|| internal(format!("{name:?} is no state of a job")))?,
+            status: JobStatus::parse(&name)
+                .ok_or_else(|| refusals::internal(format!("{name:?} is no state of a job")))?,
             jobs: count(2)?,
             rows: count(3)?,
             bytes: count(4)?,

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use super::fault::Sql;
 use super::rows::{self, JOBS, micros};
 use crate::jobs::{QueueDepth, WorkerName};
+use crate::refusals;
 
 /// Rows deleted in one transaction, so that a large clean-up does not keep the others waiting.
 pub(super) const PRUNED_AT_ONCE: u32 = 500;
@@ -67,7 +68,7 @@ fn requeue(tx: &Connection, now: i64, id: &str) -> Sql<()> {
 
 fn poison(tx: &Connection, now: i64, id: &str, deaths: i64, keep: SignedDuration) -> Sql<()> {
     let next = JobStatus::Processing.after(Transition::Fail)?;
-    let message = format!("{deaths} workers in a row died on this job before it got any further");
+    let message = refusals::poisoned(deaths);
     tx.prepare_cached(
         "UPDATE jobs SET status = ?2, phase = 'done', fence = fence + 1, worker = NULL, lease_until = NULL,
                          deaths = deaths + 1, rows_per_second = 0, error_code = ?3, error_message = ?4,
