@@ -7,15 +7,19 @@
 #![forbid(unsafe_code)]
 
 mod listener;
+mod migrate;
 mod pool;
 mod session;
 mod settings;
 mod tls;
 mod trouble;
+mod work;
 
 pub use deadpool_postgres::{Object as Connection, Transaction};
 pub use listener::{Listener, Note};
+pub use migrate::Migrations;
 pub use pool::{Canceller, Limits, Pool};
 pub use session::Session;
 pub use settings::Settings;
 pub use trouble::{Faults, Role, Trouble};
+pub use work::{Params, Work};

@@ -11,6 +11,8 @@ pub struct Session {
     pub idle_in_transaction_timeout: Option<Duration>,
     /// `lock_timeout`; `None`: as the server, the role or the URL's `options` say.
     pub lock_timeout: Option<Duration>,
+    /// The schema that names without one are looked up in; `None`: as the server, the role or the URL say.
+    pub search_path: Option<&'static str>,
     /// Transactions are read-only unless they say otherwise.
     pub read_only: bool,
 }
@@ -32,6 +34,9 @@ impl Session {
         timeout("statement_timeout", self.statement_timeout);
         timeout("idle_in_transaction_session_timeout", self.idle_in_transaction_timeout);
         timeout("lock_timeout", self.lock_timeout);
+        if let Some(schema) = self.search_path {
+            sql.push_str(&format!("; SET search_path = {schema}"));
+        }
         if self.read_only {
             sql.push_str("; SET default_transaction_read_only = on");
         }
@@ -54,11 +59,13 @@ mod tests {
             statement_timeout: Some(Duration::from_secs(600)),
             idle_in_transaction_timeout: Some(Duration::ZERO),
             lock_timeout: None,
+            search_path: Some("offtake"),
             read_only: true,
         };
         let sql = session.sql();
         assert!(sql.contains("SET statement_timeout = 600000"), "{sql}");
         assert!(sql.contains("SET idle_in_transaction_session_timeout = 1;"), "{sql}");
+        assert!(sql.contains("SET search_path = offtake"), "{sql}");
         assert!(sql.contains("SET default_transaction_read_only = on"), "{sql}");
     }
 }

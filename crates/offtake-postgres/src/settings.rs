@@ -7,7 +7,7 @@ use std::time::Duration;
 use offtake_model::{Error, ErrorKind, Result};
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 
 use crate::tls::Verify;
 
@@ -65,6 +65,15 @@ impl Settings {
     pub fn password(mut self, password: &str) -> Self {
         if self.config.get_password().is_none() {
             self.config.password(password);
+        }
+        self
+    }
+
+    /// Of several hosts, takes the one that takes writes, unless the URL says otherwise.
+    #[must_use]
+    pub fn for_writing(mut self) -> Self {
+        if self.config.get_target_session_attrs() == TargetSessionAttrs::Any && self.config.get_hosts().len() > 1 {
+            self.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         self
     }

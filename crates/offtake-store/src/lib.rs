@@ -12,6 +12,7 @@ pub mod artifacts;
 mod contract;
 pub mod jobs;
 pub mod objects;
+mod postgres;
 mod refusals;
 mod rows;
 mod sqlite;
@@ -22,6 +23,7 @@ pub use jobs::{
     Signal, StatisticsRow, WorkerName,
 };
 pub use objects::{ObjectKey, Objects, Upload};
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
 use std::sync::Arc;

@@ -21,7 +21,7 @@ macro_rules! contract_tests {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let (_keep, backend) = super::$open();
+                    let (_keep, backend) = super::$open().await;
                     crate::contract::$module::$name(&backend).await;
                 }
             )+

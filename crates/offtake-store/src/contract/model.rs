@@ -329,13 +329,15 @@ impl World<'_> {
     }
 }
 
-pub(crate) fn random_verbs_do_what_the_model_says<K>(open: impl Fn() -> (K, Backend)) {
+pub(crate) fn random_verbs_do_what_the_model_says<K>(open: impl AsyncFn() -> (K, Backend)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let config = Config { cases: 40, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&verbs(), |verbs| {
-            let (_keep, b) = open();
-            runtime.block_on(World { b: &b, jobs: Vec::new(), given: Vec::new() }.run(verbs));
+            runtime.block_on(async {
+                let (_keep, b) = open().await;
+                World { b: &b, jobs: Vec::new(), given: Vec::new() }.run(verbs).await;
+            });
             Ok(())
         })
         .unwrap();

@@ -18,7 +18,7 @@ use crate::contract::Backend;
 use crate::contract::given::{self, *};
 use crate::{JobFilter, Jobs, NewJob, WorkerName};
 
-fn open() -> (TempDir, Backend) {
+async fn open() -> (TempDir, Backend) {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::starting_at(given::noon());
     let store = SqliteStore::open(&folder.path().join("offtake.db"), Some(clock.clone())).unwrap();
@@ -59,7 +59,7 @@ async fn a_row_that_cannot_be_read_is_named() {
         "UPDATE jobs SET rows_done = -1",
         "UPDATE jobs SET created_at = 9223372036854775807",
     ] {
-        let (folder, b) = open();
+        let (folder, b) = open().await;
         let job = b.enqueued().await.id;
         damage(&folder, sql);
         names(&b.jobs.get(&scope("acme"), job).await.unwrap_err(), job);
@@ -82,7 +82,7 @@ async fn lease_on(b: &Backend, job: JobId) -> crate::Lease {
 
 #[tokio::test]
 async fn a_row_of_a_newer_form_says_so() {
-    let (folder, b) = open();
+    let (folder, b) = open().await;
     let job = b.enqueued().await.id;
     damage(&folder, "UPDATE job_specs SET spec = '{\"v\":2,\"rows\":\"everything\"}'");
     let error = b.jobs.get(&scope("acme"), job).await.unwrap_err();
@@ -92,7 +92,7 @@ async fn a_row_of_a_newer_form_says_so() {
 #[tokio::test]
 async fn a_row_that_cannot_be_read_does_not_hold_up_the_queue() {
     for sql in ["UPDATE job_specs SET spec = 'x'", "UPDATE jobs SET attempt = -5", "UPDATE jobs SET bytes_done = -5"] {
-        let (folder, b) = open();
+        let (folder, b) = open().await;
         let broken = b.enqueued().await.id;
         damage(&folder, sql);
         let sound = b.enqueued().await.id;
@@ -111,7 +111,7 @@ async fn a_row_that_cannot_be_read_does_not_hold_up_the_queue() {
 #[tokio::test]
 async fn a_plan_or_checkpoint_that_cannot_be_read_fails_its_job() {
     for sql in ["UPDATE job_plans SET plan = '{}'", "UPDATE job_checkpoints SET checkpoint = '[]'"] {
-        let (folder, b) = open();
+        let (folder, b) = open().await;
         b.enqueued().await;
         let claimed = b.claimed("w").await;
         let artifact = b.staged(&claimed.lease).await.id;
@@ -130,7 +130,7 @@ async fn a_plan_or_checkpoint_that_cannot_be_read_fails_its_job() {
 
 #[tokio::test]
 async fn a_receipt_that_cannot_be_read_names_its_job() {
-    let (folder, b) = open();
+    let (folder, b) = open().await;
     b.enqueued().await;
     let (job, artifact) = b.completed(b.claimed("w").await).await;
     damage(&folder, "UPDATE artifacts SET receipt = '{\"rows\": 1}'");
@@ -142,7 +142,7 @@ async fn a_receipt_that_cannot_be_read_names_its_job() {
 
 #[tokio::test]
 async fn rescue_passes_over_what_cannot_be_read() {
-    let (folder, b) = open();
+    let (folder, b) = open().await;
     b.enqueued().await;
     b.claimed("w").await;
     damage(&folder, "UPDATE job_specs SET spec = 'x'");
@@ -156,7 +156,7 @@ async fn rescue_passes_over_what_cannot_be_read() {
 
 #[tokio::test]
 async fn the_sweep_passes_over_what_cannot_be_read() {
-    let (folder, b) = open();
+    let (folder, b) = open().await;
     for _ in 0..2 {
         b.enqueued().await;
         let claimed = b.claimed("w").await;
@@ -302,7 +302,7 @@ async fn callers_who_stop_waiting_break_nothing() {
 
 #[tokio::test]
 async fn statements_find_their_rows_by_an_index() {
-    let (folder, _b) = open();
+    let (folder, _b) = open().await;
     let connection = raw(&folder);
     let plan = |sql: &str, parameters: usize| {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -1,0 +1,111 @@
+//! The job store in a Postgres database, shared by any number of servers and workers on any number of machines.
+//!
+//! Responsible for making each verb of the ports one transaction (READ COMMITTED, the row of the job locked first;
+//! ADR 6 says why) with a deadline. Not responsible for deciding which state follows which (`offtake_model::job`),
+//! for bytes at rest (`objects`), or for reaching the server (`offtake_postgres`).
+
+mod artifacts;
+mod leases;
+mod ports;
+mod requests;
+mod rows;
+mod upkeep;
+mod wake;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use offtake_model::Result;
+use offtake_model::clock::SharedClock;
+use offtake_postgres::{Limits, Migrations, Pool, Role, Session, Settings, Work};
+
+use crate::refusals::internal;
+use rows::get;
+use wake::{Listening, Wake};
+
+/// How long a verb may take in all. The API has answered by then, one way or the other.
+const LIMIT: Duration = Duration::from_secs(5);
+/// The schema of Offtake's own tables.
+pub(crate) const SCHEMA: &str = "offtake";
+
+/// The settings of Offtake's own sessions.
+const SESSION: Session = Session {
+    // A statement nobody waits for any more ends by itself,
+    statement_timeout: Some(LIMIT),
+    // and so does a transaction whose process stands still while it holds the row of a job.
+    idle_in_transaction_timeout: Some(Duration::from_secs(15)),
+    lock_timeout: Some(LIMIT),
+    search_path: Some(SCHEMA),
+    read_only: false,
+};
+
+const MIGRATIONS: Migrations =
+    Migrations { component: "jobs", schema: SCHEMA, steps: &[include_str!("../../migrations/postgres/0001_jobs.sql")] };
+
+/// The database's clock in microseconds since the epoch, where `$1` replaces it.
+const NOW: &str = "SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
+
+/// Jobs and artifacts in a Postgres database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: Pool,
+    clock: Option<SharedClock>,
+    wake: Arc<Wake>,
+    _listening: Listening,
+}
+
+impl PostgresStore {
+    /// Connects to the database of `settings` with at most `connections` connections and one that listens, and
+    /// migrates what is not there. `clock` replaces the database's clock, in tests.
+    ///
+    /// # Errors
+    /// `store_unavailable` if it cannot be reached or refuses; `invalid_request` if a root certificate cannot be
+    /// read; `internal` if a newer Offtake has been here.
+    pub async fn open(settings: Settings, connections: usize, clock: Option<SharedClock>) -> Result<Arc<Self>> {
+        let pool = pool(settings, connections).await?;
+        MIGRATIONS.apply(&pool).await?;
+        let wake = Arc::new(Wake::new());
+        let listening = Listening::start(pool.clone(), Arc::clone(&wake));
+        Ok(Arc::new(Self { pool, clock, wake, _listening: listening }))
+    }
+
+    /// The connections, for what else lives in the same database.
+    pub const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// A transaction that writes.
+    async fn write(&self) -> Result<Work> {
+        self.pool.transaction(LIMIT).await
+    }
+
+    /// Single statements that read.
+    async fn read(&self) -> Result<Work> {
+        self.pool.work(LIMIT).await
+    }
+
+    /// What replaces the database's clock, in microseconds.
+    fn injected(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| clock.now().as_microsecond())
+    }
+
+    /// The moment by the database's clock.
+    async fn now(&self, work: &Work) -> Result<i64> {
+        if let Some(injected) = self.injected() {
+            return Ok(injected);
+        }
+        let row = work.first(NOW, &[&None::<i64>]).await?.ok_or_else(|| internal("the database has no clock"))?;
+        get(&row, 0)
+    }
+}
+
+/// Makes the pool where certificate files may be read.
+async fn pool(settings: Settings, connections: usize) -> Result<Pool> {
+    let limits = Limits { connections, acquire: LIMIT, connect: LIMIT };
+    let settings = settings.for_writing();
+    let make = move || Pool::new(settings, SESSION, Role::Store, limits);
+    tokio::task::spawn_blocking(make).await.map_err(|cause| internal("a thread ended").caused_by(cause))?
+}

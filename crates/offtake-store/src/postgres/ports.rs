@@ -1,0 +1,302 @@
+//! The ports, each verb one transaction; what the transactions do is in the neighbouring modules.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use offtake_model::Result;
+use offtake_model::checkpoint::Checkpoint;
+use offtake_model::id::{ArtifactId, JobId, OrgId};
+use offtake_model::job::{Job, JobError, Phase, Progress};
+use offtake_model::plan::Plan;
+use offtake_model::receipt::Receipt;
+use offtake_postgres::Work;
+use tokio::sync::{Notify, watch};
+
+use super::upkeep::{Dead, PRUNED_AT_ONCE};
+use super::{PostgresStore, artifacts, leases, requests, upkeep};
+use crate::artifacts::{Artifact, Artifacts, NewArtifact};
+use crate::jobs::{
+    Claimed, Enqueued, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth, Signal,
+    StatisticsRow, WorkerName,
+};
+use crate::objects::ObjectKey;
+use crate::refusals::Hold;
+use crate::rows;
+
+impl PostgresStore {
+    async fn take_from(&self, dead: Dead<'_>, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
+        let tx = self.write().await?;
+        let rescue = async {
+            let rescued = upkeep::rescue(&tx, self.now(&tx).await?, &dead, max_deaths, keep).await?;
+            for job in &rescued {
+                self.wake.tell_due(&tx, job.id).await?;
+            }
+            Ok(rescued)
+        };
+        let outcome = rescue.await;
+        let rescued = tx.end(outcome).await?;
+        if !rescued.is_empty() {
+            self.wake.wake();
+        }
+        Ok(rescued)
+    }
+
+    /// Ends a transaction that changed `job`, and says so.
+    async fn end_changed<T>(&self, tx: Work, job: JobId, outcome: Result<T>) -> Result<T> {
+        let told = match outcome {
+            Ok(done) => self.wake.tell_changed(&tx, job).await.map(|()| done),
+            Err(error) => Err(error),
+        };
+        let done = tx.end(told).await?;
+        self.wake.changed();
+        Ok(done)
+    }
+
+    /// Ends a transaction after which `job` may be due, and says so.
+    async fn end_due<T>(&self, tx: Work, job: JobId, outcome: Result<T>) -> Result<T> {
+        let told = match outcome {
+            Ok(done) => self.wake.tell_due(&tx, job).await.map(|()| done),
+            Err(error) => Err(error),
+        };
+        let done = tx.end(told).await?;
+        self.wake.wake();
+        Ok(done)
+    }
+}
+
+#[async_trait]
+impl Jobs for PostgresStore {
+    async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
+        let tx = self.write().await?;
+        let enqueue = async {
+            let enqueued = requests::enqueue(&tx, self.now(&tx).await?, &job).await?;
+            if enqueued.created {
+                self.wake.tell_due(&tx, job.id).await?;
+            }
+            Ok(enqueued)
+        };
+        let outcome = enqueue.await;
+        let enqueued: Enqueued = tx.end(outcome).await?;
+        if enqueued.created {
+            self.wake.wake();
+        }
+        Ok(enqueued)
+    }
+
+    async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+        requests::get_job(&self.read().await?, scope, id).await
+    }
+
+    async fn list(&self, scope: &JobScope, filter: &JobFilter) -> Result<JobPage> {
+        requests::list(&self.read().await?, scope, filter).await
+    }
+
+    async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+        let tx = self.write().await?;
+        let outcome = async { requests::cancel(&tx, self.now(&tx).await?, scope, id).await }.await;
+        self.end_changed(tx, id, outcome).await
+    }
+
+    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+        let tx = self.write().await?;
+        let outcome = async { requests::retry(&tx, self.now(&tx).await?, scope, id).await }.await;
+        self.end_due(tx, id, outcome).await
+    }
+
+    async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
+        requests::recent_performance(&self.read().await?, org, limit).await
+    }
+
+    async fn statistics(&self, org: &OrgId, since: Timestamp) -> Result<Vec<StatisticsRow>> {
+        requests::statistics(&self.read().await?, org, since.as_microsecond()).await
+    }
+
+    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
+        let look = self.read().await?;
+        let due = leases::is_due(&look, self.injected(), worker, pinned_only).await?;
+        drop(look);
+        if due.is_none() {
+            return Ok(None);
+        }
+        let tx = self.write().await?;
+        let claim = async {
+            let claimed = leases::claim(&tx, self.now(&tx).await?, worker, pinned_only, lease).await?;
+            if let Some(claimed) = &claimed {
+                self.wake.tell_changed(&tx, claimed.job.id).await?;
+            }
+            Ok(claimed)
+        };
+        let outcome = claim.await;
+        let claimed: Option<Claimed> = tx.end(outcome).await?;
+        if claimed.is_some() {
+            self.wake.changed();
+        }
+        Ok(claimed)
+    }
+
+    async fn heartbeat(
+        &self,
+        lease: &Lease,
+        phase: Phase,
+        progress: &Progress,
+        extend: SignedDuration,
+    ) -> Result<Signal> {
+        let tx = self.write().await?;
+        let hold = Hold::from(lease);
+        let beat = async { leases::heartbeat(&tx, self.now(&tx).await?, hold, phase, *progress, extend).await };
+        let outcome = beat.await;
+        if matches!(outcome, Ok(Signal::Continue)) {
+            return self.end_changed(tx, lease.job, outcome).await;
+        }
+        tx.end(outcome).await
+    }
+
+    async fn signal(&self, lease: &Lease) -> Result<Signal> {
+        leases::signal(&self.read().await?, Hold::from(lease)).await
+    }
+
+    async fn save_plan(&self, lease: &Lease, plan: &Plan) -> Result<()> {
+        let json = rows::to_json(plan)?;
+        let tx = self.write().await?;
+        let outcome = leases::save_plan(&tx, Hold::from(lease), &json, plan.rows_matching, plan.rows_expected).await;
+        self.end_changed(tx, lease.job, outcome).await
+    }
+
+    async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
+        let tx = self.write().await?;
+        let outcome = leases::save_checkpoint(&tx, Hold::from(lease), checkpoint, *progress).await;
+        self.end_changed(tx, lease.job, outcome).await
+    }
+
+    async fn forget_plan(&self, lease: &Lease) -> Result<()> {
+        let tx = self.write().await?;
+        let outcome = leases::forget_plan(&tx, Hold::from(lease)).await;
+        self.end_changed(tx, lease.job, outcome).await
+    }
+
+    async fn complete(
+        &self,
+        lease: Lease,
+        artifact: ArtifactId,
+        receipt: &Receipt,
+        usage: &JobUsage,
+        keep: SignedDuration,
+    ) -> Result<Job> {
+        let tx = self.write().await?;
+        let hold = Hold::from(&lease);
+        let complete =
+            async { leases::complete(&tx, self.now(&tx).await?, hold, artifact, receipt, usage, keep).await };
+        let outcome = complete.await;
+        self.end_changed(tx, lease.job, outcome).await
+    }
+
+    async fn fail(&self, lease: Lease, error: &JobError, keep: SignedDuration) -> Result<Job> {
+        let tx = self.write().await?;
+        let outcome = async { leases::fail(&tx, self.now(&tx).await?, Hold::from(&lease), error, keep).await }.await;
+        self.end_changed(tx, lease.job, outcome).await
+    }
+
+    async fn postpone(&self, lease: Lease, error: &JobError, delay: SignedDuration) -> Result<Job> {
+        let tx = self.write().await?;
+        let postpone = async { leases::postpone(&tx, self.now(&tx).await?, Hold::from(&lease), error, delay).await };
+        let outcome = postpone.await;
+        self.end_due(tx, lease.job, outcome).await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<()> {
+        let tx = self.write().await?;
+        let outcome = leases::release(&tx, Hold::from(&lease)).await;
+        self.end_due(tx, lease.job, outcome).await
+    }
+
+    async fn rescue(&self, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
+        self.take_from(Dead::Overdue, max_deaths, keep).await
+    }
+
+    async fn reclaim(&self, worker: &WorkerName, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
+        self.take_from(Dead::Of(worker), max_deaths, keep).await
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<u64> {
+        let mut pruned = 0;
+        loop {
+            let work = self.read().await?;
+            let now = self.now(&work).await?;
+            let now_gone = upkeep::prune(&work, now, before.as_microsecond()).await?;
+            pruned += now_gone;
+            if now_gone < u64::from(PRUNED_AT_ONCE) {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    async fn prune_performance(&self, before: Timestamp) -> Result<u64> {
+        upkeep::prune_performance(&self.read().await?, before.as_microsecond()).await
+    }
+
+    async fn depth(&self) -> Result<QueueDepth> {
+        let work = self.read().await?;
+        upkeep::depth(&work, self.now(&work).await?).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.read().await?.first("SELECT EXISTS (SELECT 1 FROM jobs)", &[]).await.map(drop)
+    }
+
+    fn due(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake.due)
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.wake.changes()
+    }
+}
+
+#[async_trait]
+impl Artifacts for PostgresStore {
+    async fn stage(&self, lease: &Lease, artifact: NewArtifact) -> Result<Artifact> {
+        let tx = self.write().await?;
+        let outcome = artifacts::stage(&tx, Hold::from(lease), &artifact).await;
+        tx.end(outcome).await
+    }
+
+    async fn ready(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
+        let work = self.read().await?;
+        artifacts::ready(&work, self.now(&work).await?, scope, job).await
+    }
+
+    async fn by_id(&self, id: ArtifactId) -> Result<Artifact> {
+        artifacts::by_id(&self.read().await?, id).await
+    }
+
+    async fn expire_now(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
+        let tx = self.write().await?;
+        let outcome = async { artifacts::expire_now(&tx, self.now(&tx).await?, scope, job).await }.await;
+        self.end_changed(tx, job, outcome).await
+    }
+
+    async fn expire_due(&self, now: Timestamp) -> Result<u64> {
+        let expired = artifacts::expire_due(&self.read().await?, now.as_microsecond()).await?;
+        if expired > 0 {
+            self.wake.changed();
+        }
+        Ok(expired)
+    }
+
+    async fn disposable(&self, now: Timestamp, limit: u32) -> Result<Vec<Artifact>> {
+        artifacts::disposable(&self.read().await?, now.as_microsecond(), limit).await
+    }
+
+    async fn mark_deleted(&self, id: ArtifactId) -> Result<()> {
+        let tx = self.write().await?;
+        let outcome = artifacts::mark_deleted(&tx, id).await;
+        tx.end(outcome).await?;
+        self.wake.changed();
+        Ok(())
+    }
+
+    async fn unknown(&self, keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>> {
+        artifacts::unknown(&self.read().await?, keys).await
+    }
+}
