@@ -22,7 +22,7 @@ pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     Signal, StatisticsRow, WorkerName,
 };
-pub use objects::{ObjectKey, Objects, Upload};
+pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 

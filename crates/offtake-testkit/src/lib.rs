@@ -19,6 +19,8 @@ mod hostile;
 mod otlp;
 mod postgres;
 mod process;
+mod proxy;
+mod s3;
 mod settings;
 mod wait;
 
@@ -32,5 +34,7 @@ pub use hostile::hostile_spans;
 pub use otlp::{SpanSketch, json_of, length_prefixed, request_of, requests, text, value};
 pub use postgres::{Database, PgVersion, Postgres};
 pub use process::{Process, Ran, Rng, run};
+pub use proxy::{Asked, Fault, Proxy};
+pub use s3::S3Server;
 pub use settings::{big_spans, jobs_per_format, small_spans, switch};
 pub use wait::{eventually, within};

@@ -98,7 +98,7 @@ macro_rules! object_tests {
         $(
             #[tokio::test]
             async fn $name() {
-                let (_keep, objects) = $open();
+                let (_keep, objects) = $open().await;
                 crate::contract::objects::$name(&objects).await;
             }
         )+
@@ -113,6 +113,7 @@ macro_rules! object_tests {
             resuming_finds_what_was_finished_but_not_published
             resuming_without_the_earlier_parts_is_refused
             a_worker_that_lost_its_lease_harms_nothing
+            a_worker_that_lost_its_lease_publishes_nothing
             small_objects_are_replaced
             reading_gives_exactly_the_range_in_small_pieces
             deleting_takes_what_lies_beside

@@ -8,11 +8,13 @@ mod failure;
 mod file;
 mod folder;
 mod key;
+mod s3;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,6 +25,20 @@ use offtake_model::checkpoint::Uploaded;
 pub use file::FileObjects;
 pub use folder::FolderObjects;
 pub use key::ObjectKey;
+pub use s3::{LifecycleRules, Probe, ProbeOutcome, S3Credentials, S3Objects, S3Settings};
+
+/// A link that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRequest {
+    /// Whether it is for a `HEAD`, which some stores sign for apart.
+    pub head: bool,
+    /// How long it lives.
+    pub ttl: Duration,
+    /// The media type of the answer.
+    pub media_type: String,
+    /// The `Content-Disposition` of the answer.
+    pub disposition: String,
+}
 
 /// Object storage.
 #[async_trait]
@@ -76,12 +92,27 @@ pub trait Objects: Send + Sync + fmt::Debug {
     /// # Errors
     /// As [`Objects::begin`].
     async fn ping(&self) -> Result<()>;
+
+    /// A fresh link to a finished object that needs nothing but itself; `None` where the store gives none, and
+    /// bytes are to be had by [`Objects::read`] alone. It is a right: never stored, never logged.
+    ///
+    /// # Errors
+    /// `storage_unavailable`.
+    async fn link(&self, _key: &ObjectKey, _link: &LinkRequest) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// The most bytes that an upload holds in memory until they are enough for the store to take.
+    fn held_back(&self) -> u64 {
+        0
+    }
 }
 
 /// One upload, in parts and in order.
 #[async_trait]
 pub trait Upload: Send + fmt::Debug {
-    /// Stores a part. When it returns, the part is durable.
+    /// Stores a part. When it returns, as many bytes are durable as the answer says: all of them, or fewer where
+    /// the store takes only larger parts and holds some back ([`Objects::held_back`]).
     ///
     /// # Errors
     /// `storage_full`, `storage_unavailable`. The first failure is final: every later call fails too.

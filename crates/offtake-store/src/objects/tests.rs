@@ -18,7 +18,9 @@ fn open() -> (TempDir, FolderObjects) {
 }
 
 mod folder {
-    use super::open;
+    async fn open() -> (super::TempDir, super::FolderObjects) {
+        super::open()
+    }
     crate::contract::object_tests!(open);
 }
 

@@ -1,0 +1,47 @@
+//! What S3 says, as error kinds: decided on status codes and S3's own codes, never on words.
+
+use std::fmt::Display;
+
+use offtake_model::{Error, ErrorKind};
+
+/// What the library met while it did `what` with `key`.
+pub(super) fn fault(what: &str, key: impl Display, cause: object_store::Error) -> Error {
+    use object_store::Error as E;
+    let (kind, advice) = match &cause {
+        E::NotFound { .. } => (ErrorKind::Gone, "it is not there"),
+        E::AlreadyExists { .. } | E::Precondition { .. } => (ErrorKind::Conflict, "it is there already"),
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
+            (ErrorKind::StorageUnavailable, "the store refuses; check the keys, what they allow, and this machine's clock")
+        }
+        E::Generic { .. }
+        | E::InvalidPath { .. }
+        | E::JoinError { .. }
+        | E::NotSupported { .. }
+        | E::NotModified { .. }
+        | E::NotImplemented { .. }
+        | E::UnknownConfigurationKey { .. } => (ErrorKind::StorageUnavailable, "check that the store answers"),
+        // The library may say more one day.
+        _ => (ErrorKind::StorageUnavailable, "check the store"),
+    };
+    Error::new(kind, format!("{key} cannot be {what}: {advice}")).caused_by(cause)
+}
+
+/// What an answer with this status and S3 code means for a request that did `what` with `key`.
+pub(super) fn refused(what: &str, key: impl Display, status: u16, code: Option<&str>) -> Error {
+    let code = code.unwrap_or("no code");
+    let (kind, advice) = match status {
+        404 => (ErrorKind::Gone, "it is not there"),
+        409 | 412 => (ErrorKind::Conflict, "it is there already"),
+        401 | 403 => {
+            (ErrorKind::StorageUnavailable, "the store refuses; check the keys, what they allow, and this machine's clock")
+        }
+        507 => (ErrorKind::StorageFull, "the store has no space left"),
+        _ => (ErrorKind::StorageUnavailable, "check the store"),
+    };
+    Error::new(kind, format!("{key} cannot be {what}: the store answers {status} ({code}); {advice}"))
+}
+
+/// An upload that is no longer there: another attempt took it over, or the bucket's rule or the sweep ended it.
+pub(super) fn lost(key: impl Display) -> Error {
+    Error::new(ErrorKind::StorageUnavailable, format!("the upload of {key} was ended by somebody else"))
+}

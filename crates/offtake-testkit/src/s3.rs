@@ -1,0 +1,244 @@
+//! Object stores that speak S3, as real servers on loopback.
+//!
+//! SeaweedFS checks signatures and does all that Offtake needs; moto imitates Amazon's answers closely (and its
+//! bounds: parts of at least 5 MiB), but checks no signature. One server of a kind is shared by all tests of a run:
+//! whoever comes first starts it with a keeper, which ends it some seconds after the last test has gone. Tests keep
+//! apart by prefixes.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value as Json;
+
+use crate::data::repository;
+use crate::foreign::python;
+
+const BUCKET: &str = "offtake-tests";
+const ACCESS_KEY: &str = "offtake-test";
+const SECRET_KEY: &str = "offtake-test-secret";
+
+/// Starts "$@", and ends it when nobody has held a shared lock on $1 for a few seconds.
+const KEEPER: &str = r#"
+users=$1; folder=$2; shift 2
+exec 9<>"$users"
+cd "$folder"
+"$@" 9>&- >server.log 2>&1 &
+pid=$!
+idle=0
+while kill -0 $pid 2>/dev/null; do
+  sleep 1
+  if flock -n -x 9; then
+    idle=$((idle + 1))
+    if [ $idle -ge 5 ]; then
+      rm -f "$folder/endpoint"
+      kill $pid; wait $pid
+      rm -rf "$folder/data"
+      exit
+    fi
+    flock -u 9
+  else
+    idle=0
+  fi
+done
+rm -f "$folder/endpoint"
+"#;
+
+/// Which server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    SeaweedFs,
+    Moto,
+}
+
+/// A running store with an empty space in it.
+#[derive(Debug)]
+pub struct S3Server {
+    endpoint: String,
+    prefix: String,
+    /// The keeper lets the server live while this is held.
+    _user: File,
+}
+
+impl S3Server {
+    /// SeaweedFS.
+    ///
+    /// # Panics
+    /// If it cannot be started; its log is in the message.
+    pub async fn seaweed() -> Self {
+        Self::open(Kind::SeaweedFs).await
+    }
+
+    /// moto, which checks no signatures.
+    ///
+    /// # Panics
+    /// As [`seaweed`](Self::seaweed).
+    pub async fn moto() -> Self {
+        Self::open(Kind::Moto).await
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The bucket all tests share.
+    pub const fn bucket(&self) -> &'static str {
+        BUCKET
+    }
+
+    /// What the keys of this test begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Id and secret of the key that may do everything.
+    pub const fn key(&self) -> (&'static str, &'static str) {
+        (ACCESS_KEY, SECRET_KEY)
+    }
+
+    /// The settings of the product for this space, reached at `endpoint`.
+    pub fn settings(&self, endpoint: &str) -> Vec<(&'static str, String)> {
+        let text = |text: &str| format!("\"{text}\"");
+        vec![
+            ("store.url", text(&format!("s3://{BUCKET}/{}", self.prefix))),
+            ("store.endpoint", text(endpoint)),
+            ("store.allow_http", "true".to_owned()),
+            ("store.access_key_id", text(ACCESS_KEY)),
+            ("store.secret_access_key", text(SECRET_KEY)),
+        ]
+    }
+
+    /// The keys in this space with their sizes, as a foreign client sees them.
+    pub async fn objects(&self) -> Vec<(String, u64)> {
+        let found = admin(&self.endpoint, &["objects", &self.prefix]).await;
+        serde_json::from_value(found).expect("keys and sizes")
+    }
+
+    /// The keys of uploads that have not ended, as a foreign client sees them.
+    pub async fn uploads(&self) -> Vec<String> {
+        serde_json::from_value(admin(&self.endpoint, &["uploads", &self.prefix]).await).expect("keys")
+    }
+
+    async fn open(kind: Kind) -> Self {
+        static SPACES: AtomicU32 = AtomicU32::new(0);
+        let folder = repository().join("target/offtake-tests").join(kind.name());
+        fs::create_dir_all(&folder).expect("target can be written to");
+        let (user, starter) = tokio::task::spawn_blocking({
+            let folder = folder.clone();
+            move || {
+                let user = lock_file(&folder.join("users.lock"));
+                user.lock_shared().expect("a file can be locked");
+                let starter = lock_file(&folder.join("start.lock"));
+                starter.lock().expect("a file can be locked");
+                (user, starter)
+            }
+        })
+        .await
+        .expect("no panic while waiting for a lock");
+        let note = folder.join("endpoint");
+        let endpoint = match fs::read_to_string(&note) {
+            Ok(endpoint) if answers(&endpoint) => endpoint,
+            _ => {
+                let endpoint = start(kind, &folder);
+                admin(&endpoint, &["make-bucket"]).await;
+                fs::write(&note, &endpoint).expect("target can be written to");
+                endpoint
+            }
+        };
+        drop(starter);
+        let space = SPACES.fetch_add(1, Ordering::Relaxed);
+        let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default().replace(['.', ' ', '\n'], "");
+        Self { endpoint, prefix: format!("t{}-{space}-{uptime}", std::process::id()), _user: user }
+    }
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SeaweedFs => "seaweedfs",
+            Self::Moto => "moto",
+        }
+    }
+}
+
+fn lock_file(path: &Path) -> File {
+    File::options().create(true).truncate(false).read(true).write(true).open(path).expect("target can be written to")
+}
+
+fn answers(endpoint: &str) -> bool {
+    endpoint.strip_prefix("http://").is_some_and(|address| std::net::TcpStream::connect(address).is_ok())
+}
+
+async fn admin(endpoint: &str, arguments: &[&str]) -> Json {
+    let mut all = vec![endpoint, BUCKET];
+    all.extend(arguments);
+    let ran = python("s3_admin.py", &all).await;
+    assert_eq!(ran.code, Some(0), "s3_admin.py {all:?}: {}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout))
+}
+
+/// Starts the server beside its keeper; returns where it will listen.
+fn start(kind: Kind, folder: &Path) -> String {
+    let port = free_port();
+    let data = folder.join("data");
+    // Of a run that was ended before its keeper could.
+    if data.exists() {
+        fs::remove_dir_all(&data).expect("old data can be removed");
+    }
+    fs::create_dir_all(&data).expect("target can be written to");
+    let server = match kind {
+        Kind::SeaweedFs => seaweed(folder, &data, port),
+        Kind::Moto => {
+            let program = installed("moto_server");
+            vec![program.to_string_lossy().into_owned(), "-H".into(), "127.0.0.1".into(), "-p".into(), port.to_string()]
+        }
+    };
+    let mut command = Command::new("sh");
+    command.args(["-c", KEEPER, "keeper"]).arg(folder.join("users.lock")).arg(folder).args(server);
+    // Its own group: a test that is ended with its group must not take the server from the others.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    command.spawn().unwrap_or_else(|error| panic!("sh: {error}"));
+    format!("http://127.0.0.1:{port}")
+}
+
+fn seaweed(folder: &Path, data: &Path, port: u16) -> Vec<String> {
+    let keys = folder.join("s3.json");
+    let text = format!(
+        r#"{{"identities":[{{"name":"admin","credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}],"actions":["Admin","Read","Write","List","Tagging"]}}]}}"#
+    );
+    fs::write(&keys, text).expect("target can be written to");
+    let mut all = vec![installed("weed").to_string_lossy().into_owned(), "server".to_owned()];
+    all.push(format!("-dir={}", data.display()));
+    all.push(format!("-s3.config={}", keys.display()));
+    all.push(format!("-s3.port={port}"));
+    for name in ["master.port", "volume.port", "filer.port", "s3.port.grpc", "master.port.grpc", "volume.port.grpc", "filer.port.grpc"] {
+        all.push(format!("-{name}={}", free_port()));
+    }
+    let fixed = [
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-master.telemetry=false",
+        "-master.volumeSizeLimitMB=1024",
+        "-volume.max=20",
+        "-filer",
+        "-s3",
+        "-s3.port.iceberg=0",
+    ];
+    all.extend(fixed.map(str::to_owned));
+    all
+}
+
+fn installed(program: &str) -> PathBuf {
+    let path = repository().join("target/testenv/bin").join(program);
+    assert!(path.exists(), "{program} is needed: run scripts/test-setup.sh");
+    path
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("a listener has an address").port()
+}
