@@ -160,7 +160,7 @@ fn text(value: &str) -> Option<HeaderValue> {
 }
 
 /// RFC 6266: a plain name for everybody, and the exact one (RFC 8187) for those who can read it.
-fn disposition(file_name: &str) -> String {
+pub(crate) fn disposition(file_name: &str) -> String {
     let safe: String = file_name.chars().filter(|c| !c.is_control() && !matches!(c, '/' | '\\')).collect();
     let plain: String =
         safe.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '%') { c } else { '_' }).collect();

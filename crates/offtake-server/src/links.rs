@@ -1,4 +1,4 @@
-//! Our own short-lived links to files: made when asked for, never stored, never logged.
+//! Short-lived links to files, the store's or our own: made when asked for, never stored, never logged.
 
 use std::fmt;
 
@@ -8,8 +8,10 @@ use hmac::Mac;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::id::ArtifactId;
 use offtake_model::{Error, ErrorKind, Result};
+use offtake_store::{Artifact, LinkRequest};
 
-use crate::state::ServerSettings;
+use crate::files::disposition;
+use crate::state::{AppState, ServerSettings};
 use crate::token::{Secret, mac};
 
 /// Whatever the setting says, no link lives longer (law 9).
@@ -41,12 +43,30 @@ impl Links {
         Self { key: secret.derive("offtake link v1"), base, ttl }
     }
 
-    /// A fresh link to `artifact`.
-    pub(crate) fn sign(&self, artifact: ArtifactId, now: Timestamp) -> Link {
+    /// A link of ours to `artifact`.
+    fn sign(&self, artifact: ArtifactId, now: Timestamp) -> Link {
         let expires = now.as_second() + self.ttl.as_secs();
         let signature = BASE64_URL_SAFE_NO_PAD.encode(self.mac(artifact, expires).finalize().into_bytes());
         let url = format!("{}/files/{artifact}?expires={expires}&signature={signature}", self.base);
         Link { url, expires_at: Timestamp::from_second(expires).unwrap_or(Timestamp::MAX) }
+    }
+
+    /// A fresh link to the file of `artifact`: the store's own, or ours where it gives none.
+    ///
+    /// # Errors
+    /// `storage_unavailable`.
+    pub(crate) async fn fresh(&self, artifact: &Artifact, head: bool, app: &AppState) -> Result<Link> {
+        let now = app.clock.now();
+        let request = LinkRequest {
+            head,
+            ttl: self.ttl.unsigned_abs(),
+            media_type: artifact.media_type.clone(),
+            disposition: disposition(&artifact.file_name),
+        };
+        match app.store.objects.link(&artifact.key, &request).await? {
+            Some(url) => Ok(Link { url, expires_at: now.checked_add(self.ttl).unwrap_or(Timestamp::MAX) }),
+            None => Ok(self.sign(artifact.id, now)),
+        }
     }
 
     /// Whether a link with these parts is ours and still alive.

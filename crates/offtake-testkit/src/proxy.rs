@@ -188,7 +188,9 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
             discard(&mut server, u64::MAX).await?;
             reset(&client)
         }
-        Fault::None | Fault::Delay(_) | Fault::Answer(..) | Fault::Hang => pass(&mut server, &mut client, u64::MAX).await,
+        Fault::None | Fault::Delay(_) | Fault::Answer(..) | Fault::Hang => {
+            pass(&mut server, &mut client, u64::MAX).await
+        }
     }
 }
 

@@ -9,14 +9,17 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
 use crate::data::repository;
 use crate::foreign::python;
 
+/// How long a server may take to listen.
+const START: Duration = Duration::from_secs(60);
 const BUCKET: &str = "offtake-tests";
 const ACCESS_KEY: &str = "offtake-test";
 const SECRET_KEY: &str = "offtake-test-secret";
@@ -143,7 +146,9 @@ impl S3Server {
         let endpoint = match fs::read_to_string(&note) {
             Ok(endpoint) if answers(&endpoint) => endpoint,
             _ => {
-                let endpoint = start(kind, &folder);
+                let folder = folder.clone();
+                let started = tokio::task::spawn_blocking(move || started(kind, &folder)).await;
+                let endpoint = started.expect("no panic while starting");
                 admin(&endpoint, &["make-bucket"]).await;
                 fs::write(&note, &endpoint).expect("target can be written to");
                 endpoint
@@ -181,8 +186,25 @@ async fn admin(endpoint: &str, arguments: &[&str]) -> Json {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout))
 }
 
-/// Starts the server beside its keeper; returns where it will listen.
-fn start(kind: Kind, folder: &Path) -> String {
+/// Starts the server and waits until it listens; with other ports if somebody took one of these in between.
+fn started(kind: Kind, folder: &Path) -> String {
+    for _ in 0..3 {
+        let (mut keeper, endpoint) = start(kind, folder);
+        let began = Instant::now();
+        while keeper.try_wait().expect("a child can be waited for").is_none() {
+            if answers(&endpoint) {
+                return endpoint;
+            }
+            assert!(began.elapsed() < START, "{kind:?} does not listen within {START:?}; see {}", folder.display());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let log = fs::read_to_string(folder.join("server.log")).unwrap_or_default();
+    panic!("{kind:?} ends at once:\n{log}");
+}
+
+/// Starts the server with its keeper, and says where it will listen.
+fn start(kind: Kind, folder: &Path) -> (Child, String) {
     let port = free_port();
     let data = folder.join("data");
     // Of a run that was ended before its keeper could.
@@ -201,8 +223,8 @@ fn start(kind: Kind, folder: &Path) -> String {
     command.args(["-c", KEEPER, "keeper"]).arg(folder.join("users.lock")).arg(folder).args(server);
     // Its own group: a test that is ended with its group must not take the server from the others.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    command.spawn().unwrap_or_else(|error| panic!("sh: {error}"));
-    format!("http://127.0.0.1:{port}")
+    let keeper = command.spawn().unwrap_or_else(|error| panic!("sh: {error}"));
+    (keeper, format!("http://127.0.0.1:{port}"))
 }
 
 fn seaweed(folder: &Path, data: &Path, port: u16) -> Vec<String> {
@@ -215,7 +237,15 @@ fn seaweed(folder: &Path, data: &Path, port: u16) -> Vec<String> {
     all.push(format!("-dir={}", data.display()));
     all.push(format!("-s3.config={}", keys.display()));
     all.push(format!("-s3.port={port}"));
-    for name in ["master.port", "volume.port", "filer.port", "s3.port.grpc", "master.port.grpc", "volume.port.grpc", "filer.port.grpc"] {
+    for name in [
+        "master.port",
+        "volume.port",
+        "filer.port",
+        "s3.port.grpc",
+        "master.port.grpc",
+        "volume.port.grpc",
+        "filer.port.grpc",
+    ] {
         all.push(format!("-{name}={}", free_port()));
     }
     let fixed = [

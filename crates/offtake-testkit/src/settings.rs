@@ -37,5 +37,7 @@ pub fn jobs_per_format() -> u64 {
 pub(crate) fn products_variables() -> Vec<String> {
     #[expect(clippy::disallowed_methods, reason = "the product must not see what the test run is told")]
     let all = std::env::vars_os();
-    all.filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("OFFTAKE_")).collect()
+    all.filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("OFFTAKE_") || name.starts_with("AWS_"))
+        .collect()
 }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use offtake_model::budget::Held;
 use offtake_model::checkpoint::{Checkpoint, Uploaded, Written};
 use offtake_model::format::media_type;
 use offtake_model::id::ArtifactId;
@@ -25,6 +26,8 @@ use crate::outcome::Fate;
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     upload: Mutex<Option<Box<dyn Upload>>>,
+    /// The memory of parts that storage has taken, but may still hold back.
+    held: Mutex<Vec<Held>>,
     artifact: OnceLock<(ArtifactId, ObjectKey)>,
     /// A stored checkpoint names the artifact, or may name it.
     named: AtomicBool,
@@ -66,10 +69,26 @@ impl Desk {
         Ok(start)
     }
 
-    /// Stores a part; durable when it returns.
-    pub(crate) async fn put(&self, bytes: Bytes) -> Result<Uploaded> {
-        let mut upload = self.upload.lock().await;
-        upload.as_mut().ok_or_else(no_upload)?.put_part(bytes).await
+    /// Stores a part, `written` being the bytes of the file up to its end. What is durable then, if that is all of
+    /// it; until it is, its memory counts.
+    pub(crate) async fn put(&self, bytes: Bytes, held: Held, written: u64) -> Result<Option<Uploaded>> {
+        let uploaded = {
+            let mut upload = self.upload.lock().await;
+            upload.as_mut().ok_or_else(no_upload)?.put_part(bytes).await?
+        };
+        let mut waiting = self.held.lock().await;
+        waiting.push(held);
+        match uploaded.bytes.cmp(&written) {
+            std::cmp::Ordering::Less => Ok(None),
+            std::cmp::Ordering::Equal => {
+                waiting.clear();
+                Ok(Some(uploaded))
+            }
+            std::cmp::Ordering::Greater => {
+                let detail = format!("{written} bytes were written and storage holds {}", uploaded.bytes);
+                Err(Error::new(ErrorKind::Internal, detail))
+            }
+        }
     }
 
     /// Stores the checkpoint after `part`, which is durable by now.

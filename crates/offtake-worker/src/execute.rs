@@ -185,7 +185,8 @@ impl Execution {
         let settings = &self.worker.settings;
         let budget = reading.budget.clone();
         let read: ReadRange = Arc::new(move |index| reader.read(index, &budget));
-        let in_flight = in_flight(settings, &reading.budget, plan);
+        let held_back = self.worker.store.objects.held_back();
+        let in_flight = in_flight(settings, &reading.budget, held_back, plan);
         let parts = offtake_pipeline::export(
             Arc::clone(&reading.recipe),
             Arc::clone(plan),
@@ -206,12 +207,8 @@ impl Execution {
     /// Stores a part and then, where the file can be resumed after it, the checkpoint.
     async fn store(&self, reading: &Reading, part: Part, held: Held) -> Result<()> {
         let Part { bytes, ranges, written } = part;
-        let uploaded = self.desk.put(bytes).await?;
-        drop(held);
-        if uploaded.bytes != written.bytes {
-            let detail = format!("{} bytes were written and storage holds {}", written.bytes, uploaded.bytes);
-            return Err(Error::new(ErrorKind::Internal, detail));
-        }
+        // Storage may hold back what is too little for it; there is no checkpoint then.
+        let Some(uploaded) = self.desk.put(bytes, held, written.bytes).await? else { return Ok(()) };
         let Some(ranges) = ranges.filter(|_| reading.resumes) else { return Ok(()) };
         let durable = AfterPart { columns: reading.columns.clone(), ranges, written, uploaded };
         self.desk.checkpoint(&self.worker, &self.lease, durable, &self.pulse.progress()).await
@@ -247,9 +244,9 @@ impl Execution {
 }
 
 /// Ranges at once: as many as are asked for and the budget has room for, beside the parts that are gathered,
-/// wait and are stored. One frame of a range is there as rows, as text and compressed, the others wait for it.
-fn in_flight(settings: &WorkerSettings, budget: &MemoryBudget, plan: &Plan) -> usize {
-    let for_frames = budget.limit().saturating_sub(3 * settings.part_bytes as u64);
+/// wait, are stored and are held back. One frame of a range is there as rows, as text and compressed, the others wait for it.
+fn in_flight(settings: &WorkerSettings, budget: &MemoryBudget, held_back: u64, plan: &Plan) -> usize {
+    let for_frames = budget.limit().saturating_sub(3 * settings.part_bytes as u64 + held_back);
     let frames = u64::from(plan.range_rows / plan.frame_rows.max(1)).max(1);
     let room = for_frames / ((frames + 2) * settings.frame_bytes).max(1);
     settings.in_flight.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)

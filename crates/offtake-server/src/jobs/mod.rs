@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{JobFilter, JobScope};
@@ -187,12 +187,17 @@ pub(crate) async fn delete_file(State(app): State<App>, caller: Caller, name: Na
 #[utoipa::path(get, path = "/api/v1/export/jobs/{id}/download", tag = "exports", operation_id = "download",
     params(("id" = String, Path, description = "The job")),
     responses((status = 302, description = "To the file", headers(("Location" = String, description = "A fresh link")))))]
-pub(crate) async fn download(State(app): State<App>, caller: Caller, name: Name) -> Result<Response, Problem> {
+pub(crate) async fn download(
+    State(app): State<App>,
+    caller: Caller,
+    name: Name,
+    method: Method,
+) -> Result<Response, Problem> {
     let (scope, id) = (caller.scope(), name.job()?);
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
     let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
-    let link = app.links.sign(artifact.id, app.clock.now());
+    let link = app.links.fresh(&artifact, method == Method::HEAD, &app).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
 }
 
@@ -226,7 +231,7 @@ pub(crate) async fn with_link(app: &App, caller: &Caller, scope: &JobScope, job:
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {
-                let link = app.links.sign(artifact.id, app.clock.now());
+                let link = app.links.fresh(&artifact, false, app).await?;
                 body.link = Some(link.url);
                 body.link_expires_at = Some(link.expires_at);
             }

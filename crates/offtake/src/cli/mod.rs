@@ -2,11 +2,13 @@
 
 mod completions;
 mod config;
+mod doctor;
 mod export;
 mod filters;
 mod import_spans;
 mod jobs;
 mod serve;
+mod storage;
 mod token;
 mod verify;
 
@@ -36,6 +38,9 @@ pub(crate) struct Global {
     /// Where everything lies: databases, files, token secret [default: ./offtake-data]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Everywhere")]
     pub(crate) data_dir: Option<String>,
+    /// Where files lie: s3://bucket/prefix [default: a folder in the data directory]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Everywhere")]
+    pub(crate) store: Option<String>,
     /// The configuration file [default: offtake.toml, if there is one]
     #[arg(long, value_name = "FILE", global = true, help_heading = "Everywhere")]
     pub(crate) config: Option<PathBuf>,
@@ -66,6 +71,11 @@ pub(crate) enum Command {
     /// Check the configuration, or show what is in force
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at the object storage
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
+    /// Find what is wrong with this installation, and say what to do
+    Doctor,
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -97,12 +107,13 @@ impl Context {
     /// # Errors
     /// `invalid_request` for what is wrong with it.
     pub(crate) fn typed(&self, more: &[FlagSetting]) -> Result<Typed, Error> {
-        let data_dir = self.global.data_dir.as_ref().map(|value| FlagSetting {
-            key: "data_dir",
-            flag: "--data-dir",
-            value: value.clone(),
+        let everywhere =
+            [("data_dir", "--data-dir", &self.global.data_dir), ("store.url", "--store", &self.global.store)];
+        let everywhere = everywhere.into_iter().filter_map(|(key, flag, value)| {
+            let value = value.clone()?;
+            Some(FlagSetting { key, flag, value })
         });
-        let flags: Vec<FlagSetting> = data_dir.into_iter().chain(more.iter().cloned()).collect();
+        let flags: Vec<FlagSetting> = everywhere.chain(more.iter().cloned()).collect();
         crate::config::load(self.global.config.as_deref(), &self.environment, &flags)
     }
 
@@ -137,6 +148,8 @@ pub(crate) fn run(cli: Cli, filters: filters::Typed) -> Outcome {
         Command::Jobs(command) => jobs::run(&context, command),
         Command::Verify(args) => verify::run(&context, &args),
         Command::Config(command) => config::run(&context, &command),
+        Command::Storage(command) => storage::run(&context, &command),
+        Command::Doctor => doctor::run(&context),
         Command::Completions(args) => completions::run(&args),
     }
 }

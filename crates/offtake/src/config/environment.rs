@@ -1,6 +1,9 @@
 //! The one place of Offtake that reads the environment.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+
+use super::validated::Redacted;
 
 /// What the environment says, taken once at start.
 #[derive(Debug, Clone, Default)]
@@ -13,9 +16,29 @@ pub(crate) struct Environment {
     pub(crate) server: Option<String>,
     /// `OFFTAKE_TOKEN`: the bearer token for it.
     pub(crate) token: Option<String>,
+    /// The standard variables of Amazon's tools, as far as object storage may need them.
+    pub(crate) aws: BTreeMap<String, Redacted>,
 }
 
 const PREFIX: &str = "OFFTAKE_";
+/// Those of Amazon's tools that are looked at.
+const AWS: [&str; 15] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_METADATA_ENDPOINT",
+];
 
 impl Environment {
     /// Reads the process's environment. Names and values that are not UTF-8 are taken as they can be read.
@@ -28,8 +51,12 @@ impl Environment {
         let mut found = Self::default();
         for (name, value) in pairs {
             let name = name.to_string_lossy().into_owned();
-            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             let value = value.to_string_lossy().into_owned();
+            if AWS.contains(&name.as_str()) && !value.is_empty() {
+                found.aws.insert(name, Redacted::new(value));
+                continue;
+            }
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             let slot = match rest {
                 "CONFIG" => &mut found.config,
                 "SERVER" => &mut found.server,

@@ -6,6 +6,7 @@
 mod environment;
 mod reader;
 mod show;
+mod store;
 mod typed;
 mod units;
 mod validated;
@@ -16,6 +17,7 @@ use offtake_model::{Error, ErrorKind};
 
 pub(crate) use environment::Environment;
 pub(crate) use show::{show_json, show_toml};
+pub(crate) use store::StoreConfig;
 pub(crate) use typed::{FlagSetting, Typed};
 pub(crate) use units::duration;
 pub(crate) use validated::{Config, LogConfig, LogFormat, Redacted, TokenConfig};

@@ -22,6 +22,11 @@ impl<'a> Reader<'a> {
         Self { typed, problems: Vec::new() }
     }
 
+    /// What was typed, for what is in none of its keys.
+    pub(crate) const fn typed(&self) -> &'a Typed {
+        self.typed
+    }
+
     /// The text at `key`; empty if nobody set it.
     pub(crate) fn text(&mut self, key: &str) -> String {
         match self.typed.get(key).and_then(toml::Value::as_str) {

@@ -9,6 +9,7 @@ use offtake_model::{Error, ErrorKind, Violation};
 use toml::{Table, Value};
 
 use super::environment::Environment;
+use super::validated::Redacted;
 
 /// The default configuration, which is the reference page as well.
 pub(crate) const DEFAULT: &str = include_str!("config.default.toml");
@@ -56,6 +57,7 @@ pub(crate) struct FlagSetting {
 pub(crate) struct Typed {
     table: Table,
     origins: BTreeMap<String, Origin>,
+    aws: BTreeMap<String, Redacted>,
 }
 
 impl Typed {
@@ -71,7 +73,7 @@ impl Typed {
         let default = Self::default_table()?;
         let mut merge = Merge {
             known: keys_of(&default),
-            typed: Self { table: default.clone(), origins: BTreeMap::new() },
+            typed: Self { table: default.clone(), origins: BTreeMap::new(), aws: environment.aws.clone() },
             default,
             problems: Vec::new(),
         };
@@ -100,6 +102,16 @@ impl Typed {
     /// The value at a dotted key.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         lookup(&self.table, key)
+    }
+
+    /// A standard variable of Amazon's tools.
+    pub(crate) fn aws(&self, name: &str) -> Option<&str> {
+        self.aws.get(name).map(Redacted::expose)
+    }
+
+    /// All of these variables that are set.
+    pub(crate) fn all_aws(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.aws.iter().map(|(name, value)| (name.as_str(), value.expose()))
     }
 
     /// Where the value at `key` (or the nearest table above it) comes from.

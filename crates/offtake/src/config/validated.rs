@@ -14,6 +14,7 @@ use offtake_server::ServerSettings;
 use offtake_worker::WorkerSettings;
 
 use super::reader::Reader;
+use super::store::StoreConfig;
 use super::typed::{Origin, Typed};
 
 /// Text that is never shown.
@@ -43,6 +44,8 @@ impl fmt::Debug for Redacted {
 pub(crate) struct Config {
     /// Where everything lies.
     pub(crate) data_dir: PathBuf,
+    /// Where files lie.
+    pub(crate) store: StoreConfig,
     /// Where the server listens.
     pub(crate) listen: SocketAddr,
     /// How the server behaves.
@@ -96,8 +99,9 @@ impl Config {
     pub(crate) fn validate(typed: &Typed) -> Result<Self, Error> {
         let mut reader = Reader::new(typed);
         let read = &mut reader;
-        let config = Self {
+        let mut config = Self {
             data_dir: data_dir(read),
+            store: super::store::store(read),
             listen: listen(read),
             server: server(read),
             token: token(read),
@@ -107,6 +111,9 @@ impl Config {
             log: log(read, typed),
         };
         reader.finish()?;
+        if let StoreConfig::S3(settings) = &mut config.store {
+            settings.part_bytes = config.worker.part_bytes;
+        }
         Ok(config)
     }
 }

@@ -12,10 +12,10 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::SpanStore;
 use offtake_model::clock::{SharedClock, SystemClock};
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::objects::FolderObjects;
-use offtake_store::{SqliteStore, Store};
+use offtake_store::objects::{FolderObjects, S3Objects};
+use offtake_store::{Objects, SqliteStore, Store};
 
-use crate::config::Config;
+use crate::config::{Config, StoreConfig};
 use crate::exit::Outcome;
 
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
@@ -53,12 +53,23 @@ impl House {
         let clock: SharedClock = Arc::new(SystemClock);
         let data = DataDir::open(&config.data_dir)?;
         let sqlite = SqliteStore::open(&data.join("offtake.db"), None)?;
-        let objects = FolderObjects::open(&data.join("objects"))?;
+        let objects = objects(&config, &data)?;
         let spans = SpanStore::open(&data.join("spans.db"), Arc::clone(&clock))?;
         let catalog = Arc::new(Catalog::build(&config.datasets, Some(&spans), &clock)?);
-        let store = Store { jobs: sqlite.clone(), artifacts: sqlite, objects: Arc::new(objects) };
+        let store = Store { jobs: sqlite.clone(), artifacts: sqlite, objects };
         Ok(Self { config, data, clock, store, spans, catalog })
     }
+}
+
+/// Where files lie.
+///
+/// # Errors
+/// `storage_unavailable`; `invalid_request` for a store that cannot be set up as configured.
+pub(crate) fn objects(config: &Config, data: &DataDir) -> Result<Arc<dyn Objects>> {
+    Ok(match &config.store {
+        StoreConfig::Folder => Arc::new(FolderObjects::open(&data.join("objects"))?),
+        StoreConfig::S3(settings) => Arc::new(S3Objects::new((**settings).clone())?),
+    })
 }
 
 /// Compiles every dataset against its source; the names of all.

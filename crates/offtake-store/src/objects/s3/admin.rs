@@ -125,7 +125,8 @@ impl S3Objects {
 
     async fn try_multipart(&self, key: &ObjectKey, taken_over: bool) -> Result<ProbeOutcome> {
         let (first, second) = (key.beside("1"), key.beside("2"));
-        let large = Bytes::from(vec![b'x'; usize::try_from(sizes::most(self.bucket.settings.part_bytes as u64)).unwrap_or(0)]);
+        let large =
+            Bytes::from(vec![b'x'; usize::try_from(sizes::most(self.bucket.settings.part_bytes as u64)).unwrap_or(0)]);
         let mut upload = self.begin(&first).await?;
         let uploaded = upload.put_part(large.clone()).await?;
         let key = if taken_over { &second } else { &first };
@@ -152,7 +153,9 @@ impl S3Objects {
         let (status, disposition, body) = fetch(&self.probe_link(key).await?).await?;
         let endpoint = self.bucket.settings.public_endpoint.as_deref().unwrap_or("the endpoint itself");
         if !status.is_success() || body != TEXT {
-            return Ok(fails(&format!("a fresh link is answered with {status} by {endpoint}; check store.public_endpoint")));
+            return Ok(fails(&format!(
+                "a fresh link is answered with {status} by {endpoint}; check store.public_endpoint"
+            )));
         }
         if disposition.is_none_or(|value| !value.contains("storage check.txt")) {
             return Ok(wanting("the store does not give a download the file's name; browsers will name it by its key"));
@@ -167,7 +170,8 @@ impl S3Objects {
         for link in [other, longer] {
             let (status, ..) = fetch(&link).await?;
             if status.is_success() || status == StatusCode::NOT_FOUND {
-                let advice = "the store does not check signatures: whoever has one link has every file; use another store";
+                let advice =
+                    "the store does not check signatures: whoever has one link has every file; use another store";
                 return Ok(fails(&format!("a link that was changed is answered with {status}; {advice}")));
             }
         }

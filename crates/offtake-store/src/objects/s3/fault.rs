@@ -10,9 +10,10 @@ pub(super) fn fault(what: &str, key: impl Display, cause: object_store::Error) -
     let (kind, advice) = match &cause {
         E::NotFound { .. } => (ErrorKind::Gone, "it is not there"),
         E::AlreadyExists { .. } | E::Precondition { .. } => (ErrorKind::Conflict, "it is there already"),
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            (ErrorKind::StorageUnavailable, "the store refuses; check the keys, what they allow, and this machine's clock")
-        }
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => (
+            ErrorKind::StorageUnavailable,
+            "the store refuses; check the keys, what they allow, and this machine's clock",
+        ),
         E::Generic { .. }
         | E::InvalidPath { .. }
         | E::JoinError { .. }
@@ -32,9 +33,10 @@ pub(super) fn refused(what: &str, key: impl Display, status: u16, code: Option<&
     let (kind, advice) = match status {
         404 => (ErrorKind::Gone, "it is not there"),
         409 | 412 => (ErrorKind::Conflict, "it is there already"),
-        401 | 403 => {
-            (ErrorKind::StorageUnavailable, "the store refuses; check the keys, what they allow, and this machine's clock")
-        }
+        401 | 403 => (
+            ErrorKind::StorageUnavailable,
+            "the store refuses; check the keys, what they allow, and this machine's clock",
+        ),
         507 => (ErrorKind::StorageFull, "the store has no space left"),
         _ => (ErrorKind::StorageUnavailable, "check the store"),
     };

@@ -59,7 +59,10 @@ pub(super) fn aborts_after(rules: &str, below: &str) -> Option<u32> {
         rule.status == "Enabled" && whole && below.starts_with(prefix)
     };
     let rules = configuration.rules.iter().filter(covers);
-    rules.filter_map(|rule| rule.abort_incomplete_multipart_upload.as_ref()).map(|rule| rule.days_after_initiation).min()
+    rules
+        .filter_map(|rule| rule.abort_incomplete_multipart_upload.as_ref())
+        .map(|rule| rule.days_after_initiation)
+        .min()
 }
 
 /// The bucket's rules with ours in place of what ours were; the rules of others stay, letter by letter.

@@ -187,7 +187,13 @@ impl Signed {
     }
 
     /// Ends an upload with exactly these parts. `create`: unless something has its key.
-    pub(super) async fn complete(&self, path: &Path, upload: &str, etags: &[String], create: bool) -> Result<Completed> {
+    pub(super) async fn complete(
+        &self,
+        path: &Path,
+        upload: &str,
+        etags: &[String],
+        create: bool,
+    ) -> Result<Completed> {
         let mut body = String::from("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
         for (at, etag) in etags.iter().enumerate() {
             let etag = quick_xml::escape::escape(etag.as_str());
@@ -265,7 +271,9 @@ impl Signed {
 
     /// The moment the store says it is, as it writes it.
     pub(super) async fn date(&self) -> Result<Option<String>> {
-        let url = self.url(&self.bucket_wide("read", Method::GET, vec![("list-type", "2".into()), ("max-keys", "1".into())])).await?;
+        let url = self
+            .url(&self.bucket_wide("read", Method::GET, vec![("list-type", "2".into()), ("max-keys", "1".into())]))
+            .await?;
         let request = self.http.get(url).timeout(self.timeout);
         let response = request.send().await.map_err(|error| unreachable("read", &self.bucket, error))?;
         let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
@@ -335,7 +343,8 @@ impl Signed {
     }
 
     async fn url(&self, ask: &Ask<'_>) -> Result<reqwest::Url> {
-        let mut options = SignedUrlOptions::new().with_query(ask.query.iter().map(|(name, value)| (*name, value.clone())));
+        let mut options =
+            SignedUrlOptions::new().with_query(ask.query.iter().map(|(name, value)| (*name, value.clone())));
         for (name, value) in &ask.signed {
             options = options.with_signed_header(name.clone(), header(value)?);
         }
@@ -400,11 +409,16 @@ mod tests {
     fn an_error_is_found_whatever_the_status() {
         let body = b"<?xml version=\"1.0\"?>\n <Error><Code>SlowDown</Code><Message>x</Message></Error>";
         assert_eq!(refusal_in(body).as_deref(), Some("SlowDown"));
-        assert_eq!(refusal_in(b"<CompleteMultipartUploadResult><ETag>\"a\"</ETag></CompleteMultipartUploadResult>"), None);
+        assert_eq!(
+            refusal_in(b"<CompleteMultipartUploadResult><ETag>\"a\"</ETag></CompleteMultipartUploadResult>"),
+            None
+        );
         assert_eq!(refusal_in(b""), None);
         assert_eq!(refusal_in(b"<Error>"), Some(String::new()));
         let answer = |status, code: Option<&str>| Answer { status, code: code.map(str::to_owned), body: Bytes::new() };
-        assert!(passing(&answer(200, Some("InternalError"))) && passing(&answer(503, None)) && passing(&answer(429, None)));
+        assert!(
+            passing(&answer(200, Some("InternalError"))) && passing(&answer(503, None)) && passing(&answer(429, None))
+        );
         assert!(!passing(&answer(200, None)) && !passing(&answer(412, Some("x"))) && !passing(&answer(501, None)));
     }
 }

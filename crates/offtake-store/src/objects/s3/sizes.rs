@@ -32,7 +32,10 @@ pub(super) fn copies(bytes: u64) -> Vec<Range<u64>> {
     let target = (bytes / 1_000).clamp(256 * MIB, 5 * GIB);
     let count = bytes.div_ceil(target).max(1);
     let size = bytes.div_ceil(count);
-    (0..count).map(|at| (at * size).min(bytes)..((at + 1) * size).min(bytes)).filter(|range| !range.is_empty()).collect()
+    (0..count)
+        .map(|at| (at * size).min(bytes)..((at + 1) * size).min(bytes))
+        .filter(|range| !range.is_empty())
+        .collect()
 }
 
 #[cfg(test)]

@@ -182,7 +182,9 @@ impl S3Upload {
         }
         let id = self.id.clone().unwrap_or(id);
         // Asked beside the condition, because not every store knows that.
-        if !self.rolled && self.bucket.look(&self.path).await?.is_some_and(|seen| seen.mark.as_ref() != Some(&self.mark)) {
+        if !self.rolled
+            && self.bucket.look(&self.path).await?.is_some_and(|seen| seen.mark.as_ref() != Some(&self.mark))
+        {
             self.bucket.abort(&self.path, &id).await?;
             return Err(self.taken());
         }
