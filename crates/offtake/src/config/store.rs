@@ -42,7 +42,8 @@ pub(super) fn store(read: &mut Reader<'_>) -> StoreConfig {
     let timeout = read.duration("store.timeout", "1s", "10m");
     let retry_for = read.duration("store.retry_for", "0s", "4m");
     let Some((bucket, prefix)) = bucket(read) else { return StoreConfig::Folder };
-    if endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) && !allow_http {
+    let from_variable = read.optional("store.endpoint").is_none();
+    if from_variable && endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) && !allow_http {
         read.refuse("store.endpoint", UNENCRYPTED);
     }
     StoreConfig::S3(Box::new(S3Settings {

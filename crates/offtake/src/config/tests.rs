@@ -132,3 +132,33 @@ fn the_reference_page_is_the_default() {
         "docs/configuration.md must contain crates/offtake/src/config/config.default.toml"
     );
 }
+
+#[test]
+fn a_bucket_takes_what_is_not_said_from_the_standard_variables() {
+    let aws = [
+        ("AWS_ACCESS_KEY_ID", "lent"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+        ("AWS_SESSION_TOKEN", "for an hour"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ENDPOINT_URL", "https://s3.example.org"),
+    ];
+    let file = "[store]\nurl = \"s3://exports/acme/prod\"\nregion = \"eu-west-1\"\n[worker]\npart = \"16MiB\"\n";
+    let config = Config::validate(&merged(Some(file), &aws, &[]).unwrap()).unwrap();
+    let StoreConfig::S3(settings) = &config.store else { panic!("not a bucket: {:?}", config.store) };
+    assert_eq!((settings.bucket.as_str(), settings.prefix.as_str()), ("exports", "acme/prod"));
+    assert_eq!((settings.region.as_str(), settings.endpoint.as_deref()), ("eu-west-1", Some("https://s3.example.org")));
+    assert_eq!((settings.path_style, settings.part_bytes), (true, 16 << 20));
+    let shown = format!("{config:?} {:?}", Environment::of(&aws));
+    assert!(!shown.contains("hush") && !shown.contains("for an hour"), "{shown}");
+}
+
+#[test]
+fn a_bucket_that_cannot_be_meant_is_refused() {
+    let file = "[store]\nurl = \"s3://x/../y\"\nendpoint = \"http://minio:9000\"\naccess_key_id = \"a\"\n";
+    insta::assert_snapshot!(problems(file, &[("OFFTAKE_STORE__PUBLIC_ENDPOINT", "https://s3.example.org/bucket")]).join("\n"), @"
+    store.endpoint (offtake.toml): must begin with https://, or store.allow_http must say aloud that files travel without encryption
+    store.public_endpoint (OFFTAKE_STORE__PUBLIC_ENDPOINT): must be scheme, host and port alone: https://s3.example.org
+    store.secret_access_key (default): is missing beside the id of the access key
+    store.url (offtake.toml): must be s3://bucket or s3://bucket/prefix, or empty for a folder in the data directory
+    ");
+}

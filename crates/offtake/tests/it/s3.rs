@@ -63,7 +63,7 @@ impl OnBucket {
     async fn no_orphans(&self, completed: &[&str]) {
         eventually("no upload and no object is left over", Duration::from_secs(30), || async {
             let (objects, uploads) = (self.server.objects().await, self.server.uploads().await);
-            let count = |job: &&str| objects.iter().filter(|(key, _)| key.contains(**job)).count();
+            let count = |job: &&str| objects.iter().filter(|(key, _)| key.contains(*job)).count();
             (uploads.is_empty() && completed.iter().all(|job| count(job) == 2)).then_some(())
         })
         .await;
