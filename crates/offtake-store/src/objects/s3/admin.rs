@@ -43,6 +43,16 @@ const TEXT: &[u8] = b"Offtake was here to see whether this bucket works.";
 impl S3Objects {
     /// Tries on the bucket, below the prefix, everything that exports and downloads will need, and cleans up.
     pub async fn probe(&self) -> Vec<Probe> {
+        // Where no key can be, and so no sweep of a worker looks.
+        let prefix = format!("{}.check", self.bucket.below());
+        let aside = super::S3Settings { prefix, ..self.bucket.settings.clone() };
+        match Self::new(aside) {
+            Ok(aside) => aside.probe_here().await,
+            Err(error) => vec![probe("write", "every file", Err(error))],
+        }
+    }
+
+    async fn probe_here(&self) -> Vec<Probe> {
         let key = ObjectKey::from_parts(["storage-check", &hex::encode(rand::random::<[u8; 8]>())]);
         let mut probes = vec![probe("write", "every small file and receipt", self.try_write(&key).await)];
         // Without that nothing else says anything new.
