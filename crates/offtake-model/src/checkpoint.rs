@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::ArtifactId;
+use crate::receipt::TruncatedCell;
 
 /// Written only after the parts it counts are durable. A later attempt continues from here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,8 +37,19 @@ pub struct Written {
     /// Cells masked, by column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub masked: BTreeMap<String, u64>,
+    /// Cells cut, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<TruncatedCell>,
+    /// Cells cut in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub truncated_cells: u64,
     /// The state of the SHA-256 over [`bytes`](Self::bytes), in hex; opaque outside of the pipeline.
     pub sha256_state: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The parts of an upload that are durable.

@@ -76,6 +76,8 @@ error_kinds! {
     NotReady, "not_ready", 409, Never, "The file is not ready yet";
     /// It was there, and is gone for good.
     Gone, "gone", 410, Never, "No longer available";
+    /// It is no longer what `If-Match` says.
+    PreconditionFailed, "precondition_failed", 412, Never, "It was changed in the meantime";
     /// More bytes than the limit allows.
     TooLarge, "too_large", 413, Never, "The body is too large";
     /// A media type or content encoding nobody here reads.
@@ -106,6 +108,8 @@ error_kinds! {
     RowsChanged, "rows_changed", 500, Never, "Rows disappeared or appeared while they were read";
     /// The job would need more memory than it may use.
     MemoryLimit, "memory_limit", 500, Never, "The job needs more memory than it may use";
+    /// The file would need more disk to be put together than it may use.
+    SpoolLimit, "spool_limit", 500, Never, "The file needs more disk to be made than it may use";
     /// The dataset's columns are no longer what the configuration says.
     SchemaDrift, "schema_drift", 500, Never, "The source's columns differ from the dataset's";
     /// Workers died on it again and again.

@@ -14,6 +14,8 @@ pub enum Format {
     Json,
     /// Apache Parquet, zstd inside.
     Parquet,
+    /// Office Open XML, for Excel and its kin.
+    Xlsx,
 }
 
 /// What a text format is wrapped in.
@@ -42,7 +44,7 @@ pub enum Dialect {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Csv, Self::Jsonl, Self::Json, Self::Parquet];
+    pub const ALL: [Self; 5] = [Self::Csv, Self::Jsonl, Self::Json, Self::Parquet, Self::Xlsx];
 
     /// Its name in the API.
     pub const fn name(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Json => "json",
             Self::Parquet => "parquet",
+            Self::Xlsx => "xlsx",
         }
     }
 
@@ -58,7 +61,7 @@ impl Format {
     pub const fn is_text(self) -> bool {
         match self {
             Self::Csv | Self::Jsonl | Self::Json => true,
-            Self::Parquet => false,
+            Self::Parquet | Self::Xlsx => false,
         }
     }
 
@@ -68,6 +71,7 @@ impl Format {
             Self::Jsonl => "application/jsonl",
             Self::Json => "application/json",
             Self::Parquet => "application/vnd.apache.parquet",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         }
     }
 }

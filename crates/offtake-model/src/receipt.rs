@@ -35,8 +35,11 @@ pub struct Receipt {
     pub rows_written: u64,
     /// Whether a limit cut rows off.
     pub limited: bool,
-    /// Cells that were cut, because the format cannot hold them.
-    pub truncated_cells: Vec<String>,
+    /// Cells that were cut, because the format cannot hold them: the first of them, in order.
+    pub truncated_cells: Vec<TruncatedCell>,
+    /// How many were cut in all.
+    #[serde(default)]
+    pub truncated_cells_count: u64,
     /// Text cells that were guarded against being read as formulas.
     pub guarded_cells: u64,
     /// Cells masked, by column.
@@ -75,4 +78,19 @@ pub struct ReceiptColumn {
     /// The type's name.
     #[serde(rename = "type")]
     pub ty: String,
+}
+
+/// A cell that holds less than its row does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruncatedCell {
+    /// Which row of the export, counted from 1.
+    pub row: u64,
+    /// The column's header.
+    pub column: String,
+    /// The sheet it is on.
+    pub sheet: String,
+    /// Where on the sheet: `C17`.
+    pub cell: String,
+    /// Its length as it should be, in UTF-16 code units, as spreadsheets count.
+    pub length: u64,
 }

@@ -18,7 +18,7 @@ use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
 use offtake_model::value::Value;
 use offtake_pipeline::shape::arrow_type;
-use offtake_pipeline::{ExportSettings, Meter, ReadRange, Recipe, Start, export};
+use offtake_pipeline::{ExportSettings, Meter, ReadRange, Recipe, Spool, Start, export};
 use serde_json::json;
 
 const FRAME_ROWS: usize = 2048;
@@ -191,7 +191,11 @@ async fn measure(batch: &RecordBatch, plan: &Arc<Plan>, format: &str, compressio
         let held = held.take(1);
         stream::once(async move { Ok((frame, held?)) }).boxed()
     });
-    let settings = ExportSettings { part_bytes: 8 << 20, in_flight: 1 };
+    let settings = ExportSettings {
+        part_bytes: 8 << 20,
+        in_flight: 1,
+        spool: Spool { folder: std::env::temp_dir(), limit: u64::MAX },
+    };
     let meter = Arc::new(Meter::new());
     let mut parts =
         export(recipe, Arc::clone(plan), Start::default(), read, budget.clone(), settings, Arc::clone(&meter)).boxed();

@@ -4,6 +4,7 @@
 //! Responsible for order, for how much runs at once, and for stopping all of it on an error or a drop. Not
 //! responsible for where rows come from or where parts go. Called by the worker, once per attempt.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,12 +12,14 @@ use arrow::record_batch::RecordBatch;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::checkpoint::Written;
+use offtake_model::format::Format;
 use offtake_model::plan::Plan;
 use offtake_model::{Error, ErrorKind, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::compress::compress;
 use crate::encode::parquet::{ParquetParts, Shaped};
+use crate::encode::xlsx::XlsxParts;
 use crate::encode::{Place, TextEncoder};
 use crate::meter::Meter;
 use crate::parts::{Encoded, Ledger, Part, TextParts};
@@ -24,12 +27,23 @@ use crate::recipe::Recipe;
 use crate::units::{Ahead, Step, Units, Work, panicked};
 
 /// How an export goes about it. Nothing here decides a byte of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportSettings {
     /// A part is handed out as soon as it has so many bytes.
     pub part_bytes: usize,
     /// Ranges under way at once, those included that wait for their predecessors. At least 1.
     pub in_flight: usize,
+    /// Where a file is put together that cannot be written from front to back.
+    pub spool: Spool,
+}
+
+/// Room on a disk for files without a name: nobody else sees them, and they are gone when they are closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spool {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The most bytes that one export may take of it.
+    pub limit: u64,
 }
 
 /// Where an export starts.
@@ -52,7 +66,7 @@ pub type ReadRange = Arc<dyn Fn(usize) -> BoxStream<'static, Result<(RecordBatch
 /// too: reading at once, encoding at the end of the frame. It must be polled on a Tokio runtime.
 ///
 /// Errors are those of `read`, and: `rows_changed` if a range has not the rows the plan counted; `schema_drift`;
-/// `memory_limit`; `internal` for a start that this recipe and plan cannot start from.
+/// `memory_limit`; `spool_limit` and `storage_full` (xlsx); `internal` for a start that this recipe and plan cannot start from.
 pub fn export(
     recipe: Arc<Recipe>,
     plan: Arc<Plan>,
@@ -65,6 +79,7 @@ pub fn export(
     let run = Run { recipe, plan, read, budget, settings, meter, cancelled: CancellationToken::new() };
     let parts = check_start(&run, &from).and_then(|()| match run.recipe.text() {
         Some(encoder) => text_file(&run, encoder, from),
+        None if run.recipe.format() == Format::Xlsx => xlsx_file(&run, from),
         None => parquet_file(&run, from),
     });
     parts.unwrap_or_else(|error| stream::iter([Err(error)]).boxed())
@@ -113,16 +128,29 @@ fn text_file(run: &Run, encoder: Arc<TextEncoder>, from: Start) -> Result<Parts>
 
 fn parquet_file(run: &Run, from: Start) -> Result<Parts> {
     let ledger = Ledger::resume(from.written, Arc::clone(&run.meter))?;
-    let parts = ParquetParts::new(&run.recipe, run.plan.frame_rows, ledger, &run.budget, run.settings)?;
-    let units = run.units(from.ranges, |run, piece| {
-        let batch = run.recipe.shape().apply(&piece.batch)?;
-        Ok(Shaped { batch, held: piece.held, took: piece.began.elapsed() })
-    });
+    let parts = ParquetParts::new(&run.recipe, run.plan.frame_rows, ledger, &run.budget, &run.settings)?;
+    let units = run.units(from.ranges, shape);
     Ok(in_order(units, parts, |parts, step| match step {
         Step::Piece(piece) => parts.add(piece),
         Step::RangeEnd => Ok(None),
         Step::FileEnd => parts.finish(),
     }))
+}
+
+fn xlsx_file(run: &Run, from: Start) -> Result<Parts> {
+    let ledger = Ledger::resume(from.written, Arc::clone(&run.meter))?;
+    let parts = XlsxParts::new(&run.recipe, ledger, &run.budget, &run.settings)?;
+    let units = run.units(from.ranges, shape);
+    Ok(in_order(units, parts, |parts, step| match step {
+        Step::Piece(piece) => parts.add(piece).map(|()| None),
+        Step::RangeEnd => Ok(None),
+        Step::FileEnd => parts.finish(),
+    }))
+}
+
+fn shape(run: &Run, piece: Piece) -> Result<Shaped> {
+    let batch = run.recipe.shape().apply(&piece.batch)?;
+    Ok(Shaped { batch, held: piece.held, took: piece.began.elapsed() })
 }
 
 impl Run {
@@ -152,7 +180,8 @@ impl Run {
     }
 }
 
-/// Hands steps to the assembler in order and hands its parts out. Assembling runs off the executor.
+/// Hands steps to the assembler in order and hands its parts out; after the end of the file it is asked until it has
+/// none left. Assembling runs off the executor.
 fn in_order<U, A>(units: Units<U>, assembler: A, assemble: fn(&mut A, Step<U>) -> Result<Option<Part>>) -> Parts
 where
     U: Send + 'static,
@@ -174,7 +203,6 @@ where
                 part.map(|part| (part, assembler))
             });
             match assembling.await.unwrap_or_else(|panic| Err(panicked(panic))) {
-                Ok((Some(part), _)) if finished => return Some((Ok(part), None)),
                 Ok((Some(part), assembler)) => return Some((Ok(part), Some((units, assembler)))),
                 Ok((None, _)) if finished => return None,
                 Ok((None, same)) => assembler = same,

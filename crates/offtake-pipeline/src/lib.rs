@@ -16,7 +16,7 @@ pub mod render;
 pub mod shape;
 mod units;
 
-pub use export::{ExportSettings, ReadRange, Start, export};
+pub use export::{ExportSettings, ReadRange, Spool, Start, export};
 pub use meter::Meter;
 pub use parts::{Part, sha256_hex};
 pub use recipe::Recipe;

@@ -9,11 +9,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use offtake_model::budget::Held;
 use offtake_model::checkpoint::Written;
+use offtake_model::receipt::TruncatedCell;
 use offtake_model::{Error, ErrorKind, Result};
 use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest, Sha256};
 
 use crate::meter::Meter;
+
+/// So many cut cells are listed in a receipt; all are counted.
+const MOST_LISTED: usize = 1000;
 
 /// Bytes to be stored next, in one go. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +71,19 @@ impl Ledger {
         self.written.rows += rows;
         self.written.frames += frames;
         self.written.guarded_cells += guarded_cells;
+    }
+
+    /// Counts a cell that was cut, and lists it unless the list is long already.
+    pub(crate) fn truncated(&mut self, cell: impl FnOnce() -> TruncatedCell) {
+        self.written.truncated_cells += 1;
+        if self.written.truncated.len() < MOST_LISTED {
+            self.written.truncated.push(cell());
+        }
+    }
+
+    /// Rows counted so far.
+    pub(crate) const fn rows(&self) -> u64 {
+        self.written.rows
     }
 
     /// Tells the meter of everything counted and `pending` bytes that are not sealed yet.

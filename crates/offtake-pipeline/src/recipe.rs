@@ -15,6 +15,9 @@ use offtake_model::{Error, Result, Violation};
 use crate::encode::TextEncoder;
 use crate::shape::Shape;
 
+/// What Excel can hold.
+const MOST_COLUMNS_OF_A_SHEET: usize = 16_384;
+
 /// A column of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileColumn {
@@ -32,6 +35,7 @@ pub struct Recipe {
     format: Format,
     compression: Compression,
     spec_sha256: String,
+    title: String,
     shape: Shape,
     text: Option<Arc<TextEncoder>>,
 }
@@ -41,7 +45,7 @@ impl Recipe {
     ///
     /// # Errors
     /// `invalid_request` with a pointer for each thing wrong: an unknown column, two columns under one header, no
-    /// column at all, a delimiter that cannot delimit, a compression around Parquet.
+    /// column at all, a delimiter that cannot delimit, a compression around Parquet or xlsx, too many columns for a sheet.
     pub fn new(spec: &ExportSpec, dataset: &DatasetSchema) -> Result<Self> {
         let mut violations = Vec::new();
         let columns = file_columns(spec, dataset, &mut violations);
@@ -51,9 +55,14 @@ impl Recipe {
                 "one ASCII character that occurs in no number or time and is no quote: , ; | or a tab, for example",
             ));
         }
-        if spec.format == Format::Parquet && spec.compression != Compression::None {
+        if !spec.format.is_text() && spec.compression != Compression::None {
+            let name = spec.format.name();
             violations
-                .push(Violation::at("/compression", "parquet is compressed inside (zstd) and takes none around it"));
+                .push(Violation::at("/compression", format!("{name} is compressed inside and takes none around it")));
+        }
+        if spec.format == Format::Xlsx && columns.len() > MOST_COLUMNS_OF_A_SHEET {
+            let detail = format!("a sheet has at most {MOST_COLUMNS_OF_A_SHEET} columns");
+            violations.push(Violation::at("/fields", detail));
         }
         if !violations.is_empty() {
             return Err(Error::invalid(violations));
@@ -63,6 +72,7 @@ impl Recipe {
             format: spec.format,
             compression: spec.compression,
             spec_sha256: spec.sha256(),
+            title: dataset.title.clone(),
             text: TextEncoder::new(spec, shape.columns()).map(Arc::new),
             shape,
         })
@@ -99,6 +109,11 @@ impl Recipe {
     /// The fingerprint of the spec.
     pub fn spec_sha256(&self) -> &str {
         &self.spec_sha256
+    }
+
+    /// What the dataset is called: the name of a sheet.
+    pub(crate) fn title(&self) -> &str {
+        &self.title
     }
 
     /// How rows as read become rows as shown.

@@ -21,6 +21,8 @@ pub enum Reader {
     Arrow,
     /// DuckDB.
     DuckDb,
+    /// openpyxl.
+    OpenPyxl,
 }
 
 impl Reader {
@@ -30,12 +32,13 @@ impl Reader {
             Self::PythonJson => "read_json.py",
             Self::Arrow => "read_arrow.py",
             Self::DuckDb => "read_duckdb.py",
+            Self::OpenPyxl => "read_xlsx.py",
         }
     }
 
     /// Whether it can tell NULL from the empty string in this format.
     pub const fn knows_null(self) -> bool {
-        !matches!(self, Self::PythonCsv)
+        !matches!(self, Self::PythonCsv | Self::OpenPyxl)
     }
 }
 

@@ -18,7 +18,7 @@ use offtake_model::plan::Plan;
 use offtake_model::query::RowQuery;
 use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_pipeline::{ExportSettings, Part, ReadRange, Recipe, Start};
+use offtake_pipeline::{ExportSettings, Part, ReadRange, Recipe, Spool, Start};
 use offtake_store::{JobUsage, Lease};
 use tokio_util::sync::CancellationToken;
 
@@ -193,7 +193,11 @@ impl Execution {
             start,
             read,
             reading.budget.clone(),
-            ExportSettings { part_bytes: settings.part_bytes, in_flight },
+            ExportSettings {
+                part_bytes: settings.part_bytes,
+                in_flight,
+                spool: Spool { folder: settings.spool_dir.clone(), limit: settings.spool_limit },
+            },
             Arc::clone(&self.pulse.meter),
         );
         let budget = reading.budget.clone();

@@ -1,5 +1,6 @@
 //! How a worker works. The binary's configuration fills this in; the defaults are the documented ones.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use offtake_model::format::Format;
@@ -31,7 +32,7 @@ pub struct WorkerSettings {
     pub retention: Duration,
     /// How long performance rows are kept; never longer than their job.
     pub perf_retention: Duration,
-    /// The most memory a job may hold for a text format, in bytes.
+    /// The most memory a job may hold, in bytes; Parquet has a budget of its own.
     pub memory_budget: u64,
     /// The most memory a job may hold for Parquet, in bytes.
     pub memory_budget_parquet: u64,
@@ -47,6 +48,10 @@ pub struct WorkerSettings {
     pub max_frame_rows: u32,
     /// How long a shutdown may take.
     pub drain: Duration,
+    /// Where files are put together that cannot be written from front to back (xlsx); the folder must be there.
+    pub spool_dir: PathBuf,
+    /// The most bytes of it that one job may take.
+    pub spool_limit: u64,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -76,6 +81,8 @@ impl Default for WorkerSettings {
             frame_bytes: 4 * MIB,
             max_frame_rows: 8192,
             drain: Duration::from_secs(25),
+            spool_dir: PathBuf::from("/tmp"),
+            spool_limit: 8 * 1024 * MIB,
         }
     }
 }
@@ -83,7 +90,7 @@ impl Default for WorkerSettings {
 impl WorkerSettings {
     /// The budget of a job that makes a file of this format, in bytes.
     pub fn budget_for(&self, format: Format) -> u64 {
-        if format.is_text() { self.memory_budget } else { self.memory_budget_parquet }
+        if format == Format::Parquet { self.memory_budget_parquet } else { self.memory_budget }
     }
 
     /// How long before the end of its lease a worker gives a job up that it could not extend.

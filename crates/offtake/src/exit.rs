@@ -62,7 +62,7 @@ pub(crate) const fn code_of(kind: ErrorKind) -> u8 {
         | K::IdempotencyMismatch => USAGE,
         K::Unauthenticated | K::Forbidden => NOT_ALLOWED,
         K::NotFound | K::Gone => NOT_FOUND,
-        K::Conflict | K::NotReady | K::LeaseLost | K::Cancelled => CONFLICT,
+        K::Conflict | K::NotReady | K::PreconditionFailed | K::LeaseLost | K::Cancelled => CONFLICT,
         K::Timeout => TIMEOUT,
         K::TooManyRequests
         | K::Internal
@@ -74,6 +74,7 @@ pub(crate) const fn code_of(kind: ErrorKind) -> u8 {
         | K::StorageFull
         | K::RowsChanged
         | K::MemoryLimit
+        | K::SpoolLimit
         | K::SchemaDrift
         | K::Poison => FAILED,
     }

@@ -1,7 +1,8 @@
 //! Rows as text: one module per format behind one dispatch.
 //!
 //! Pure per frame: rows and the frame's place in the file give bytes, so frames are encoded in any order and
-//! several at a time. Parquet is different (a file of it is one thing) and lives in [`parquet`].
+//! several at a time. Parquet and xlsx are different (a file of them is one thing)
+//! and live in [`parquet`] and [`xlsx`].
 
 mod cells;
 mod csv;
@@ -10,6 +11,7 @@ mod moment;
 mod number;
 pub(crate) mod parquet;
 mod scan;
+pub(crate) mod xlsx;
 
 use arrow::record_batch::RecordBatch;
 use offtake_model::Result;
@@ -43,7 +45,7 @@ impl TextEncoder {
             Format::Csv => Some(Self::Csv(Csv::new(spec.dialect, spec.delimiter, columns))),
             Format::Jsonl => Some(Self::Objects(Objects::new(Envelope::Lines, columns))),
             Format::Json => Some(Self::Objects(Objects::new(Envelope::Array, columns))),
-            Format::Parquet => None,
+            Format::Parquet | Format::Xlsx => None,
         }
     }
 

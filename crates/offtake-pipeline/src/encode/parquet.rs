@@ -53,6 +53,7 @@ pub(crate) struct ParquetParts {
     part_bytes: usize,
     ledger: Ledger,
     held: Held,
+    finished: bool,
 }
 
 /// The row group in progress.
@@ -68,7 +69,7 @@ impl ParquetParts {
         frame_rows: u32,
         ledger: Ledger,
         budget: &MemoryBudget,
-        settings: ExportSettings,
+        settings: &ExportSettings,
     ) -> Result<Self> {
         let schema = recipe.shape().schema();
         let described = ArrowSchemaConverter::new().schema_root("offtake").convert(schema).map_err(broken)?;
@@ -84,6 +85,7 @@ impl ParquetParts {
             part_bytes: settings.part_bytes,
             ledger,
             held: budget.take(0)?,
+            finished: false,
         })
     }
 
@@ -107,6 +109,9 @@ impl ParquetParts {
 
     /// Closes the file and gives what is left of it.
     pub(crate) fn finish(&mut self) -> Result<Option<Part>> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(None);
+        }
         self.close_group()?;
         self.file.finish().map_err(broken)?;
         self.part_if(1)

@@ -8,3 +8,4 @@ mod roundtrip;
 mod rows;
 mod run;
 mod stream;
+mod xlsx;

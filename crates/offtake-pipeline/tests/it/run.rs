@@ -10,7 +10,7 @@ use offtake_model::budget::MemoryBudget;
 use offtake_model::export::ExportSpec;
 use offtake_model::plan::Plan;
 use offtake_model::value::Value;
-use offtake_pipeline::{ExportSettings, Meter, Part, ReadRange, Recipe, Start, export};
+use offtake_pipeline::{ExportSettings, Meter, Part, ReadRange, Recipe, Spool, Start, export};
 use serde_json::{Value as Json, json};
 
 use crate::rows::{Row, batch, dataset};
@@ -47,17 +47,22 @@ pub(crate) struct How {
     pub(crate) part_bytes: usize,
     pub(crate) in_flight: usize,
     pub(crate) budget: u64,
+    pub(crate) spool: u64,
 }
 
 impl Default for How {
     fn default() -> Self {
-        Self { part_bytes: 1 << 20, in_flight: 2, budget: 256 << 20 }
+        Self { part_bytes: 1 << 20, in_flight: 2, budget: 256 << 20, spool: 1 << 30 }
     }
 }
 
 impl How {
     pub(crate) fn settings(self) -> ExportSettings {
-        ExportSettings { part_bytes: self.part_bytes, in_flight: self.in_flight }
+        ExportSettings {
+            part_bytes: self.part_bytes,
+            in_flight: self.in_flight,
+            spool: Spool { folder: std::env::temp_dir(), limit: self.spool },
+        }
     }
 }
 

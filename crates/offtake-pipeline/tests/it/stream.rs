@@ -336,7 +336,7 @@ async fn a_range_larger_than_a_part_is_many_parts() {
     let rows = numbered(64 * 40);
     let recipe = recipe(json!({"format": "csv"}));
     let plan = plan(rows.len(), 64, 64 * 20);
-    let how = How { part_bytes: 10_000, in_flight: 2, budget: 256 << 20 };
+    let how = How { part_bytes: 10_000, in_flight: 2, budget: 256 << 20, ..How::default() };
     let parts = parts(&recipe, &plan, &rows, how).await;
     let ends: Vec<_> = parts.iter().filter_map(|part| part.ranges).collect();
     assert_eq!(ends, [1, 2]);

@@ -196,6 +196,7 @@ impl Backend {
             rows_written: rows,
             limited: true,
             truncated_cells: Vec::new(),
+            truncated_cells_count: 0,
             guarded_cells: 3,
             masked: [("user_id".to_owned(), 2)].into(),
             bytes: rows * 10,

@@ -50,6 +50,7 @@ fn of_status(status: u16) -> ErrorKind {
         404 => ErrorKind::NotFound,
         409 => ErrorKind::Conflict,
         410 => ErrorKind::Gone,
+        412 => ErrorKind::PreconditionFailed,
         413 => ErrorKind::TooLarge,
         416 => ErrorKind::RangeNotSatisfiable,
         429 => ErrorKind::TooManyRequests,

@@ -6,6 +6,8 @@ mod logs;
 mod secret;
 mod shutdown;
 
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use offtake_datasets::Catalog;
@@ -52,6 +54,7 @@ impl House {
     fn open_now(config: Config) -> Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let data = DataDir::open(&config.data_dir)?;
+        make_spool(&config.worker.spool_dir)?;
         let sqlite = SqliteStore::open(&data.join("offtake.db"), None)?;
         let objects = objects(&config, &data)?;
         let spans = SpanStore::open(&data.join("spans.db"), Arc::clone(&clock))?;
@@ -69,6 +72,14 @@ pub(crate) fn objects(config: &Config, data: &DataDir) -> Result<Arc<dyn Objects
     Ok(match &config.store {
         StoreConfig::Folder => Arc::new(FolderObjects::open(&data.join("objects"))?),
         StoreConfig::S3(settings) => Arc::new(S3Objects::new((**settings).clone())?),
+    })
+}
+
+/// Makes the folder in which files are put together, for this user alone.
+fn make_spool(path: &Path) -> Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+        let detail = format!("the spool {} cannot be made: {error}; see worker.spool", path.display());
+        Error::new(ErrorKind::StorageUnavailable, detail).caused_by(error)
     })
 }
 

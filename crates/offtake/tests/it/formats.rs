@@ -114,6 +114,46 @@ async fn parquet() {
     check("parquet", "none").await;
 }
 
+/// What a cell cannot hold is cut, and the receipt says which: everything else is exact.
+#[tokio::test(flavor = "multi_thread")]
+async fn xlsx() {
+    let (app, client) = everything().await;
+    let job = client.export("spans", &json!({"format": "xlsx", "fields": SPAN_COLUMNS})).await;
+    let receipt = client.receipt(id_of(&job)).await;
+    assert_eq!(
+        (receipt["media_type"].as_str(), receipt["compression"].as_str()),
+        (Some("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"), Some("none"))
+    );
+    assert!(receipt["file_name"].as_str().is_some_and(|name| name.ends_with(".xlsx")), "{receipt}");
+    let file = saved(&app, &client, &job).await;
+    let (columns, mut stored) = (column_names(&receipt), store_rows(&app.spans_db(), "acme", &receipt).await);
+    let mut found = exported_rows(Reader::OpenPyxl, &file, &receipt).await;
+    let cut = receipt["truncated_cells"].as_array().expect("a list").clone();
+    assert_eq!(receipt["truncated_cells_count"], json!(cut.len()));
+    assert!(!cut.is_empty(), "there are texts of 100 kB");
+    for cell in cut {
+        let row = usize::try_from(cell["row"].as_u64().expect("a row")).expect("a row") - 1;
+        let column = columns.iter().position(|name| cell["column"] == json!(name)).expect("a column");
+        let (whole, kept) = (stored[row][column].take(), found[row][column].take());
+        let (whole, kept) = (whole.expect("a cell"), kept.expect("a cell"));
+        let units = |text: &str| text.encode_utf16().count();
+        assert!((32_766..=32_767).contains(&units(&kept)), "{cell}: {}", units(&kept));
+        if columns[column] == "input" {
+            assert!(whole.starts_with(&kept), "{cell}");
+            assert_eq!(cell["length"], json!(units(&whole)));
+        }
+        assert_eq!(cell["sheet"], "Spans");
+    }
+    assert_same_rows("xlsx", &columns, &nulls_as_empty(&stored), &nulls_as_empty(&found));
+    assert_rich(&columns, &store_rows(&app.spans_db(), "acme", &receipt).await);
+    let again = client.export("spans", &json!({"format": "xlsx", "fields": SPAN_COLUMNS})).await;
+    assert_eq!(client.receipt(id_of(&again)).await["sha256"], receipt["sha256"], "the same rows, the same bytes");
+    let refused = client.create("spans", &json!({"format": "xlsx", "compression": "gzip", "dialect": "excel"})).await;
+    assert_eq!(refused.expect(422).problem().1, ["/compression", "/dialect"]);
+    let left = std::fs::read_dir(app.data_dir().join("spool")).expect("the spool").count();
+    assert_eq!(left, 0, "nothing stays in the spool");
+}
+
 /// What was sent is what the store holds is what the file says: `__proto__`, NaN and the ends of numbers.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_comes_out_exactly() {

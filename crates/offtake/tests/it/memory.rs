@@ -51,6 +51,13 @@ async fn parquet_stays_below_192_mib() {
     flat_and_below(192.0, "parquet", "none").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn xlsx_stays_below_96_mib() {
+    let (few, many) = (peak(small_spans() / 3, "xlsx", "none").await, peak(small_spans(), "xlsx", "none").await);
+    println!("xlsx: {few:.1} MiB at {} spans, {many:.1} MiB at {}", small_spans() / 3, small_spans());
+    assert!(few <= 96.0 && many <= 96.0 && many - few <= 12.0, "peak RSS {few:.1} and {many:.1} MiB");
+}
+
 /// A hundred long conversations in a row, each two hundred times the mean.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stretch_of_large_rows_costs_frames_and_not_the_job() {

@@ -129,7 +129,7 @@ pub(crate) fn format_of(args: &ExportArgs) -> Result<(String, String)> {
     let Some(format) = format else {
         return Err(Error::new(
             ErrorKind::InvalidRequest,
-            "the name of the file does not say its format; add --format csv, jsonl, json or parquet",
+            "the name of the file does not say its format; add --format csv, jsonl, json, parquet or xlsx",
         ));
     };
     let compression = args.compression.clone().unwrap_or_else(|| named_compression.name().to_owned());

@@ -55,7 +55,7 @@ pub(crate) struct ExportArgs {
     /// The columns, in order; `name=Alias` renames one
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) fields: Option<Vec<String>>,
-    /// csv, jsonl, json or parquet [default: what FILE's extension says]
+    /// csv, jsonl, json, parquet or xlsx [default: what FILE's extension says]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<String>,
     /// none, gzip or zstd [default: what FILE's extension says]
