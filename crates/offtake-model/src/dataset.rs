@@ -142,6 +142,13 @@ impl DatasetSchema {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The column that says which trace a row is a part of: rows that are named by a trace and something more have
+    /// one, and can be asked for by whole traces.
+    pub fn trace(&self) -> Option<&str> {
+        const TRACE: &str = "trace_id";
+        (self.identity.len() > 1 && self.identity.iter().any(|column| column == TRACE)).then_some(TRACE)
+    }
+
     /// The filter of this name.
     pub fn filter(&self, name: &str) -> Option<&Filter> {
         self.filters.iter().find(|filter| filter.name == name)

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::as_of::AsOf;
 use crate::format::{Compression, Dialect, Format};
-use crate::selection::Selection;
+use crate::selection::{Scope, Selection};
 
 /// A column asked for: its name alone, or with the header it shall have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,9 @@ pub struct RowsSpec {
     /// Which of the matching rows.
     #[serde(default)]
     pub selection: Selection,
+    /// What a chosen row brings along.
+    #[serde(default, skip_serializing_if = "Scope::is_default")]
+    pub scope: Scope,
     /// The moment the answer shall be true for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<AsOf>,

@@ -18,6 +18,7 @@ pub mod job;
 pub mod naming;
 pub mod permission;
 pub mod plan;
+pub mod preset;
 pub mod principal;
 pub mod query;
 pub mod receipt;

@@ -5,10 +5,13 @@ use serde_json::Value as Json;
 
 use crate::export::ExportSpec;
 use crate::format::extension;
-use crate::selection::Selection;
+use crate::selection::{Scope, Selection};
 
 /// The longest stem of a file's name, in bytes: leaves room for extensions on every file system.
 const MAX_STEM: usize = 120;
+
+/// The longest text of a filter that makes a name clearer, in characters.
+const LONGEST_WORD: usize = 32;
 
 /// The human name of an export: what was asked for, else title, filters, selection and window (or day).
 pub fn job_name(title: &str, spec: &ExportSpec, now: Timestamp) -> String {
@@ -22,6 +25,9 @@ pub fn job_name(title: &str, spec: &ExportSpec, now: Timestamp) -> String {
         Selection::AllExcept { ids } => parts.push(format!("all but {}", ids.len())),
         Selection::Partial { ids } => parts.push(format!("{} selected", ids.len())),
     }
+    if spec.rows.scope == Scope::Trace {
+        parts.push("whole traces".to_owned());
+    }
     let day = |time: &Option<String>| time.as_deref().and_then(|text| text.get(..10)).map(str::to_owned);
     parts.push(match (day(&spec.rows.start_time), day(&spec.rows.end_time)) {
         (Some(from), Some(to)) => format!("{from} to {to}"),
@@ -32,8 +38,15 @@ pub fn job_name(title: &str, spec: &ExportSpec, now: Timestamp) -> String {
     parts.join(" – ")
 }
 
+/// A filter's value as a word in a name: a text, or a few of them.
 fn short_text(value: &Json) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty() && text.chars().count() <= 24).map(str::to_owned)
+    let texts = match value {
+        Json::Array(items) => items.iter().map(Json::as_str).collect::<Option<Vec<_>>>()?,
+        Json::String(text) => vec![text.as_str()],
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_) => return None,
+    };
+    let text = texts.join(", ");
+    (!text.is_empty() && text.chars().count() <= LONGEST_WORD && !text.chars().any(char::is_control)).then_some(text)
 }
 
 /// The name of the file of an export called `name`: safe in a header, a path and a shell, extension included.
@@ -93,6 +106,13 @@ mod tests {
             "dataset": "spans", "format": "parquet", "selection": {"mode": "partial", "ids": [{"a": 1}, {"a": 2}]}
         }));
         assert_eq!(job_name("Spans", &partial, now()), "Spans – 2 selected – 2026-10-05");
+        let listed = spec(serde_json::json!({
+            "dataset": "spans", "format": "csv", "model": ["gpt-4o", "gpt-4.1"], "min_cost": 0.5, "scope": "trace",
+            "text": "line\nbreak", "start_time": "2026-10-01T00:00:00Z"
+        }));
+        assert_eq!(job_name("Spans", &listed, now()), "Spans – gpt-4o, gpt-4.1 – whole traces – from 2026-10-01");
+        let named = spec(serde_json::json!({"dataset": "spans", "format": "csv", "name": "For Ada", "model": "m"}));
+        assert_eq!(job_name("Spans", &named, now()), "For Ada");
     }
 
     #[test]

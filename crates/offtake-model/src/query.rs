@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::as_of::AsOf;
 use crate::id::OrgId;
+use crate::selection::Scope;
 use crate::value::Value;
 
 /// Which rows of a dataset.
@@ -17,6 +18,8 @@ pub struct RowQuery {
     pub predicates: Vec<Predicate>,
     /// Which of the rows that pass.
     pub chosen: Chosen,
+    /// What a chosen row brings along.
+    pub scope: Scope,
     /// The moment asked for, if one was.
     pub as_of: Option<AsOf>,
 }

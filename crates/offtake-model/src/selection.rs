@@ -22,6 +22,36 @@ pub enum Selection {
     },
 }
 
+/// What a chosen row brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Itself.
+    #[default]
+    Row,
+    /// Its whole trace: every row of the dataset with the same trace id, whatever filters and selection say of it.
+    Trace,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 2] = [Self::Row, Self::Trace];
+
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Trace => "trace",
+        }
+    }
+
+    /// Whether it is what nobody has to ask for.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Selection {
     /// Its name in the API.
     pub const fn mode(&self) -> &'static str {

@@ -16,7 +16,6 @@ use offtake_model::naming::{file_name, job_name};
 use offtake_model::selection::Selection;
 use offtake_store::{Idempotency, NewJob, PerfRow};
 use serde::Serialize;
-use serde_json::{Map, Value as Json_};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
@@ -28,6 +27,7 @@ use crate::extract::{JsonBody, Name, plain_header, prefer_wait, traceparent};
 use crate::jobs::view::{JobResponse, status_url};
 use crate::jobs::wait::wait_for;
 use crate::jobs::{MAX_WAIT, with_link};
+use crate::presets;
 use crate::state::App;
 
 /// The longest idempotency key, in bytes.
@@ -81,7 +81,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let dataset = readable(&app, &caller, name.as_str())?.clone();
     let key = plain_header(&headers, "idempotency-key", MAX_KEY_BYTES)?;
-    let spec = parse(dataset.clone(), body).await?;
+    let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
     let wait = patience(&app, &headers, &spec);
     let new = new_job(&app, &caller, &dataset, spec, key, request_id, &headers);
     let estimate = recent_duration(&app, &caller, &new.spec).await?;
@@ -104,11 +104,6 @@ pub(crate) async fn create(
 }
 
 const PREFERENCE_APPLIED: http::HeaderName = http::HeaderName::from_static("preference-applied");
-
-/// Checks a body against its dataset. Ten thousand identities take their time, so not on the executor.
-async fn parse(dataset: Dataset, body: Map<String, Json_>) -> Result<ExportSpec> {
-    blocking(move || dataset.parse_export(&Json_::Object(body))).await
-}
 
 /// Runs what may take a while off the executor.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -22,6 +22,7 @@ mod openapi;
 mod otlp;
 mod pages;
 mod performance;
+mod presets;
 mod preview;
 mod router;
 mod serve;

@@ -16,6 +16,7 @@ use crate::datasets::{readable, rows_json, splice_rows};
 use crate::error::Problem;
 use crate::exports::{RECENT, alike, blocking};
 use crate::extract::{JsonBody, Name};
+use crate::presets;
 use crate::state::App;
 
 /// Rows of a preview.
@@ -71,9 +72,9 @@ pub(crate) async fn preview(
 ) -> Result<Response, Problem> {
     let dataset = readable(&app, &caller, name.as_str())?.clone();
     let org = caller.0.org.clone();
+    let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
     let parsed = dataset.clone();
     let (spec, mut query): (ExportSpec, RowQuery) = blocking(move || {
-        let spec = parsed.parse_export(&serde_json::Value::Object(body))?;
         let query = parsed.query(&org, &spec.rows)?;
         Ok((spec, query))
     })

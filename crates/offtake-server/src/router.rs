@@ -15,7 +15,7 @@ use crate::auth::authorise;
 use crate::edge::edge;
 use crate::error::Problem;
 use crate::state::{App, AppState, Shared};
-use crate::{datasets, exports, files, health, jobs, openapi, otlp, pages, performance, preview};
+use crate::{datasets, exports, files, health, jobs, openapi, otlp, pages, performance, presets, preview};
 
 fn table(app: &App) -> Table {
     let metrics = if app.settings.open_metrics { Public } else { Needs(Operator) };
@@ -31,6 +31,11 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsDelete), routes!(jobs::delete_file))
         .add(Needs(ExportsDownload), routes!(jobs::download))
         .add(Needs(ExportsRead), routes!(jobs::receipt))
+        .add(Needs(ExportsCreate), routes!(presets::create))
+        .add(Needs(ExportsRead), routes!(presets::list))
+        .add(Needs(ExportsRead), routes!(presets::detail))
+        .add(Needs(ExportsCreate), routes!(presets::change))
+        .add(Needs(ExportsCreate), routes!(presets::delete))
         .add(Token, routes!(datasets::list))
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))
@@ -86,7 +91,12 @@ impl Table {
     /// Adds routes that `access` stands before.
     fn add(mut self, access: Access, (schemas, paths, methods): UtoipaMethodRouter<App>) -> Self {
         for (path, item) in &paths.paths {
-            let named = [(Method::GET, &item.get), (Method::POST, &item.post), (Method::DELETE, &item.delete)];
+            let named = [
+                (Method::GET, &item.get),
+                (Method::POST, &item.post),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ];
             for (method, _) in named.into_iter().filter(|(_, operation)| operation.is_some()) {
                 self.declared.push(Declared { method, path: path.clone(), access: access.clone() });
             }

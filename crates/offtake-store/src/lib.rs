@@ -15,6 +15,7 @@ pub mod objects;
 mod postgres;
 mod refusals;
 mod rows;
+pub mod presets;
 mod sqlite;
 
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
@@ -24,6 +25,7 @@ pub use jobs::{
 };
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
 pub use postgres::PostgresStore;
+pub use presets::Presets;
 pub use sqlite::SqliteStore;
 
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub struct Store {
     pub jobs: Arc<dyn Jobs>,
     /// Artifacts: the rows.
     pub artifacts: Arc<dyn Artifacts>,
+    /// What organizations ask for again and again.
+    pub presets: Arc<dyn Presets>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

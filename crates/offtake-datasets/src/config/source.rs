@@ -104,7 +104,13 @@ fn scope() -> Scope {
 
 /// A query to explain.
 pub(super) fn explained(chosen: Chosen) -> Result<RowQuery> {
-    Ok(RowQuery { org: OrgId::new("nobody")?, predicates: Vec::new(), chosen, as_of: None })
+    Ok(RowQuery {
+        org: OrgId::new("nobody")?,
+        predicates: Vec::new(),
+        chosen,
+        scope: offtake_model::selection::Scope::Row,
+        as_of: None,
+    })
 }
 
 fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Declared>> {

@@ -5,6 +5,7 @@
 
 mod export;
 mod filters;
+mod preset;
 mod rows;
 mod values;
 
@@ -18,9 +19,11 @@ use serde_json::{Map, Value as Json};
 use crate::catalog::Dataset;
 
 /// What every request about rows may say besides the dataset's filters.
-const OF_ROWS: [&str; 4] = ["selection", "start_time", "end_time", "as_of"];
+const OF_ROWS: [&str; 5] = ["selection", "scope", "start_time", "end_time", "as_of"];
 /// What an export may say besides.
 const OF_EXPORTS: [&str; 8] = ["format", "compression", "dialect", "delimiter", "fields", "limit", "name", "notify"];
+/// What stands for several of these; it is resolved before a body is read.
+const PRESET: &str = "preset";
 /// What a page may say besides; the server takes it out of the body.
 const OF_PAGES: [&str; 2] = ["sort", "cursor"];
 /// More violations than this help nobody.
@@ -31,7 +34,8 @@ const ALIKE: f64 = 0.8;
 /// Whether a filter cannot have this name because requests use it for something else.
 pub(crate) fn is_reserved(name: &str) -> bool {
     // `dataset` is a member of the stored spec.
-    OF_ROWS.iter().chain(&OF_EXPORTS).chain(&OF_PAGES).any(|reserved| *reserved == name) || name == "dataset"
+    OF_ROWS.iter().chain(&OF_EXPORTS).chain(&OF_PAGES).any(|reserved| *reserved == name)
+        || matches!(name, "dataset" | PRESET)
 }
 
 impl Dataset {
@@ -73,7 +77,7 @@ impl Dataset {
             found.at(&pointer(&[name]), format!("{} has no filter of this name any more", self.schema.name));
         }
         let (predicates, chosen) = rows::compile(&self.schema, rows, &mut found);
-        found.or(RowQuery { org: org.clone(), predicates, chosen, as_of: rows.as_of })
+        found.or(RowQuery { org: org.clone(), predicates, chosen, scope: rows.scope, as_of: rows.as_of })
     }
 }
 

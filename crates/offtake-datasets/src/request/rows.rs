@@ -4,7 +4,7 @@ use offtake_model::as_of::AsOf;
 use offtake_model::dataset::{DatasetSchema, RowsMode};
 use offtake_model::export::RowsSpec;
 use offtake_model::query::{Chosen, Predicate, Test};
-use offtake_model::selection::Selection;
+use offtake_model::selection::{Scope, Selection};
 use offtake_model::value::Value;
 use serde_json::{Map, Value as Json};
 
@@ -35,7 +35,8 @@ pub(super) fn parse(schema: &DatasetSchema, body: &Map<String, Json>, generic: &
     let filters = body.iter().filter(|(name, _)| schema.filter(name).is_some() && !is_reserved(name));
     let filters = filters.map(|(name, value)| (name.clone(), value.clone())).collect();
     let selection = body.get("selection").map_or(Selection::All, |json| selection(schema, json, found));
-    RowsSpec { start_time, end_time, selection, as_of, filters }
+    let scope = scope(body, found);
+    RowsSpec { start_time, end_time, selection, scope, as_of, filters }
 }
 
 /// What the spec means, and what is wrong with it.
@@ -44,6 +45,9 @@ pub(super) fn compile(schema: &DatasetSchema, spec: &RowsSpec, found: &mut Found
         (RowsMode::Mutable, Some(_)) => found.at("/as_of", OF_MUTABLE),
         (RowsMode::AppendOnly, Some(AsOf::Snapshot { .. })) => found.at("/as_of", FOREIGN),
         (_, None) | (RowsMode::AppendOnly, Some(AsOf::Cutoff { .. })) => {}
+    }
+    if spec.scope == Scope::Trace && schema.trace().is_none() {
+        found.at("/scope", format!("rows of {} are no parts of a trace; leave scope out", schema.name));
     }
     let mut predicates = window(schema, spec, found);
     predicates.extend(filters::compile(schema, &spec.filters, found));
@@ -75,6 +79,20 @@ fn window(schema: &DatasetSchema, spec: &RowsSpec, found: &mut Found) -> Vec<Pre
     let from = start.map(|start| Test::AtLeast(Value::Timestamp(start)));
     let to = end.map(|end| Test::Below(Value::Timestamp(end)));
     from.into_iter().chain(to).map(|test| Predicate { columns: vec![time.clone()], test }).collect()
+}
+
+fn scope(body: &Map<String, Json>, found: &mut Found) -> Scope {
+    let known = || Scope::ALL.map(Scope::name);
+    let detail = match body.get("scope") {
+        None => return Scope::default(),
+        Some(Json::String(given)) => match Scope::ALL.into_iter().find(|scope| scope.name() == given) {
+            Some(scope) => return scope,
+            None => instead(given, known()),
+        },
+        Some(_) => format!("is one of {}", known().join(", ")),
+    };
+    found.at("/scope", detail);
+    Scope::default()
 }
 
 /// The selection as it is stored: a bare value as id becomes the object it stands for.

@@ -10,6 +10,7 @@ mod predicate;
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::plan::Key;
 use offtake_model::query::{Chosen, RowQuery};
+use offtake_model::selection::Scope;
 use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::types::Value as SqlValue;
 
@@ -145,15 +146,13 @@ impl<'a> Statements<'a> {
         let by_lookup = self.by_lookup();
         let from = if by_lookup { self.relation.lookup.as_ref() } else { None }.unwrap_or(&self.relation.from);
         let mut sql = Sql { text: format!("SELECT {selected} FROM {from} WHERE 1"), params: Vec::new() };
-        for scope in [&self.relation.tenant, &self.relation.cutoff].into_iter().flatten() {
-            sql.push(&format!(" AND ({scope})"));
-        }
-        for predicate in &self.query.predicates {
-            sql.push(" AND ");
-            sql.append(predicate::compile(self, predicate, bounds)?);
-        }
-        if !by_lookup {
-            sql.push(&self.choice()?);
+        match self.query.scope {
+            Scope::Row => sql.append(self.conditions(bounds, by_lookup)?),
+            Scope::Trace => {
+                sql.push(&self.scoped());
+                sql.push(" AND ");
+                sql.append(self.of_chosen_traces()?);
+            }
         }
         let keys = self.key_expressions()?;
         for (bound, operator) in [(bounds.above, ">"), (bounds.upto, "<=")] {
@@ -165,9 +164,56 @@ impl<'a> Statements<'a> {
         Ok(sql)
     }
 
+    /// The organization's rows up to the cut-off.
+    fn scoped(&self) -> String {
+        let scopes = [&self.relation.tenant, &self.relation.cutoff].into_iter().flatten();
+        scopes.map(|scope| format!(" AND ({scope})")).collect()
+    }
+
+    /// Which rows are chosen: scope, filters and selection.
+    fn conditions(&self, bounds: Bounds<'_>, by_lookup: bool) -> Result<Sql> {
+        let mut sql = Sql { text: self.scoped(), params: Vec::new() };
+        for predicate in &self.query.predicates {
+            sql.push(" AND ");
+            sql.append(predicate::compile(self, predicate, bounds)?);
+        }
+        if !by_lookup {
+            sql.push(&self.choice()?);
+        }
+        Ok(sql)
+    }
+
+    /// Whether a chosen row is of the same trace. A few that are named are looked up once; else each row's trace is
+    /// probed by the index of the identity, so that a range costs what its own traces cost. The probe is wrapped, so
+    /// that the names of the relation stand for the chosen row inside and for the row in question outside.
+    fn of_chosen_traces(&self) -> Result<Sql> {
+        let column = self.schema.trace().ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("rows of {} are no parts of a trace", self.schema.name))
+        })?;
+        let trace = self.operand(column)?.raw;
+        let named = if matches!(self.query.chosen, Chosen::Only(_)) { self.relation.lookup.as_ref() } else { None };
+        let conditions = self.conditions(Bounds::default(), named.is_some())?;
+        let mut sql = Sql::default();
+        match named {
+            Some(lookup) => {
+                sql.push(&format!("{trace} IN (SELECT {trace} FROM {lookup} WHERE 1"));
+                sql.append(conditions);
+                sql.push(")");
+            }
+            None => {
+                let from = &self.relation.from;
+                sql.push(&format!("EXISTS (SELECT 1 FROM (SELECT {trace} AS trace FROM {from} WHERE 1"));
+                sql.append(conditions);
+                sql.push(&format!(") chosen_row WHERE chosen_row.trace = {trace})"));
+            }
+        }
+        Ok(sql)
+    }
+
     /// Whether rows are found by the identities of a partial selection.
     fn by_lookup(&self) -> bool {
-        matches!(self.query.chosen, Chosen::Only(_)) && self.relation.lookup.is_some()
+        let alone = self.query.scope == Scope::Row;
+        alone && matches!(self.query.chosen, Chosen::Only(_)) && self.relation.lookup.is_some()
     }
 
     /// The identities are in a temporary table whose primary key they are, so each row costs one look-up. The unary

@@ -2,6 +2,7 @@
 
 use offtake_model::Result;
 use offtake_model::query::{Predicate, Test};
+use offtake_model::selection::Scope;
 use offtake_model::value::Value;
 
 use super::{Bound, Bounds, Encoded, Operand, Sql, Statements};
@@ -30,8 +31,8 @@ pub(super) fn compile(statements: &Statements<'_>, predicate: &Predicate, bounds
 /// Whether the planner may use an index for this test. A range is found by its bounds: a filter on the same column
 /// must not take their place (each range would be read from the filter's end), nor, among many ranges, any other.
 fn may_seek(statements: &Statements<'_>, column: &str, test: &Test, bounds: Bounds<'_>) -> bool {
-    if statements.by_lookup() {
-        // An identity finds one row; anything else finds more, once for each identity.
+    if statements.by_lookup() || statements.query.scope == Scope::Trace {
+        // An identity or a trace finds few rows; anything else finds more, once for each of them.
         return false;
     }
     let first = statements.schema.key.first().is_some_and(|key| key == column);

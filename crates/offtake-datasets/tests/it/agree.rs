@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use offtake_datasets::{PlanSettings, Source};
 use offtake_model::dataset::RowsMode;
 use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
+use offtake_model::selection::Scope;
 use offtake_model::value::Value;
 use proptest::collection::{hash_set, vec};
 use proptest::option;
@@ -58,7 +59,7 @@ fn predicate() -> impl Strategy<Value = Predicate> {
     let moment = (0..6_000_000_i64).prop_map(|at| Value::Timestamp(at / 500_000 * 500_000));
     let tests = prop_oneof![
         vec(0..12_u8, 0..4).prop_map(|ids| {
-            ("trace", Test::OneOf(ids.into_iter().map(|id| Value::Text(format!("t{id}"))).collect()))
+            ("trace_id", Test::OneOf(ids.into_iter().map(|id| Value::Text(format!("t{id}"))).collect()))
         }),
         moment.clone().prop_map(|at| ("at", Test::AtLeast(at))),
         moment.clone().prop_map(|at| ("at", Test::Below(at))),
@@ -98,7 +99,7 @@ enum Cell {
 /// Decimals are compared with seven digits after the point: more than either side has.
 fn cell(item: &Item, column: &str) -> Option<Cell> {
     match column {
-        "trace" => Some(Cell::Text(item.trace.clone())),
+        "trace_id" => Some(Cell::Text(item.trace.clone())),
         "at" => Some(Cell::Number(item.at.into())),
         "tokens" => item.tokens.map(|n| Cell::Number(n.into())),
         "score" => item.score.map(Cell::Double),
@@ -159,6 +160,11 @@ fn naive(items: &[Item], query: &RowQuery) -> Vec<i64> {
             }
         })
         .collect();
+    if query.scope == Scope::Trace {
+        let traces: HashSet<&str> = matching.iter().map(|item| item.trace.as_str()).collect();
+        matching = items.iter().filter(|item| item.org == query.org.as_str()).collect();
+        matching.retain(|item| traces.contains(item.trace.as_str()));
+    }
     matching.sort_by(|a, b| (a.at, &a.trace, &a.span).cmp(&(b.at, &b.trace, &b.span)));
     matching.into_iter().map(|item| item.seq).collect()
 }
@@ -197,13 +203,15 @@ proptest! {
         items in items(),
         predicates in vec(predicate(), 0..3),
         chosen in chosen(),
+        whole in any::<bool>(),
         mutable in any::<bool>(),
         lookup in any::<bool>(),
         column in prop_oneof![Just("tokens"), Just("score"), Just("ok"), Just("cost"), Just("note"), Just("at")],
         descending in any::<bool>(),
         limit in 1..40_u64,
     ) {
-        let query = RowQuery { org: org("acme"), predicates, chosen, as_of: None };
+        let scope = if whole { Scope::Trace } else { Scope::Row };
+        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None };
         let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
         let sort = Sort { column: column.to_owned(), descending };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -223,6 +231,41 @@ async fn an_excluded_span_id_is_kept_in_other_traces() {
     let id = vec![vec![Value::Text("A".to_owned()), Value::Text("1".to_owned())]];
     assert_eq!(bench.leaf(&everything(Chosen::AllExcept(id.clone())), None, 10).await, [2]);
     assert_eq!(bench.leaf(&everything(Chosen::Only(id)), None, 10).await, [1]);
+}
+
+#[tokio::test]
+async fn a_whole_trace_comes_with_any_chosen_row_of_it() {
+    let item = |seq: i64, trace: &str, span: &str, tokens| Item {
+        seq,
+        at: seq,
+        trace: trace.to_owned(),
+        span: span.to_owned(),
+        tokens: Some(tokens),
+        ..crate::fixture::many(1).remove(0)
+    };
+    let items =
+        [item(1, "A", "1", 1), item(2, "A", "2", 2), item(3, "B", "1", 1), item(4, "C", "1", 2), item(5, "A", "3", 1)];
+    let id = |trace: &str, span: &str| vec![Value::Text(trace.to_owned()), Value::Text(span.to_owned())];
+    let two = || vec![Predicate { columns: vec!["tokens".to_owned()], test: Test::OneOf(vec![Value::Int(2)]) }];
+    for lookup in [true, false] {
+        let bench = Bench::new(&items, RowsMode::AppendOnly, lookup);
+        let cases = [
+            (two(), Chosen::All, vec![1, 2, 4, 5]),
+            // Another span of the trace is still chosen, so the excluded one comes back with it.
+            (Vec::new(), Chosen::AllExcept(vec![id("A", "2"), id("B", "1")]), vec![1, 2, 4, 5]),
+            (two(), Chosen::AllExcept(vec![id("A", "2")]), vec![4]),
+            (Vec::new(), Chosen::Only(vec![id("A", "3"), id("B", "2")]), vec![1, 2, 5]),
+            (two(), Chosen::Only(vec![id("A", "3"), id("C", "1")]), vec![4]),
+        ];
+        for (predicates, chosen, expected) in cases {
+            let query = RowQuery { predicates, chosen, scope: Scope::Trace, ..everything(Chosen::All) };
+            assert_eq!(bench.leaf(&query, None, 2).await, expected, "{query:?}");
+            let settings = PlanSettings { limit: Some(2), frame_bytes: 1, max_frame_rows: 64 };
+            let (plan, read) = bench.export(&query, settings).await.unwrap();
+            let kept = expected.len().min(2);
+            assert_eq!((plan.rows_matching, read.as_slice()), (expected.len() as u64, &expected[..kept]));
+        }
+    }
 }
 
 #[tokio::test]

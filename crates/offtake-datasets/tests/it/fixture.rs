@@ -16,6 +16,7 @@ use offtake_model::id::OrgId;
 use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
 use offtake_model::query::{Chosen, RowQuery, Sort};
+use offtake_model::selection::Scope;
 use rusqlite::Connection;
 
 /// A row of the table.
@@ -36,7 +37,7 @@ pub(crate) struct Item {
 pub(crate) const COLUMNS: [(&str, ColumnType); 9] = [
     ("seq", ColumnType::Int64),
     ("at", ColumnType::Timestamp),
-    ("trace", ColumnType::Text),
+    ("trace_id", ColumnType::Text),
     ("span", ColumnType::Text),
     ("tokens", ColumnType::Int64),
     ("score", ColumnType::Float64),
@@ -58,12 +59,12 @@ pub(crate) fn schema(rows: RowsMode) -> Arc<DatasetSchema> {
         title: "Items".to_owned(),
         permission: Permission::Dataset("items".to_owned()),
         columns: columns.collect(),
-        key: vec!["at".to_owned(), "trace".to_owned(), "span".to_owned()],
-        identity: vec!["trace".to_owned(), "span".to_owned()],
+        key: vec!["at".to_owned(), "trace_id".to_owned(), "span".to_owned()],
+        identity: vec!["trace_id".to_owned(), "span".to_owned()],
         time: Some("at".to_owned()),
         rows,
         filters: vec![
-            filter("trace_ids", "trace", FilterOp::In),
+            filter("trace_ids", "trace_id", FilterOp::In),
             filter("seen", "at", FilterOp::Range),
             filter("min_tokens", "tokens", FilterOp::Min),
             filter("max_score", "score", FilterOp::Max),
@@ -86,7 +87,7 @@ pub(crate) fn relation(rows: RowsMode, lookup: bool) -> Relation {
         cutoff: append_only.then(|| "s.seq <= :cutoff".to_owned()),
         sequence: append_only.then(|| "SELECT coalesce(max(seq), 0) FROM items".to_owned()),
         lookup: lookup.then(|| {
-            "temp.chosen c CROSS JOIN items s ON s.org = :org AND s.trace = c.c0 AND s.span = c.c1".to_owned()
+            "temp.chosen c CROSS JOIN items s ON s.org = :org AND s.trace_id = c.c0 AND s.span = c.c1".to_owned()
         }),
         ..Relation::default()
     }
@@ -114,10 +115,10 @@ impl Bench {
         conn.pragma_update(None, "journal_mode", "WAL").unwrap();
         conn.pragma_update(None, "synchronous", "OFF").unwrap();
         conn.execute_batch(
-            "CREATE TABLE items (seq INTEGER PRIMARY KEY, org TEXT NOT NULL, at INTEGER NOT NULL, trace TEXT NOT NULL,
+            "CREATE TABLE items (seq INTEGER PRIMARY KEY, org TEXT NOT NULL, at INTEGER NOT NULL, trace_id TEXT NOT NULL,
                                  span TEXT NOT NULL, tokens INTEGER, score REAL, ok INTEGER, cost INTEGER, note TEXT);
-             CREATE UNIQUE INDEX items_key ON items (org, at, trace, span);
-             CREATE UNIQUE INDEX items_identity ON items (org, trace, span);",
+             CREATE UNIQUE INDEX items_key ON items (org, at, trace_id, span);
+             CREATE UNIQUE INDEX items_identity ON items (org, trace_id, span);",
         )
         .unwrap();
         insert(&conn, items);
@@ -198,7 +199,7 @@ pub(crate) fn org(name: &str) -> OrgId {
 }
 
 pub(crate) fn everything(chosen: Chosen) -> RowQuery {
-    RowQuery { org: org("acme"), predicates: Vec::new(), chosen, as_of: None }
+    RowQuery { org: org("acme"), predicates: Vec::new(), chosen, scope: Scope::Row, as_of: None }
 }
 
 pub(crate) fn settings() -> PlanSettings {

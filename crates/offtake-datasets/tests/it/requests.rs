@@ -47,8 +47,8 @@ fn a_spec_keeps_what_was_asked() {
         "format": "csv", "compression": "gzip", "dialect": "excel", "delimiter": ";",
         "start_time": "2026-10-01T00:00:00+02:00", "end_time": "2026-10-31T00:00:00Z",
         "trace_ids": ["a", "b"], "min_cost": "0.25", "limit": 1000, "name": "Mine", "notify": {"email": true},
-        "as_of": "c0.17", "fields": ["trace", {"name": "cost", "as": "Cost (USD)"}],
-        "selection": {"mode": "all_except", "ids": [{"trace": "a", "span": "1"}]}
+        "as_of": "c0.17", "fields": ["trace_id", {"name": "cost", "as": "Cost (USD)"}],
+        "selection": {"mode": "all_except", "ids": [{"trace_id": "a", "span": "1"}]}
     });
     let spec = parse(body.clone()).unwrap();
     let mut stored = serde_json::to_value(&spec).unwrap();
@@ -61,11 +61,11 @@ fn a_spec_keeps_what_was_asked() {
 fn everything_wrong_is_found_at_once() {
     let body = json!({
         "format": "cvs", "compression": 3, "delimiter": "::", "limit": 0, "name": "", "notify": {"sms": true},
-        "fields": ["trace", "trace", "nope", 7, {"name": "span", "as": "a\nb"}], "sort": "at", "tracee_ids": [],
+        "fields": ["trace_id", "trace_id", "nope", 7, {"name": "span", "as": "a\nb"}], "sort": "at", "tracee_ids": [],
         "a/b~c": 1, "trace_ids": ["a", 1, null], "seen": {"from": "2026-10-02", "till": 1}, "ok": "yes",
         "min_tokens": 1.5, "max_score": "1", "cost": {}, "text": "",
         "start_time": "yesterday", "end_time": "2026-10-01T00:00:00",
-        "selection": {"mode": "some", "ids": [{"trace": "a"}, {"trace": 1, "span": "1", "x": 1}, "a"], "y": 1}
+        "selection": {"mode": "some", "ids": [{"trace_id": "a"}, {"trace_id": 1, "span": "1", "x": 1}, "a"], "y": 1}
     });
     assert_eq!(
         pointers(parse(body)),
@@ -132,7 +132,7 @@ fn windows_are_checked_against_each_other() {
 #[test]
 fn selections_name_whole_identities() {
     let select = |mode: &str, ids: Json| parse(with("selection", json!({"mode": mode, "ids": ids})));
-    let id = |trace: &str| json!({"trace": trace, "span": "1"});
+    let id = |trace: &str| json!({"trace_id": trace, "span": "1"});
     assert!(select("partial", json!([id("a"), id("a")])).is_ok());
     assert!(select("all_except", json!([])).is_ok());
     assert_eq!(pointers(select("partial", json!([]))), ["/selection/ids"]);
@@ -140,7 +140,7 @@ fn selections_name_whole_identities() {
     assert_eq!(pointers(select("partial", json!(vec![id("a"); 4]))), ["/selection/ids"]);
     assert_eq!(pointers(select("partial", json!("a"))), ["/selection/ids"]);
     assert_eq!(pointers(select("partial", json!(["a"]))), ["/selection/ids/0"]);
-    let wrong = json!([{"trace": "a", "span": 1}, {"trace": "a"}]);
+    let wrong = json!([{"trace_id": "a", "span": 1}, {"trace_id": "a"}]);
     assert_eq!(pointers(select("partial", wrong)), ["/selection/ids/0/span", "/selection/ids/1"]);
     let (_bench, dataset) = dataset(RowsMode::AppendOnly);
     let rows = select("all_except", json!([])).unwrap().rows;

@@ -15,6 +15,7 @@ use offtake_model::as_of::AsOf;
 use offtake_model::clock::{Clock as _, SystemClock};
 use offtake_model::id::OrgId;
 use offtake_model::query::{Chosen, RowQuery};
+use offtake_model::selection::Scope;
 use serde_json::Value;
 
 /// The suites of genuine spans; clients first.
@@ -153,7 +154,7 @@ pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<Vec<String>> {
 
 /// All rows of an organization.
 pub(crate) fn all(org: &OrgId) -> RowQuery {
-    RowQuery { org: org.clone(), predicates: Vec::new(), chosen: Chosen::All, as_of: None }
+    RowQuery { org: org.clone(), predicates: Vec::new(), chosen: Chosen::All, scope: Scope::Row, as_of: None }
 }
 
 /// All rows of an organization, up to a sequence.

@@ -3,6 +3,7 @@
 use offtake_datasets::Catalog;
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
 use offtake_model::format::{Compression, Dialect, Format};
+use offtake_model::selection::Scope;
 use serde_json::{Map, Value as Json, json};
 
 use crate::datasets::MAX_LIMIT;
@@ -74,16 +75,18 @@ impl Kind {
 
     fn body(self, schema: &DatasetSchema) -> Json {
         let mut properties = rows_properties(schema);
-        let mut required: Vec<&str> = Vec::new();
         match self {
             Self::Export => {
                 export_properties(schema, &mut properties);
-                required.push("format");
             }
             Self::Page => page_properties(schema, &mut properties),
             Self::Count => {}
         }
-        json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+        let mut body = json!({"type": "object", "additionalProperties": false, "properties": properties});
+        if matches!(self, Self::Export) {
+            body["anyOf"] = json!([{"required": ["format"]}, {"required": ["preset"]}]);
+        }
+        body
     }
 
     fn examples(self, schema: &DatasetSchema) -> Json {
@@ -118,6 +121,13 @@ fn rows_properties(schema: &DatasetSchema) -> Map<String, Json> {
         add("end_time", moment("before this moment"));
     }
     add("selection", selection(schema));
+    if schema.trace().is_some() {
+        add(
+            "scope",
+            json!({"type": "string", "enum": Scope::ALL.map(Scope::name), "default": "row",
+            "description": "trace: filters and selection choose rows, and every row of their traces is taken"}),
+        );
+    }
     add("as_of", json!({"type": "string", "description": "As handed out by count, page and preview"}));
     for filter in &schema.filters {
         add(&filter.name, filter_schema(schema, filter));
@@ -142,6 +152,10 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     {
         limit.shift_remove("maximum");
     }
+    properties.insert(
+        "preset".to_owned(),
+        json!({"type": "string", "description": "The name of a preset; what stands beside it goes first"}),
+    );
     properties.insert(
         "name".to_owned(),
         json!({"type": "string", "description": "The human name; one is made if there is none"}),

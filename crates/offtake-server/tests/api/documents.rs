@@ -91,8 +91,8 @@ async fn bodies_are_typed_per_dataset_and_no_reference_dangles() {
     let schemas = &document["components"]["schemas"];
     let export = &schemas["ExportRequest.spans"];
     assert_eq!(export["properties"]["min_cost"]["type"], json!(["string", "number"]));
-    assert_eq!(export["properties"]["format"]["enum"], json!(["csv", "jsonl", "json", "parquet"]));
-    assert_eq!(export["required"], json!(["format"]));
+    assert_eq!(export["properties"]["format"]["enum"], json!(["csv", "jsonl", "json", "parquet", "xlsx"]));
+    assert_eq!(export["anyOf"], json!([{"required": ["format"]}, {"required": ["preset"]}]));
     let ids = &export["properties"]["selection"]["oneOf"][1]["properties"]["ids"];
     assert_eq!(ids["items"]["required"], json!(["trace_id", "span_id"]));
     assert_eq!(ids["maxItems"], 10_000);

@@ -8,6 +8,7 @@ pub(crate) mod given;
 pub(crate) mod leases;
 pub(crate) mod model;
 pub(crate) mod objects;
+pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
 pub(crate) mod upkeep;
@@ -91,6 +92,29 @@ macro_rules! contract_tests {
     };
 }
 pub(crate) use contract_tests;
+
+/// The same for presets: `$open` gives what must outlive them and an empty store.
+macro_rules! preset_tests {
+    (each $open:ident: $($name:ident)+) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                let (_keep, presets) = $open();
+                crate::contract::presets::$name(presets.as_ref()).await;
+            }
+        )+
+    };
+    ($open:ident) => {
+        crate::contract::preset_tests! { each $open:
+            a_preset_is_kept_as_it_is
+            a_name_is_taken_once_in_an_organization
+            organizations_do_not_see_each_other
+            a_change_needs_the_version_it_is_made_to
+            there_are_only_so_many
+        }
+    };
+}
+pub(crate) use preset_tests;
 
 /// The same for object storage: `$open` gives what must outlive it and an empty store.
 macro_rules! object_tests {

@@ -10,6 +10,7 @@ mod leases;
 mod open;
 mod pool;
 mod ports;
+mod presets;
 mod requests;
 mod rows;
 mod upkeep;

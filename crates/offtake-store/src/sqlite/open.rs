@@ -16,7 +16,10 @@ use super::fault::{Fault, Sql};
 /// pages of the span store, since all caches of a process are one pool in this build.
 const CACHE_KIB: i64 = 512;
 
-const STEPS: &[M<'static>] = &[M::up(include_str!("../../migrations/sqlite/0001_jobs.sql"))];
+const STEPS: &[M<'static>] = &[
+    M::up(include_str!("../../migrations/sqlite/0001_jobs.sql")),
+    M::up(include_str!("../../migrations/sqlite/0002_presets.sql")),
+];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
 /// The connections of one store.

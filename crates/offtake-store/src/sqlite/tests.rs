@@ -31,6 +31,15 @@ mod suite {
     crate::contract::contract_tests!(open);
 }
 
+mod presets {
+    fn open() -> (tempfile::TempDir, std::sync::Arc<dyn crate::Presets>) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::SqliteStore::open(&folder.path().join("offtake.db"), None).unwrap();
+        (folder, store)
+    }
+    crate::contract::preset_tests!(open);
+}
+
 /// Another hand on the file, as a backup tool or a second process has it.
 fn raw(folder: &TempDir) -> Connection {
     Connection::open(folder.path().join("offtake.db")).unwrap()

@@ -200,7 +200,9 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
         frame_bytes: read.size("worker.frame", "64KiB", "64MiB"),
         max_frame_rows: u32::try_from(read.number("worker.max_frame_rows", 64..=65_536)).unwrap_or(u32::MAX),
         drain: read.duration("worker.drain", "1s", "1h"),
-        spool_dir: read.optional("worker.spool").map_or_else(|| PathBuf::from(read.text("data_dir")).join("spool"), PathBuf::from),
+        spool_dir: read
+            .optional("worker.spool")
+            .map_or_else(|| PathBuf::from(read.text("data_dir")).join("spool"), PathBuf::from),
         spool_limit: read.size("worker.spool_limit", "1MiB", "16TiB"),
     }
 }

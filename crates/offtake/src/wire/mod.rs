@@ -59,7 +59,7 @@ impl House {
         let objects = objects(&config, &data)?;
         let spans = SpanStore::open(&data.join("spans.db"), Arc::clone(&clock))?;
         let catalog = Arc::new(Catalog::build(&config.datasets, Some(&spans), &clock)?);
-        let store = Store { jobs: sqlite.clone(), artifacts: sqlite, objects };
+        let store = Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite, objects };
         Ok(Self { config, data, clock, store, spans, catalog })
     }
 }

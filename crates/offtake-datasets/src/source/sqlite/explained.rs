@@ -9,6 +9,7 @@ use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Limits, RowsMode
 use offtake_model::id::OrgId;
 use offtake_model::permission::Permission;
 use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
+use offtake_model::selection::Scope::Trace as WholeTrace;
 use offtake_model::value::Value;
 use rusqlite::Connection;
 
@@ -19,7 +20,7 @@ use crate::sql::Bounds;
 
 const COLUMNS: [(&str, ColumnType); 4] = [
     ("at", ColumnType::Timestamp),
-    ("trace", ColumnType::Text),
+    ("trace_id", ColumnType::Text),
     ("span", ColumnType::Text),
     ("model", ColumnType::Text),
 ];
@@ -31,8 +32,8 @@ fn schema() -> DatasetSchema {
         title: "Rows".into(),
         permission: Permission::TracesRead,
         columns: columns.to_vec(),
-        key: vec!["at".into(), "trace".into(), "span".into()],
-        identity: vec!["trace".into(), "span".into()],
+        key: vec!["at".into(), "trace_id".into(), "span".into()],
+        identity: vec!["trace_id".into(), "span".into()],
         time: Some("at".into()),
         rows: RowsMode::AppendOnly,
         filters: Vec::new(),
@@ -48,10 +49,16 @@ fn task(predicates: Vec<Predicate>, chosen: Chosen) -> Task {
         tenant: Some("s.org = :org".into()),
         cutoff: Some("s.seq <= :cutoff".into()),
         sequence: Some("SELECT max(seq) FROM rows".into()),
-        lookup: Some("temp.chosen c CROSS JOIN rows s ON s.org = :org AND s.trace = c.c0 AND s.span = c.c1".into()),
+        lookup: Some("temp.chosen c CROSS JOIN rows s ON s.org = :org AND s.trace_id = c.c0 AND s.span = c.c1".into()),
         ..Relation::default()
     };
-    let query = RowQuery { org: OrgId::new("acme").unwrap(), predicates, chosen, as_of: None };
+    let query = RowQuery {
+        org: OrgId::new("acme").unwrap(),
+        predicates,
+        chosen,
+        scope: offtake_model::selection::Scope::Row,
+        as_of: None,
+    };
     Task {
         schema: Arc::new(schema()),
         relation: Arc::new(relation),
@@ -66,10 +73,10 @@ fn session() -> (tempfile::TempDir, Session) {
     Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "CREATE TABLE rows (seq INTEGER PRIMARY KEY, org TEXT NOT NULL, at INTEGER NOT NULL, trace TEXT NOT NULL,
+            "CREATE TABLE rows (seq INTEGER PRIMARY KEY, org TEXT NOT NULL, at INTEGER NOT NULL, trace_id TEXT NOT NULL,
                                 span TEXT NOT NULL, model TEXT);
-             CREATE UNIQUE INDEX by_key ON rows (org, at, trace, span);
-             CREATE UNIQUE INDEX by_identity ON rows (org, trace, span);
+             CREATE UNIQUE INDEX by_key ON rows (org, at, trace_id, span);
+             CREATE UNIQUE INDEX by_identity ON rows (org, trace_id, span);
              CREATE INDEX by_model ON rows (org, model);",
         )
         .unwrap();
@@ -105,7 +112,7 @@ fn a_range_is_found_by_its_bounds_in_the_index_of_the_key() {
     let (_dir, session) = session();
     let mut predicates = window();
     predicates.push(is("model", Test::OneOf(vec![Value::Text("m".into())])));
-    let by_bounds = "SEARCH s USING INDEX by_key (org=? AND (at,trace,span)>(?,?,?) AND (at,trace,span)<(?,?,?))";
+    let by_bounds = "SEARCH s USING INDEX by_key (org=? AND (at,trace_id,span)>(?,?,?) AND (at,trace_id,span)<(?,?,?))";
     assert_eq!(range(&session, &task(window(), Chosen::All), false), [by_bounds]);
     assert_eq!(range(&session, &task(predicates.clone(), Chosen::All), true), [by_bounds]);
     // Few ranges may use what is selective.
@@ -144,7 +151,7 @@ fn chosen_rows_are_the_only_ones_touched() {
     for sql in [task.statements().count().unwrap(), task.statements().keys(Some(&key(3))).unwrap(), page] {
         let lines = session.explain(&sql, &scope()).unwrap();
         assert_eq!(lines[0], "SCAN c");
-        assert!(lines[1].starts_with("SEARCH s USING INDEX by_identity (org=? AND trace=? AND span=?"), "{lines:?}");
+        assert!(lines[1].starts_with("SEARCH s USING INDEX by_identity (org=? AND trace_id=? AND span=?"), "{lines:?}");
     }
     assert_eq!(range(&session, &task, true)[0], "SCAN c");
     assert!(range(&session, &task, true)[1].contains("by_identity"));
@@ -157,5 +164,26 @@ fn sampled_rows_are_looked_up_by_the_key() {
     session.load_sampled(&task.statements(), &[key(1), key(2)]).unwrap();
     let lines = session.explain(&task.statements().sizes().unwrap(), &scope()).unwrap();
     assert!(!lines.iter().any(|line| line.starts_with("SCAN s")), "{lines:?}");
-    assert!(lines[0].contains("at=? AND trace=? AND span=?"), "{lines:?}");
+    assert!(lines[0].contains("at=? AND trace_id=? AND span=?"), "{lines:?}");
+}
+
+#[test]
+fn whole_traces_are_found_by_probes_of_the_identity() {
+    let (_dir, mut session) = session();
+    let whole = |predicates, chosen| {
+        let task = task(predicates, chosen);
+        Task { query: Arc::new(RowQuery { scope: WholeTrace, ..(*task.query).clone() }), ..task }
+    };
+    let mut predicates = window();
+    predicates.push(is("model", Test::OneOf(vec![Value::Text("m".into())])));
+    let lines = range(&session, &whole(predicates, Chosen::All), true);
+    assert!(lines[0].starts_with("SEARCH s USING INDEX by_key (org=? AND (at,trace_id,span)>"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("by_identity (org=? AND trace_id=?)")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("SCAN") || line.contains("MATERIALIZE")), "{lines:?}");
+
+    let named = whole(Vec::new(), Chosen::Only(vec![vec![Value::Text("t".into()), Value::Text("s".into())]]));
+    session.load(&named.statements()).unwrap();
+    let lines = session.explain(&named.statements().count().unwrap(), &scope()).unwrap();
+    let scans: Vec<&String> = lines.iter().filter(|line| line.starts_with("SCAN")).collect();
+    assert_eq!(scans, ["SCAN c"], "{lines:?}");
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use offtake_model::Result;
 use offtake_model::query::{Chosen, RowQuery};
+use offtake_model::selection::Scope::Trace as WholeTrace;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
@@ -57,6 +58,10 @@ impl Task {
 
     /// The excluded rows as a partial selection, if these can be found by an index.
     pub(super) fn excluded(&self) -> Option<Self> {
+        if self.query.scope == WholeTrace {
+            // An excluded row comes back with its trace if another one of it is chosen.
+            return None;
+        }
         match &self.query.chosen {
             Chosen::AllExcept(ids) if self.relation.lookup.is_some() => {
                 let query = RowQuery { chosen: Chosen::Only(ids.clone()), ..(*self.query).clone() };

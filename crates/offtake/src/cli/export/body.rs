@@ -55,14 +55,24 @@ pub(crate) fn body(args: &ExportArgs, typed: &filters::Typed, shapes: &[FilterSh
             Some(one) => *one = json!([one.take(), value]),
         }
     }
-    let (format, compression) = format_of(args)?;
-    body.insert("format".to_owned(), json!(format));
-    body.insert("compression".to_owned(), json!(compression));
+    match format_of(args) {
+        Ok((format, compression)) => {
+            body.insert("format".to_owned(), json!(format));
+            body.insert("compression".to_owned(), json!(compression));
+        }
+        // The preset may say it.
+        Err(_) if args.preset.is_some() => {}
+        Err(error) => return Err(error),
+    }
     let mut set = |name: &str, value: Option<Json>| {
         if let Some(value) = value {
             body.insert(name.to_owned(), value);
         }
     };
+    set("preset", args.preset.as_ref().map(|name| json!(name)));
+    set("name", args.name.as_ref().map(|name| json!(name)));
+    set("as_of", args.as_of.as_ref().map(|as_of| json!(as_of)));
+    set("scope", args.scope.as_ref().map(|scope| json!(scope)));
     set("dialect", args.dialect.as_ref().map(|dialect| json!(dialect)));
     set("delimiter", args.delimiter.as_ref().map(|delimiter| json!(unescaped(delimiter))));
     set("limit", args.limit.map(|limit| json!(limit)));

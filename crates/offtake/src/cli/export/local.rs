@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offtake_datasets::Dataset;
+use offtake_model::export::ExportSpec;
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::naming;
@@ -14,6 +16,7 @@ use offtake_store::{JobScope, NewJob, Store};
 use offtake_worker::{Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{body, shapes_of};
@@ -79,6 +82,17 @@ pub(super) async fn run(context: &Context, args: &ExportArgs, filters: &filters:
     report(context, &own.target(), &finished?)
 }
 
+/// What is asked for, with the help of a preset if one is named.
+async fn spec(house: &House, org: &OrgId, dataset: &Dataset, mut body: Json) -> Result<ExportSpec> {
+    let Some((body, name)) = body.as_object_mut().and_then(|body| {
+        let name = body.shift_remove("preset")?.as_str()?.to_owned();
+        Some((std::mem::take(body), name))
+    }) else {
+        return dataset.parse_export(&body);
+    };
+    dataset.parse_export_with(&body, &house.store.presets.get(org, &name).await?)
+}
+
 /// A new job, pinned to this process before anybody else can see it.
 async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Result<Own> {
     let usage = |detail: &str| Error::new(ErrorKind::InvalidRequest, detail);
@@ -87,7 +101,8 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
     let output = args.output.as_deref().ok_or_else(|| usage("name the file to write: -o FILE"))?;
     let target = Target::new(output, args.force)?;
     let dataset = house.catalog.get(args.dataset.as_deref().unwrap_or_default())?;
-    let spec = dataset.parse_export(&body(args, filters, &shapes_of(&dataset.schema))?)?;
+    let body = body(args, filters, &shapes_of(&dataset.schema))?;
+    let spec = spec(house, &org, dataset, body).await?;
 
     let now = house.clock.now();
     let id = JobId::new(now);

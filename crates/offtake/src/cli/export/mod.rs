@@ -61,6 +61,18 @@ pub(crate) struct ExportArgs {
     /// none, gzip or zstd [default: what FILE's extension says]
     #[arg(long, value_name = "C")]
     pub(crate) compression: Option<String>,
+    /// A preset of the organization; what is said here goes first
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// What the export is called [default: made from what is asked for]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The moment the rows are to be of, as handed out by count, page or preview
+    #[arg(long, value_name = "AS_OF")]
+    pub(crate) as_of: Option<String>,
+    /// What a chosen row brings along: row (itself) or trace (its whole trace)
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Option<String>,
     /// How CSV is written: rfc4180 or excel
     #[arg(long, value_name = "D")]
     pub(crate) dialect: Option<String>,
@@ -98,6 +110,12 @@ pub(crate) fn report(context: &Context, target: &Target, receipt: &Receipt) -> O
     if receipt.limited {
         let (rows, matching) = (receipt.rows_written, receipt.rows_matching);
         output::say(&format!("the limit cut rows off: {rows} of {matching} matching rows are in the file"));
+    }
+    if receipt.truncated_cells_count > 0 {
+        let cells = receipt.truncated_cells_count;
+        output::say(&format!(
+            "{cells} cells are longer than a cell of this format can be and were cut; the receipt lists them"
+        ));
     }
     let file = target.shown();
     let receipt_file = target.receipt_path().map(|path| path.display().to_string());

@@ -1,0 +1,261 @@
+//! Presets over HTTP, and their use in the body of an export.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use offtake_datasets::Dataset;
+use offtake_model::export::ExportSpec;
+use offtake_model::preset::{Preset, PresetContent, is_preset_name};
+use offtake_model::{Error, ErrorKind, Result, Violation};
+use serde::Serialize;
+use serde_json::{Map, Value as Json_};
+use utoipa::ToSchema;
+
+use crate::auth::Caller;
+use crate::datasets::readable;
+use crate::error::Problem;
+use crate::exports::blocking;
+use crate::extract::{JsonBody, Name};
+use crate::state::App;
+
+/// What a preset is beside what it says of an export.
+const OWN: [&str; 2] = ["name", "dataset"];
+
+/// The organization's presets, as far as the caller may read their datasets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PresetListResponse {
+    presets: Vec<PresetResponse>,
+}
+
+/// A preset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PresetResponse {
+    #[schema(example = "finance")]
+    name: String,
+    #[schema(example = "spans")]
+    dataset: String,
+    /// `fields`, `format`, `compression`, `dialect`, `delimiter` as in an export, and `filters`: those it sets.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    says: Map<String, Json_>,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<Preset> for PresetResponse {
+    fn from(preset: Preset) -> Self {
+        let Preset { name, dataset, says, version: _, created_by, created_at, updated_at } = preset;
+        Self { name, dataset, says, created_by, created_at, updated_at }
+    }
+}
+
+/// Saves a preset: the fields, the form and the filters of exports that are asked for again and again.
+///
+/// It is checked against its dataset. `"preset": "name"` in the body of an export or a preview uses it; what the body
+/// itself says goes first.
+#[utoipa::path(post, path = "/api/v1/presets", tag = "presets", operation_id = "create_preset",
+    request_body = inline(PresetRequest),
+    responses((status = 201, description = "Saved", body = PresetResponse,
+        headers(("Location" = String, description = "The preset"), ("ETag" = String, description = "Its version")))))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let content = checked(&app, &caller, body).await?;
+    let preset = app.store.presets.create(&caller.0.org, content, &caller.0.sub).await?;
+    let segment = percent_encoded(&preset.name);
+    let location = HeaderValue::from_str(&format!("/api/v1/presets/{segment}")).ok();
+    let mut response = (StatusCode::CREATED, answered(preset)).into_response();
+    response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
+    Ok(response)
+}
+
+/// The presets there are.
+#[utoipa::path(get, path = "/api/v1/presets", tag = "presets", operation_id = "list_presets",
+    responses((status = 200, description = "All, by name", body = PresetListResponse)))]
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<PresetListResponse>, Problem> {
+    let mut presets = app.store.presets.list(&caller.0.org).await?;
+    presets.retain(|preset| readable(&app, &caller, &preset.dataset).is_ok());
+    Ok(Json(PresetListResponse { presets: presets.into_iter().map(PresetResponse::from).collect() }))
+}
+
+/// One preset.
+#[utoipa::path(get, path = "/api/v1/presets/{name}", tag = "presets", operation_id = "get_preset",
+    params(("name" = String, Path, description = "The preset")),
+    responses((status = 200, description = "The preset", body = PresetResponse,
+        headers(("ETag" = String, description = "Its version")))))]
+pub(crate) async fn detail(State(app): State<App>, caller: Caller, name: Name) -> Result<Response, Problem> {
+    Ok(answered(visible(&app, &caller, name.as_str()).await?))
+}
+
+/// Changes a preset. What the body names is replaced, what is null there is taken away, the rest stays.
+#[utoipa::path(patch, path = "/api/v1/presets/{name}", tag = "presets", operation_id = "change_preset",
+    params(
+        ("name" = String, Path, description = "The preset"),
+        ("If-Match" = Option<String>, Header, description = "Only if it still has this ETag; else 412"),
+    ),
+    request_body = inline(PresetRequest),
+    responses((status = 200, description = "Changed", body = PresetResponse,
+        headers(("ETag" = String, description = "Its version")))))]
+pub(crate) async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    name: Name,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let present = visible(&app, &caller, name.as_str()).await?;
+    let version = expected(&headers)?.unwrap_or(present.version);
+    let mut whole = present.says;
+    whole.insert("name".to_owned(), present.name.into());
+    whole.insert("dataset".to_owned(), present.dataset.into());
+    for (member, value) in body {
+        if value.is_null() {
+            whole.shift_remove(&member);
+        } else {
+            whole.insert(member, value);
+        }
+    }
+    let content = checked(&app, &caller, whole).await?;
+    Ok(answered(app.store.presets.replace(&caller.0.org, name.as_str(), version, content).await?))
+}
+
+/// Forgets a preset. Exports that were asked for with it are what they are.
+#[utoipa::path(delete, path = "/api/v1/presets/{name}", tag = "presets", operation_id = "delete_preset",
+    params(
+        ("name" = String, Path, description = "The preset"),
+        ("If-Match" = Option<String>, Header, description = "Only if it still has this ETag; else 412"),
+    ),
+    responses((status = 204, description = "Forgotten")))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    name: Name,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let version = expected(&headers)?;
+    visible(&app, &caller, name.as_str()).await?;
+    app.store.presets.delete(&caller.0.org, name.as_str(), version).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a preset is made of.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "bodies are read as JSON, so that everything wrong is found at once")]
+struct PresetRequest {
+    /// 1 to 100 characters; no slash. Unique in the organization.
+    name: String,
+    dataset: String,
+    /// Columns, in order, as in an export.
+    fields: Option<Vec<Json_>>,
+    format: Option<String>,
+    compression: Option<String>,
+    dialect: Option<String>,
+    delimiter: Option<String>,
+    /// The dataset's filters, by name.
+    #[schema(value_type = Option<Object>)]
+    filters: Option<Map<String, Json_>>,
+}
+
+/// The spec of an export whose body may name a preset.
+///
+/// # Errors
+/// `invalid_request` with everything that is wrong.
+pub(crate) async fn spec(
+    app: &App,
+    caller: &Caller,
+    dataset: Dataset,
+    mut body: Map<String, Json_>,
+) -> Result<ExportSpec> {
+    let Some(name) = body.shift_remove("preset") else {
+        // Ten thousand identities take their time, so not on the executor.
+        return blocking(move || dataset.parse_export(&Json_::Object(body))).await;
+    };
+    let Json_::String(name) = name else {
+        return Err(Error::invalid_at("/preset", "is the name of a preset"));
+    };
+    let preset = app.store.presets.get(&caller.0.org, &name).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            Error::invalid_at("/preset", format!("there is no preset {name:?}; GET /api/v1/presets lists them"))
+        }
+        _ => error,
+    })?;
+    blocking(move || dataset.parse_export_with(&body, &preset)).await
+}
+
+/// The preset, if the caller may read its dataset. Otherwise it is as absent as its dataset.
+async fn visible(app: &App, caller: &Caller, name: &str) -> Result<Preset> {
+    let preset = app.store.presets.get(&caller.0.org, name).await?;
+    match readable(app, caller, &preset.dataset) {
+        Ok(_) => Ok(preset),
+        Err(_) => {
+            Err(Error::new(ErrorKind::NotFound, "there is no such preset; GET /api/v1/presets lists those there are"))
+        }
+    }
+}
+
+/// Checks a preset against its dataset.
+async fn checked(app: &App, caller: &Caller, body: Map<String, Json_>) -> Result<PresetContent> {
+    let text = |name: &str| body.get(name).and_then(Json_::as_str).map(str::to_owned);
+    let mut violations = Vec::new();
+    let name = text("name").filter(|name| is_preset_name(name));
+    if name.is_none() {
+        let detail = "is needed: 1 to 100 characters, no slash, no control characters, no blanks around it";
+        violations.push(Violation::at("/name", detail));
+    }
+    let dataset = text("dataset").and_then(|name| readable(app, caller, &name).ok().cloned());
+    if dataset.is_none() {
+        violations.push(Violation::at("/dataset", "is needed: a dataset; GET /api/v1/datasets lists them"));
+    }
+    let mut says = body;
+    says.retain(|name, _| !OWN.contains(&name.as_str()));
+    if let Some(dataset) = dataset.clone() {
+        let said = says.clone();
+        if let Err(error) = blocking(move || dataset.check_preset(&said)).await {
+            violations.extend(error.violations().iter().cloned());
+        }
+    }
+    match (name, dataset) {
+        (Some(name), Some(dataset)) if violations.is_empty() => {
+            Ok(PresetContent { name, dataset: dataset.schema.name.clone(), says })
+        }
+        _ => Err(Error::invalid(violations)),
+    }
+}
+
+/// The version that `If-Match` asks for; `None` for any.
+fn expected(headers: &HeaderMap) -> Result<Option<u64>> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    // A tag that was never handed out is no present one.
+    version.map(Some).ok_or_else(|| Error::new(ErrorKind::PreconditionFailed, "this is no ETag of a preset"))
+}
+
+fn answered(preset: Preset) -> Response {
+    let etag = HeaderValue::from_str(&format!("\"{}\"", preset.version)).ok();
+    let mut response = Json(PresetResponse::from(preset)).into_response();
+    response.headers_mut().extend(etag.map(|etag| (header::ETAG, etag)));
+    response
+}
+
+fn percent_encoded(name: &str) -> String {
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}

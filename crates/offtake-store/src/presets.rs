@@ -1,0 +1,63 @@
+//! Presets: the port.
+
+use async_trait::async_trait;
+use offtake_model::id::OrgId;
+use offtake_model::preset::{MOST_PRESETS, Preset, PresetContent};
+use offtake_model::{Error, ErrorKind, Result};
+
+/// What organizations ask for again and again. Every verb is scoped by organization: another one's preset is absent.
+#[async_trait]
+pub trait Presets: Send + Sync + std::fmt::Debug {
+    /// Keeps a preset.
+    ///
+    /// # Errors
+    /// `conflict` if the name is taken, or the organization has as many as it may have.
+    async fn create(&self, org: &OrgId, content: PresetContent, by: &str) -> Result<Preset>;
+
+    /// The preset of this name.
+    ///
+    /// # Errors
+    /// `not_found`.
+    async fn get(&self, org: &OrgId, name: &str) -> Result<Preset>;
+
+    /// All of them, by name.
+    async fn list(&self, org: &OrgId) -> Result<Vec<Preset>>;
+
+    /// Puts `content` in the place of the preset `name`, if that is still at `version`.
+    ///
+    /// # Errors
+    /// `not_found`; `precondition_failed` if it was changed since; `conflict` if its new name is taken.
+    async fn replace(&self, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset>;
+
+    /// Forgets the preset of this name; with a version, only if it is still at that.
+    ///
+    /// # Errors
+    /// `not_found`; `precondition_failed` if it was changed since.
+    async fn delete(&self, org: &OrgId, name: &str, version: Option<u64>) -> Result<()>;
+}
+
+// What every backend refuses with.
+
+pub(crate) fn no_such_preset() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no such preset; GET /api/v1/presets lists those there are")
+}
+
+pub(crate) fn name_taken(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("there is a preset called {name:?} already; change it, or take another name"),
+    )
+}
+
+pub(crate) fn too_many() -> Error {
+    let detail = format!("there are {MOST_PRESETS} presets, and no more are possible; delete some");
+    Error::new(ErrorKind::Conflict, detail)
+}
+
+pub(crate) fn unchanged(preset: &Preset, version: Option<u64>) -> Result<()> {
+    if version.is_none_or(|version| version == preset.version) {
+        return Ok(());
+    }
+    let detail = "the preset was changed in the meantime; get it again and decide anew";
+    Err(Error::new(ErrorKind::PreconditionFailed, detail))
+}

@@ -1,0 +1,113 @@
+//! Presets in SQLite.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use offtake_model::Result;
+use offtake_model::id::OrgId;
+use offtake_model::preset::{MOST_PRESETS, Preset, PresetContent};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::SqliteStore;
+use super::fault::{Sql, internal};
+use super::rows::to_json;
+use crate::presets::{self, Presets};
+
+#[async_trait]
+impl Presets for SqliteStore {
+    async fn create(&self, org: &OrgId, content: PresetContent, by: &str) -> Result<Preset> {
+        let (org, by) = (org.clone(), by.to_owned());
+        self.write(move |tx, now| {
+            if exists(tx, &org, &content.name)? {
+                return Err(presets::name_taken(&content.name).into());
+            }
+            let sql = "SELECT count(*) FROM presets WHERE org = ?1";
+            let count: i64 = tx.prepare_cached(sql)?.query_row([org.as_str()], |row| row.get(0))?;
+            if count >= i64::from(MOST_PRESETS) {
+                return Err(presets::too_many().into());
+            }
+            let sql = "INSERT INTO presets (org, name, dataset, says, created_by, created_at, updated_at)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+            let says = to_json(&content.says)?;
+            tx.prepare_cached(sql)?.execute(params![org.as_str(), content.name, content.dataset, says, by, now])?;
+            load(tx, &org, &content.name)
+        })
+        .await
+    }
+
+    async fn get(&self, org: &OrgId, name: &str) -> Result<Preset> {
+        let (org, name) = (org.clone(), name.to_owned());
+        self.read(move |tx, _| load(tx, &org, &name)).await
+    }
+
+    async fn list(&self, org: &OrgId) -> Result<Vec<Preset>> {
+        let org = org.clone();
+        self.read(move |tx, _| {
+            let mut statement = tx.prepare_cached(&format!("{PRESETS} WHERE org = ?1 ORDER BY name"))?;
+            let mut rows = statement.query([org.as_str()])?;
+            let mut presets = Vec::new();
+            while let Some(row) = rows.next()? {
+                presets.push(preset(row)?);
+            }
+            Ok(presets)
+        })
+        .await
+    }
+
+    async fn replace(&self, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset> {
+        let (org, name) = (org.clone(), name.to_owned());
+        self.write(move |tx, now| {
+            presets::unchanged(&load(tx, &org, &name)?, Some(version))?;
+            if content.name != name && exists(tx, &org, &content.name)? {
+                return Err(presets::name_taken(&content.name).into());
+            }
+            let sql = "UPDATE presets SET name = ?3, dataset = ?4, says = ?5, version = version + 1, updated_at = ?6
+                       WHERE org = ?1 AND name = ?2";
+            let says = to_json(&content.says)?;
+            tx.prepare_cached(sql)?.execute(params![org.as_str(), name, content.name, content.dataset, says, now])?;
+            load(tx, &org, &content.name)
+        })
+        .await
+    }
+
+    async fn delete(&self, org: &OrgId, name: &str, version: Option<u64>) -> Result<()> {
+        let (org, name) = (org.clone(), name.to_owned());
+        self.write(move |tx, _| {
+            presets::unchanged(&load(tx, &org, &name)?, version)?;
+            let sql = "DELETE FROM presets WHERE org = ?1 AND name = ?2";
+            tx.prepare_cached(sql)?.execute(params![org.as_str(), name])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+const PRESETS: &str = "SELECT name, dataset, says, version, created_by, created_at, updated_at FROM presets";
+
+fn exists(tx: &Connection, org: &OrgId, name: &str) -> Sql<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM presets WHERE org = ?1 AND name = ?2)";
+    Ok(tx.prepare_cached(sql)?.query_row([org.as_str(), name], |row| row.get(0))?)
+}
+
+fn load(tx: &Connection, org: &OrgId, name: &str) -> Sql<Preset> {
+    let mut statement = tx.prepare_cached(&format!("{PRESETS} WHERE org = ?1 AND name = ?2"))?;
+    let found = statement.query_row([org.as_str(), name], |row| Ok(preset(row))).optional()?;
+    found.unwrap_or_else(|| Err(presets::no_such_preset().into()))
+}
+
+fn preset(row: &Row<'_>) -> Sql<Preset> {
+    let name: String = row.get("name")?;
+    let unreadable = |what: &str| internal(format!("the preset {name:?} cannot be read: {what}"));
+    let says: String = row.get("says")?;
+    let time = |column: &str| -> Sql<Timestamp> {
+        Timestamp::from_microsecond(row.get(column)?).map_err(|_| unreadable(column))
+    };
+    Ok(Preset {
+        dataset: row.get("dataset")?,
+        says: serde_json::from_str(&says).map_err(|_| unreadable("says"))?,
+        version: u64::try_from(row.get::<_, i64>("version")?).map_err(|_| unreadable("version"))?,
+        created_by: row.get("created_by")?,
+        created_at: time("created_at")?,
+        updated_at: time("updated_at")?,
+        name,
+    })
+}
