@@ -13,9 +13,9 @@ mod contract;
 pub mod jobs;
 pub mod objects;
 mod postgres;
+pub mod presets;
 mod refusals;
 mod rows;
-pub mod presets;
 mod sqlite;
 
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};

@@ -1,9 +1,12 @@
 //! Presets: the port.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use offtake_model::id::OrgId;
 use offtake_model::preset::{MOST_PRESETS, Preset, PresetContent};
 use offtake_model::{Error, ErrorKind, Result};
+
+use crate::refusals::internal;
 
 /// What organizations ask for again and again. Every verb is scoped by organization: another one's preset is absent.
 #[async_trait]
@@ -60,4 +63,36 @@ pub(crate) fn unchanged(preset: &Preset, version: Option<u64>) -> Result<()> {
     }
     let detail = "the preset was changed in the meantime; get it again and decide anew";
     Err(Error::new(ErrorKind::PreconditionFailed, detail))
+}
+
+/// A preset as a database keeps it.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) name: String,
+    pub(crate) dataset: String,
+    /// JSON.
+    pub(crate) says: String,
+    pub(crate) version: i64,
+    pub(crate) created_by: String,
+    /// Microseconds since the epoch, as is the next.
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+}
+
+impl Stored {
+    /// # Errors
+    /// `internal`, with the name of the preset, if it cannot be read.
+    pub(crate) fn preset(&self) -> Result<Preset> {
+        let unreadable = |what: &str| internal(format!("the preset {:?} cannot be read: {what}", self.name));
+        let time = |micros| Timestamp::from_microsecond(micros).map_err(|_| unreadable("its moments"));
+        Ok(Preset {
+            name: self.name.clone(),
+            dataset: self.dataset.clone(),
+            says: serde_json::from_str(&self.says).map_err(|_| unreadable("what it says"))?,
+            version: u64::try_from(self.version).map_err(|_| unreadable("its version"))?,
+            created_by: self.created_by.clone(),
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
 }

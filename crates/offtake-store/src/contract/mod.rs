@@ -99,7 +99,7 @@ macro_rules! preset_tests {
         $(
             #[tokio::test]
             async fn $name() {
-                let (_keep, presets) = $open();
+                let (_keep, presets) = $open().await;
                 crate::contract::presets::$name(presets.as_ref()).await;
             }
         )+

@@ -7,6 +7,7 @@
 mod artifacts;
 mod leases;
 mod ports;
+mod presets;
 mod requests;
 mod rows;
 mod upkeep;
@@ -42,8 +43,14 @@ const SESSION: Session = Session {
     read_only: false,
 };
 
-const MIGRATIONS: Migrations =
-    Migrations { component: "jobs", schema: SCHEMA, steps: &[include_str!("../../migrations/postgres/0001_jobs.sql")] };
+const MIGRATIONS: Migrations = Migrations {
+    component: "jobs",
+    schema: SCHEMA,
+    steps: &[
+        include_str!("../../migrations/postgres/0001_jobs.sql"),
+        include_str!("../../migrations/postgres/0002_presets.sql"),
+    ],
+};
 
 /// The database's clock in microseconds since the epoch, where `$1` replaces it.
 const NOW: &str = "SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";

@@ -32,6 +32,13 @@ fn settings(url: &str) -> Settings {
     Settings::parse(url).unwrap()
 }
 
+async fn no_presets(version: PgVersion) -> (Keep, Arc<dyn crate::Presets>) {
+    let server = Postgres::shared(version);
+    let database = server.database();
+    let presets = store(&database.url()).await;
+    ((database, server), presets)
+}
+
 /// By the database's own clock.
 async fn store(url: &str) -> Arc<PostgresStore> {
     PostgresStore::open(settings(url), 4, None).await.unwrap()
@@ -45,6 +52,14 @@ mod v15 {
     }
 
     crate::contract::contract_tests!(open);
+
+    mod presets {
+        async fn open() -> (super::Keep, std::sync::Arc<dyn crate::Presets>) {
+            super::super::no_presets(super::PgVersion::V15).await
+        }
+
+        crate::contract::preset_tests!(open);
+    }
 }
 
 mod v18 {
@@ -55,6 +70,14 @@ mod v18 {
     }
 
     crate::contract::contract_tests!(open);
+
+    mod presets {
+        async fn open() -> (super::Keep, std::sync::Arc<dyn crate::Presets>) {
+            super::super::no_presets(super::PgVersion::V18).await
+        }
+
+        crate::contract::preset_tests!(open);
+    }
 }
 
 /// A request by the machine's clock, which the server shares.

@@ -1,16 +1,15 @@
 //! Presets in SQLite.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use offtake_model::Result;
 use offtake_model::id::OrgId;
 use offtake_model::preset::{MOST_PRESETS, Preset, PresetContent};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
-use super::fault::{Sql, internal};
-use super::rows::to_json;
-use crate::presets::{self, Presets};
+use super::fault::Sql;
+use crate::presets::{self, Presets, Stored};
+use crate::rows::to_json;
 
 #[async_trait]
 impl Presets for SqliteStore {
@@ -95,19 +94,14 @@ fn load(tx: &Connection, org: &OrgId, name: &str) -> Sql<Preset> {
 }
 
 fn preset(row: &Row<'_>) -> Sql<Preset> {
-    let name: String = row.get("name")?;
-    let unreadable = |what: &str| internal(format!("the preset {name:?} cannot be read: {what}"));
-    let says: String = row.get("says")?;
-    let time = |column: &str| -> Sql<Timestamp> {
-        Timestamp::from_microsecond(row.get(column)?).map_err(|_| unreadable(column))
-    };
-    Ok(Preset {
+    let stored = Stored {
+        name: row.get("name")?,
         dataset: row.get("dataset")?,
-        says: serde_json::from_str(&says).map_err(|_| unreadable("says"))?,
-        version: u64::try_from(row.get::<_, i64>("version")?).map_err(|_| unreadable("version"))?,
+        says: row.get("says")?,
+        version: row.get("version")?,
         created_by: row.get("created_by")?,
-        created_at: time("created_at")?,
-        updated_at: time("updated_at")?,
-        name,
-    })
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    };
+    Ok(stored.preset()?)
 }

@@ -32,7 +32,7 @@ mod suite {
 }
 
 mod presets {
-    fn open() -> (tempfile::TempDir, std::sync::Arc<dyn crate::Presets>) {
+    async fn open() -> (tempfile::TempDir, std::sync::Arc<dyn crate::Presets>) {
         let folder = tempfile::tempdir().unwrap();
         let store = crate::SqliteStore::open(&folder.path().join("offtake.db"), None).unwrap();
         (folder, store)
