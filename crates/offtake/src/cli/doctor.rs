@@ -161,10 +161,12 @@ fn directory(path: &Path, found: &mut Findings) {
 
 fn disk(free: u64, shown: &str, found: &mut Findings) {
     let told = format!("{} MiB free under {shown}", free >> 20);
-    match free {
-        ..LITTLE_SPACE => found.fail("disk space", format!("{told}; free some, or move the data directory")),
-        ..SCARCE_SPACE => found.warn("disk space", format!("{told}; free some before exports fail with storage_full")),
-        _ => found.ok("disk space", told),
+    if free < LITTLE_SPACE {
+        found.fail("disk space", format!("{told}; free some, or move the data directory"));
+    } else if free < SCARCE_SPACE {
+        found.warn("disk space", format!("{told}; free some before exports fail with storage_full"));
+    } else {
+        found.ok("disk space", told);
     }
 }
 

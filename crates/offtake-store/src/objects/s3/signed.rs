@@ -370,11 +370,17 @@ fn refusal_in(body: &[u8]) -> Option<String> {
     let mut reader = quick_xml::Reader::from_reader(body);
     let mut buffer = Vec::new();
     loop {
-        match reader.read_event_into(&mut buffer).ok()? {
-            Event::Start(root) if root.local_name().as_ref() == b"Error" => break,
-            Event::Start(_) | Event::Empty(_) | Event::Eof => return None,
-            _ => buffer.clear(),
+        let event = reader.read_event_into(&mut buffer).ok()?;
+        if let Event::Start(root) = &event {
+            if root.local_name().as_ref() == b"Error" {
+                break;
+            }
+            return None;
         }
+        if matches!(event, Event::Empty(_) | Event::Eof) {
+            return None;
+        }
+        buffer.clear();
     }
     let refusal: Option<Refusal> = quick_xml::de::from_reader(body).ok();
     Some(refusal.map(|refusal| refusal.code).unwrap_or_default())

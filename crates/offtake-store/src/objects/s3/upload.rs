@@ -124,9 +124,9 @@ impl S3Upload {
         };
         let payload = PutPayload::from_iter(self.pending.iter().cloned());
         let sent = self.bucket.store.put_part(&self.path, &id, self.etags.len(), payload).await;
-        let part = sent.map_err(|error| match error {
-            object_store::Error::NotFound { .. } => lost(&self.path).caused_by(error),
-            error => fault("written", &self.path, error),
+        let part = sent.map_err(|error| {
+            let is_lost = matches!(error, object_store::Error::NotFound { .. });
+            if is_lost { lost(&self.path).caused_by(error) } else { fault("written", &self.path, error) }
         })?;
         self.etags.push(part.content_id);
         self.durable += std::mem::take(&mut self.pending_bytes);
