@@ -47,7 +47,6 @@ pub struct Written {
     pub sha256_state: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
 }

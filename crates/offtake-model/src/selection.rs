@@ -46,7 +46,6 @@ impl Scope {
     }
 
     /// Whether it is what nobody has to ask for.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

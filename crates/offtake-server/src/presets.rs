@@ -180,11 +180,11 @@ pub(crate) async fn spec(
     let Json_::String(name) = name else {
         return Err(Error::invalid_at("/preset", "is the name of a preset"));
     };
-    let preset = app.store.presets.get(&caller.0.org, &name).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            Error::invalid_at("/preset", format!("there is no preset {name:?}; GET /api/v1/presets lists them"))
+    let preset = app.store.presets.get(&caller.0.org, &name).await.map_err(|error| {
+        if error.kind() != ErrorKind::NotFound {
+            return error;
         }
-        _ => error,
+        Error::invalid_at("/preset", format!("there is no preset {name:?}; GET /api/v1/presets lists them"))
     })?;
     blocking(move || dataset.parse_export_with(&body, &preset)).await
 }

@@ -26,6 +26,7 @@ mod formats;
 mod image;
 mod ingest_bad;
 mod isolation;
+mod limits;
 mod memory;
 mod metrics_logs;
 mod presets;

@@ -23,7 +23,8 @@ fn finance() -> Json {
 async fn what_a_preset_says_is_asked_for_unless_the_body_says_otherwise() {
     let app = TestApp::start(OFFTAKE).await;
     let client = app.client("acme").await;
-    let sketch = |n: u64| SpanSketch::new(n).with("gen_ai.request.model", text(if n % 2 == 0 { "m1" } else { "m2" }));
+    let sketch =
+        |n: u64| SpanSketch::new(n).with("gen_ai.request.model", text(if n.is_multiple_of(2) { "m1" } else { "m2" }));
     send(&client, &(0..6).map(sketch).collect::<Vec<_>>()).await;
     let made = client.post(PRESETS, &finance()).await.expect(201);
     assert_eq!((made.header("location"), made.header("etag")), ("/api/v1/presets/finance", "\"1\""));

@@ -75,18 +75,3 @@ async fn prompts_have_whole_traces_and_traces_need_none() {
     assert_eq!(refused.problem().1, ["/scope"]);
     client.create("traces", &json!({"format": "csv", "scope": "row"})).await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_configured_limit_bounds_preview_as_it_bounds_the_export() {
-    let app = TestApp::start(OFFTAKE).await;
-    let client = app.client("acme").await;
-    send(&client, &(0..30).map(SpanSketch::new).collect::<Vec<_>>()).await;
-    let body = json!({"format": "jsonl", "limit": 7});
-    let preview = client.post("/api/v1/export/spans/preview", &body).await.expect(200).json();
-    assert_eq!(preview["rows"].as_array().map(Vec::len), Some(7));
-    assert_eq!(
-        (&preview["count"], &preview["expected_rows"], &preview["limited"]),
-        (&json!(30), &json!(7), &json!(true))
-    );
-    assert_eq!(client.export("spans", &body).await["row_count"], 7);
-}

@@ -339,12 +339,11 @@ fn properties(recipe: &Recipe) -> Result<DocProperties> {
 }
 
 fn broken(error: XlsxError) -> Error {
-    let kind = match &error {
-        XlsxError::TempFileError(_, cause) | XlsxError::IoError(cause) => match cause.kind() {
-            std::io::ErrorKind::StorageFull => ErrorKind::StorageFull,
-            _ => ErrorKind::StorageUnavailable,
-        },
-        _ => ErrorKind::Internal,
+    let kind = if let XlsxError::TempFileError(_, cause) | XlsxError::IoError(cause) = &error {
+        let full = cause.kind() == std::io::ErrorKind::StorageFull;
+        if full { ErrorKind::StorageFull } else { ErrorKind::StorageUnavailable }
+    } else {
+        ErrorKind::Internal
     };
     Error::new(kind, "the workbook could not be written to the spool (worker.spool)").caused_by(error)
 }
