@@ -3,9 +3,10 @@
 
     bench/run.py                                everything; RESULTS.md and results.json beside this file
     bench/run.py --only postgres-csv,embedded   some tasks, or all whose names begin so
-    bench/run.py --quick --out /tmp/results     few rows, one round: whether the harness works
+    bench/run.py --quick                        few rows, one round: whether the harness works
 """
 import argparse
+import hashlib
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from offtake_bench.setting import Setting
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
+OWN_BINARY = os.path.join(ROOT, "target/release/offtake")
 TASKS = {**postgres.TASKS, **embedded.TASKS, **api.TASKS}
 
 
@@ -32,10 +34,10 @@ def arguments():
     parser.add_argument("--rows", type=int, help="rows in Postgres, of 8 organizations (2,000,000)")
     parser.add_argument("--spans", type=int, help="spans in the embedded store (1,000,000)")
     parser.add_argument("--sizes", help="spans at which the embedded store's peak memory is measured (100000,1000000,3000000)")
-    parser.add_argument("--binary", default=os.path.join(ROOT, "target/release/offtake"))
+    parser.add_argument("--binary", default=OWN_BINARY)
     parser.add_argument("--python", default=os.path.join(ROOT, "target/bench/venv/bin/python"), help="an interpreter with bench/requirements.txt")
     parser.add_argument("--work", default=os.path.join(ROOT, "target/bench"), help="where rows, data dirs and packages are kept")
-    parser.add_argument("--out", default=HERE)
+    parser.add_argument("--out", help="where RESULTS.md and results.json go (here; with --quick under target/bench)")
     parser.add_argument("--no-verify", action="store_true", help="do not compare contents")
     parser.add_argument("--ingest-in-memory", action="store_true", help="the ingest's data dir in /dev/shm instead of on disk")
     args = parser.parse_args()
@@ -44,6 +46,7 @@ def arguments():
     for name, value in usual.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
+    args.out = args.out or (os.path.join(args.work, "quick") if args.quick else HERE)
     args.sizes = [int(size) for size in args.sizes.split(",") if size]
     wanted = [one for one in args.only.split(",") if one] or [""]
     unknown = [one for one in wanted if not any(task.startswith(one) for task in TASKS)]
@@ -88,6 +91,16 @@ def facts(args):
     ] + (["**--quick: these numbers mean nothing**"] if args.quick else [])
 
 
+def which(binary):
+    """The binary by its version and its bytes; a commit is claimed only for the one that bench/run.sh builds."""
+    with open(binary, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    text = f"{reports.said([binary, '--version'])} (SHA-256 {digest}…"
+    if os.path.realpath(binary) == os.path.realpath(OWN_BINARY):
+        text += f", work tree at {reports.said(['git', '-C', ROOT, 'describe', '--always', '--dirty'])}"
+    return text + ")"
+
+
 def main():
     args = arguments()
     # Ended from outside, it still stops what it started.
@@ -95,8 +108,7 @@ def main():
     os.makedirs(args.work, exist_ok=True)
     os.makedirs(args.out, exist_ok=True)
     kept = os.path.join(args.work, "findings-quick" if args.quick else "findings")
-    commit = reports.said(["git", "-C", ROOT, "describe", "--always", "--dirty"])
-    made_by = f"{reports.said([args.binary, '--version'])}, commit {commit}, {args.rounds} rounds, {time.strftime('%Y-%m-%d', time.gmtime())}"
+    made_by = f"{which(args.binary)}, {args.rounds} rounds, {time.strftime('%Y-%m-%d', time.gmtime())}"
     setting, found = Setting(args, ROOT), {}
     try:
         for name in args.tasks:
@@ -104,10 +116,11 @@ def main():
             found[name].save(kept)
     finally:
         setting.close()
-        if args.keep:
-            earlier = {name: reports.Report.load(kept, name) for name in TASKS if name not in found}
-            found.update((name, one) for name, one in earlier.items() if one)
-        reports.write([found[name] for name in TASKS if name in found], facts(args), args.out, os.path.join(HERE, "FINDINGS.md"))
+    # Not after an interruption: the page of an earlier run is worth more than half a page.
+    if args.keep:
+        earlier = {name: reports.Report.load(kept, name) for name in TASKS if name not in found}
+        found.update((name, one) for name, one in earlier.items() if one)
+    reports.write([found[name] for name in TASKS if name in found], facts(args), args.out, os.path.join(HERE, "FINDINGS.md"))
     return 1 if any(report.failures for report in found.values()) else 0
 
 
