@@ -1,17 +1,23 @@
 //! The jobs port: verbs on jobs, each of them one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use offtake_model::Result;
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::export::ExportSpec;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, JobStatus, Phase, Progress};
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
+use offtake_model::{ErrorKind, Result};
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
+
+/// The first pause between two tries at a last word, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The name of a worker process, unique among those alive; stable across restarts of the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,6 +38,48 @@ pub struct Lease {
     /// Who holds it.
     pub worker: WorkerName,
     pub(crate) fence: i64,
+}
+
+/// Says the last word on a job by `end`, again while the store is unavailable, until `patience` is over.
+///
+/// An answer that got lost is no reason to do it twice: if the lease turns out to be spent, `done` looks at the job as
+/// this attempt left it, and says what came of it.
+///
+/// # Errors
+/// Those of `end`.
+pub async fn end_patiently<T, F: Future<Output = Result<T>>>(
+    jobs: &dyn Jobs,
+    lease: Lease,
+    patience: Duration,
+    end: impl Fn(Lease) -> F,
+    done: impl Fn(Job) -> Option<T>,
+) -> Result<T> {
+    let until = Instant::now() + patience;
+    let mut pause = FIRST_PAUSE;
+    let mut unanswered = false;
+    loop {
+        let again = Lease {
+            job: lease.job,
+            org: lease.org.clone(),
+            attempt: lease.attempt,
+            worker: lease.worker.clone(),
+            fence: lease.fence,
+        };
+        match end(again).await {
+            Err(error) if error.kind() == ErrorKind::StoreUnavailable && Instant::now() + pause < until => {
+                tracing::warn!(%error, cause = ?error, pause_ms = pause.as_millis(), "the job store is away: waiting");
+                unanswered = true;
+            }
+            Err(error) if error.kind() == ErrorKind::LeaseLost && unanswered => {
+                let scope = JobScope { org: lease.org, owner: None };
+                let job = jobs.get(&scope, lease.job).await?;
+                return if job.attempt == lease.attempt { done(job).ok_or(error) } else { Err(error) };
+            }
+            outcome => return outcome,
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
 }
 
 /// A job to be enqueued.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use offtake_model::job::Job;
+use offtake_model::job::{Job, JobStatus};
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::{Claimed, JobScope, Lease};
+use offtake_store::{Claimed, JobScope, Lease, end_patiently};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -124,16 +124,25 @@ async fn failures(worker: &Shared, job: &Job) -> u32 {
 
 /// Gives the lease back with the last word on the attempt.
 async fn settle(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, end: Result<Finished, Verdict>) {
-    let jobs = &worker.store.jobs;
-    let keep = signed(worker.settings.keep);
+    let jobs = worker.store.jobs.as_ref();
+    let (keep, patience) = (signed(worker.settings.keep), worker.settings.lease);
     let (name, settled) = match end {
         Ok(finished) => return publish(worker, desk, lease, job, finished).await,
         Err(verdict) => {
             let name = verdict.name();
             let settled = match verdict {
-                Verdict::Postpone { error, delay } => jobs.postpone(lease, &error, signed(delay)).await.map(drop),
-                Verdict::Fail { error } => jobs.fail(lease, &error, keep).await.map(drop),
-                Verdict::Release => jobs.release(lease).await,
+                Verdict::Postpone { error, delay } => {
+                    let postpone = |lease| async { jobs.postpone(lease, &error, signed(delay)).await.map(drop) };
+                    end_patiently(jobs, lease, patience, postpone, |job| came_to(&job, JobStatus::Pending)).await
+                }
+                Verdict::Fail { error } => {
+                    let fail = |lease| async { jobs.fail(lease, &error, keep).await.map(drop) };
+                    end_patiently(jobs, lease, patience, fail, |job| came_to(&job, JobStatus::Failed)).await
+                }
+                Verdict::Release => {
+                    let release = |lease| jobs.release(lease);
+                    end_patiently(jobs, lease, patience, release, |job| came_to(&job, JobStatus::Pending)).await
+                }
                 Verdict::Cancelled | Verdict::Lost => Ok(()),
             };
             (name, settled)
@@ -145,11 +154,19 @@ async fn settle(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, end: Resu
     }
 }
 
+/// Whether this is what was to come of the job.
+fn came_to(job: &Job, status: JobStatus) -> Option<()> {
+    (job.status == status).then_some(())
+}
+
 /// Publishes: artifact ready and job completed at once, or neither.
 async fn publish(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, finished: Finished) {
     let Finished { artifact, receipt, usage } = finished;
     let keep = signed(worker.settings.keep);
-    match worker.store.jobs.complete(lease, artifact, &receipt, &usage, keep).await {
+    let jobs = worker.store.jobs.as_ref();
+    let complete = |lease| jobs.complete(lease, artifact, &receipt, &usage, keep);
+    let completed = |job: Job| (job.status == JobStatus::Completed).then_some(job);
+    match end_patiently(jobs, lease, worker.settings.lease, complete, completed).await {
         Ok(job) => {
             worker.metrics.ended(&job.spec.dataset, "completed");
             worker.metrics.published(&receipt, &usage);

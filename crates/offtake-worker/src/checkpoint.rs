@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 
 use crate::Shared;
 use crate::outcome::Fate;
+use crate::patience::{once_patiently, patiently};
 
 /// Where an attempt keeps its upload.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ impl Desk {
             now,
         };
         let (id, key) = (artifact.id, artifact.key.clone());
-        worker.store.artifacts.stage(lease, artifact).await?;
+        once_patiently(|| async { worker.store.artifacts.stage(lease, artifact.clone()).await.map(drop) }).await?;
         let (_, key) = self.artifact.get_or_init(|| (id, key));
 
         let objects = worker.store.objects.as_ref();
@@ -104,7 +105,7 @@ impl Desk {
         // Before the answer: a write whose answer got lost may have happened.
         self.named.store(true, Ordering::Relaxed);
         let checkpoint = Checkpoint { artifact, columns, ranges, written, uploaded };
-        worker.store.jobs.save_checkpoint(lease, &checkpoint, progress).await?;
+        patiently(|| worker.store.jobs.save_checkpoint(lease, &checkpoint, progress)).await?;
         worker.metrics.checkpoint();
         Ok(())
     }

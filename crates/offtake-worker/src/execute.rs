@@ -26,6 +26,7 @@ use crate::Shared;
 use crate::checkpoint::{AfterPart, Desk, fingerprint, usable};
 use crate::heartbeat::Pulse;
 use crate::outcome::Stop;
+use crate::patience::{once_patiently, patiently};
 use crate::receipt::receipt;
 use crate::settings::WorkerSettings;
 
@@ -111,7 +112,7 @@ impl Execution {
                 Ok(reader) => return Ok((plan, reader, checkpoint)),
                 Err(Stop::Error(error)) if snapshot_lost(&error, reading) && replans < MOST_REPLANS => {
                     tracing::warn!(%error, "the snapshot is lost; planning anew");
-                    self.worker.store.jobs.forget_plan(&self.lease).await?;
+                    patiently(|| self.worker.store.jobs.forget_plan(&self.lease)).await?;
                     (plan, checkpoint) = (self.plan(reading).await?, None);
                     replans += 1;
                 }
@@ -131,7 +132,7 @@ impl Execution {
         };
         let counted = Arc::new(|rows| tracing::debug!(rows, "planning"));
         let plan = self.unless_shutdown(source.plan(schema, &reading.query, settings, counted)).await??;
-        self.worker.store.jobs.save_plan(&self.lease, &plan).await?;
+        once_patiently(|| self.worker.store.jobs.save_plan(&self.lease, &plan)).await?;
         tracing::info!(
             rows_matching = plan.rows_matching,
             rows_expected = plan.rows_expected,

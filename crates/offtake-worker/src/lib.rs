@@ -13,6 +13,7 @@ mod execute;
 mod heartbeat;
 mod metrics;
 pub mod outcome;
+mod patience;
 mod poll;
 mod receipt;
 mod settings;

@@ -128,17 +128,37 @@ async fn a_store_that_is_down_is_asked_again_later() {
     assert_eq!((job.status, job.attempt), (JobStatus::Completed, 1), "{:?}", job.error);
     assert_eq!(house.file(id).await.1, wanted);
 
-    // In the middle of a job: it is put off, and goes on from its checkpoint.
+    // In the middle of a job: it is kept, and goes on.
     let gate = Gate::closed();
     house.rows.fault(40, Fault::Wait(gate.clone()), 1);
     let id = house.enqueue(csv()).await;
     gate.reached().await;
     moody.feel(Mood::Down);
+    let before = *moody.refused.borrow();
     gate.open();
-    house.until(id, |job| job.status == JobStatus::Pending && job.failures == 1).await;
+    moody.refused.subscribe().wait_for(|refused| *refused >= before + 3).await.unwrap();
     moody.feel(Mood::Fine);
     let job = house.at_rest(id).await;
-    assert_eq!((job.status, job.attempt), (JobStatus::Completed, 2), "{:?}", job.error);
+    assert_eq!((job.status, job.attempt, job.failures), (JobStatus::Completed, 1, 0), "{:?}", job.error);
     assert_eq!(house.file(id).await.1, wanted);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_last_word_whose_answer_gets_lost_is_not_said_twice() {
+    let mut house = House::with_rows(3000);
+    let moody = Moody::around(house.store.jobs.clone());
+    house.store.jobs = moody.clone();
+    let running = house.start(house.worker("patient"));
+    moody.feel(Mood::Mumbling);
+    let completed = house.enqueue(csv()).await;
+    assert_eq!(house.at_rest(completed).await.status, JobStatus::Completed);
+    house.file(completed).await;
+
+    house.rows.fault(40, Fault::Fail(ErrorKind::SchemaDrift), 1);
+    moody.feel(Mood::Mumbling);
+    let failed = house.enqueue(csv()).await;
+    let job = house.at_rest(failed).await;
+    assert_eq!((job.status, job.attempt), (JobStatus::Failed, 1));
     running.stop().await;
 }

@@ -24,6 +24,8 @@ pub(crate) enum Mood {
     Down,
     /// Heartbeats and signals get no answer at all.
     Silent,
+    /// The next last word on a job is done, and its answer gets lost.
+    Mumbling,
 }
 
 /// A store around a store.
@@ -31,7 +33,7 @@ pub(crate) enum Mood {
 pub(crate) struct Moody {
     inner: Arc<dyn Jobs>,
     mood: watch::Sender<Mood>,
-    /// Claims that were refused.
+    /// Verbs that were refused.
     pub(crate) refused: watch::Sender<u32>,
 }
 
@@ -46,9 +48,19 @@ impl Moody {
 
     fn up(&self) -> Result<()> {
         if *self.mood.borrow() == Mood::Down {
+            self.refused.send_modify(|refused| *refused += 1);
             return Err(Error::new(ErrorKind::StoreUnavailable, "the job store is down"));
         }
         Ok(())
+    }
+
+    /// The answer to a last word, if it arrives.
+    fn heard<T>(&self, answer: Result<T>) -> Result<T> {
+        if *self.mood.borrow() == Mood::Mumbling {
+            self.feel(Mood::Fine);
+            return Err(Error::new(ErrorKind::StoreUnavailable, "the answer got lost"));
+        }
+        answer
     }
 
     async fn answers(&self) -> Result<()> {
@@ -88,10 +100,7 @@ impl Jobs for Moody {
     }
 
     async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
-        if let Err(down) = self.up() {
-            self.refused.send_modify(|refused| *refused += 1);
-            return Err(down);
-        }
+        self.up()?;
         self.inner.claim(worker, pinned_only, lease).await
     }
 
@@ -133,19 +142,23 @@ impl Jobs for Moody {
         usage: &JobUsage,
         keep: SignedDuration,
     ) -> Result<Job> {
-        self.inner.complete(lease, artifact, receipt, usage, keep).await
+        self.up()?;
+        self.heard(self.inner.complete(lease, artifact, receipt, usage, keep).await)
     }
 
     async fn fail(&self, lease: Lease, error: &JobError, keep: SignedDuration) -> Result<Job> {
-        self.inner.fail(lease, error, keep).await
+        self.up()?;
+        self.heard(self.inner.fail(lease, error, keep).await)
     }
 
     async fn postpone(&self, lease: Lease, error: &JobError, delay: SignedDuration) -> Result<Job> {
-        self.inner.postpone(lease, error, delay).await
+        self.up()?;
+        self.heard(self.inner.postpone(lease, error, delay).await)
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
-        self.inner.release(lease).await
+        self.up()?;
+        self.heard(self.inner.release(lease).await)
     }
 
     async fn rescue(&self, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
