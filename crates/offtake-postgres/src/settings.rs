@@ -155,6 +155,8 @@ impl Options {
             };
             match key {
                 "sslmode" => mode = Some(value),
+                // Whoever shows URLs without their passwords looks for them before the host.
+                "password" => return Err(refuse("the password stands before the host: postgres://user:password@host")),
                 "sslrootcert" => options.root = Some(PathBuf::from(decoded(value)?)),
                 _ => rest.push(pair),
             }
@@ -249,6 +251,7 @@ mod tests {
             ("postgres://me:hunter2@h/d?sslmode=hunter2", "verify-full"),
             ("postgres://me:hunter2@h/d?colour=hunter2", "colour"),
             ("postgres://me:hunter2@h/d?password", "option=value"),
+            ("postgres://me@h/d?password=hunter2", "before the host"),
         ] {
             let error = Settings::parse(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);

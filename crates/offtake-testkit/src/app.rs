@@ -11,11 +11,14 @@ use tempfile::TempDir;
 
 use crate::client::{Client, Door};
 use crate::disk::SmallDisk;
+use crate::postgres::rows_at;
 use crate::process::{Process, Ran, run};
 use crate::settings::products_variables;
 use crate::wait::eventually;
 use crate::{copy_dir, scratch};
 
+/// Signs nothing but the tokens of tests.
+const SECRET: &str = "kV3r9ZtQ2mXw7LpB5nHc8DfJ1sYg4AuEoTi6RbNz0KxMvWqC";
 const START: Duration = Duration::from_secs(60);
 
 /// Which of the product's processes.
@@ -52,6 +55,7 @@ pub struct AppBuilder {
     template: Option<PathBuf>,
     settings: BTreeMap<String, String>,
     small_disk: Option<u32>,
+    database: Option<String>,
     roles: Vec<Role>,
 }
 
@@ -70,7 +74,14 @@ impl AppBuilder {
             ("log.level", "\"info\""),
         ];
         let settings = settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        Self { binary: binary.into(), template: None, settings, small_disk: None, roles: vec![Role::Serve] }
+        Self {
+            binary: binary.into(),
+            template: None,
+            settings,
+            small_disk: None,
+            database: None,
+            roles: vec![Role::Serve],
+        }
     }
 
     /// Sets a key of the configuration (`worker.lease`) to a TOML value (`"2s"` with its quotes).
@@ -85,6 +96,13 @@ impl AppBuilder {
     pub fn on(mut self, data_dir: &Path) -> Self {
         self.template = Some(data_dir.to_owned());
         self
+    }
+
+    /// Jobs are kept in this Postgres database.
+    #[must_use]
+    pub fn on_postgres(mut self, url: &str) -> Self {
+        self.database = Some(url.to_owned());
+        self.set("database.url", &format!("\"{url}\"")).set("token.secret", &format!("\"{SECRET}\""))
     }
 
     /// Server and worker are processes of their own.
@@ -126,6 +144,7 @@ impl AppBuilder {
             data,
             config,
             disk,
+            database: self.database,
             roles: self.roles.clone(),
             processes: BTreeMap::new(),
             starts: 0,
@@ -147,6 +166,7 @@ pub struct TestApp {
     data: PathBuf,
     config: PathBuf,
     disk: Option<SmallDisk>,
+    database: Option<String>,
     roles: Vec<Role>,
     processes: BTreeMap<Role, Process>,
     starts: usize,
@@ -369,36 +389,52 @@ impl TestApp {
     }
 
     fn job_states(&self) -> Vec<(String, String)> {
-        self.jobs_query("SELECT id, status FROM jobs", |row| Ok((row.get(0)?, row.get(1)?)))
+        self.jobs_query("SELECT id, status FROM jobs").into_iter().map(two).collect()
     }
 
     fn artifact_keys(&self) -> Vec<String> {
-        self.jobs_query("SELECT object_key FROM artifacts WHERE state = 'ready'", |row| row.get(0))
+        self.jobs_query("SELECT object_key FROM artifacts WHERE state = 'ready'").into_iter().flatten().collect()
     }
 
     fn checkpointed_keys(&self) -> Vec<String> {
-        self.jobs_query(
-            "SELECT object_key FROM artifacts JOIN job_checkpoints ON job_checkpoints.artifact = artifacts.id",
-            |row| row.get(0),
-        )
+        let sql = "SELECT object_key FROM artifacts JOIN job_checkpoints ON job_checkpoints.artifact = artifacts.id";
+        self.jobs_query(sql).into_iter().flatten().collect()
     }
 
-    fn jobs_query<T>(&self, sql: &str, read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+    /// Every job with a checkpoint, and the rows that are durable according to it.
+    pub fn checkpointed_jobs(&self) -> Vec<(String, u64)> {
+        let rows = match self.database {
+            Some(_) => "(checkpoint::json #>> '{written,rows}')",
+            None => "(checkpoint ->> '$.written.rows')",
+        };
+        let found = self.jobs_query(&format!("SELECT job, {rows} FROM job_checkpoints")).into_iter().map(two);
+        found.map(|(job, rows)| (job, rows.parse().expect("a number of rows"))).collect()
+    }
+
+    /// The cells of the rows of a query on the job store, as text.
+    fn jobs_query(&self, sql: &str) -> Vec<Vec<String>> {
+        if let Some(url) = &self.database {
+            let rows = rows_at(url, &format!("SET search_path = offtake; {sql}"));
+            return rows.into_iter().map(|row| row.into_iter().flatten().collect()).collect();
+        }
         let path = self.jobs_db();
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let rows = rusqlite::Connection::open_with_flags(&path, flags).and_then(|database| {
             database.busy_timeout(Duration::from_secs(10))?;
             let mut statement = database.prepare(sql)?;
-            statement.query_map([], read)?.collect::<rusqlite::Result<Vec<T>>>()
+            let columns = statement.column_count();
+            let text = |value: rusqlite::types::Value| {
+                use rusqlite::types::Value;
+                match value {
+                    Value::Text(text) => text,
+                    Value::Integer(number) => number.to_string(),
+                    Value::Null | Value::Real(_) | Value::Blob(_) => panic!("{sql}: {value:?}"),
+                }
+            };
+            let cells = |row: &rusqlite::Row<'_>| (0..columns).map(|column| row.get(column).map(text)).collect();
+            statement.query_map([], cells)?.collect::<rusqlite::Result<Vec<Vec<String>>>>()
         });
         rows.unwrap_or_else(|error| panic!("{}: {error}: {sql}", path.display()))
-    }
-
-    /// Every job with a checkpoint, and the rows that are durable according to it.
-    pub fn checkpointed_jobs(&self) -> Vec<(String, u64)> {
-        self.jobs_query("SELECT job, checkpoint ->> '$.written.rows' FROM job_checkpoints", |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
-        })
     }
 
     /// Rows that are durable according to the job's checkpoint; 0 before the first.
@@ -454,6 +490,11 @@ impl Drop for TestApp {
         assert!(orphans.is_empty(), "left in storage without a job that owns them: {orphans:?}");
         assert!(panics.is_empty(), "the product panicked: {panics:?}");
     }
+}
+
+fn two(row: Vec<String>) -> (String, String) {
+    let mut cells = row.into_iter();
+    (cells.next().expect("a first cell"), cells.next().expect("a second cell"))
 }
 
 fn last_lines(log: &str, count: usize) -> String {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::wait::eventually;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
@@ -210,6 +211,18 @@ impl Client {
             }
             assert!(began.elapsed() < limit, "still active after {limit:?}: {job}");
         }
+    }
+
+    /// The job once it has come to rest, also if it cannot be asked for in between.
+    ///
+    /// # Panics
+    /// If it still runs after `limit`.
+    pub async fn rested_through(&self, id: &str, limit: Duration) -> Json {
+        eventually(&format!("{id} comes to rest"), limit, || async {
+            let job = self.try_job(id).await?;
+            (!matches!(job["status"].as_str(), Some("pending" | "processing"))).then_some(job)
+        })
+        .await
     }
 
     /// Exports and waits. The completed job.

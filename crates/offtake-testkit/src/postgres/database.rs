@@ -44,14 +44,7 @@ impl Database {
     /// # Panics
     /// If one fails.
     pub fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        simple(&self.url(), sql)
-            .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
-            .into_iter()
-            .filter_map(|message| {
-                let SimpleQueryMessage::Row(row) = message else { return None };
-                Some((0..row.len()).map(|column| row.get(column).map(ToOwned::to_owned)).collect())
-            })
-            .collect()
+        rows_at(&self.url(), sql)
     }
 }
 
@@ -64,6 +57,18 @@ impl Drop for Database {
 
 fn url(port: u16, name: &str) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{name}")
+}
+
+/// The rows of the last statement, as text.
+pub(crate) fn rows_at(url: &str, sql: &str) -> Vec<Vec<Option<String>>> {
+    simple(url, sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        .into_iter()
+        .filter_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            Some((0..row.len()).map(|column| row.get(column).map(ToOwned::to_owned)).collect())
+        })
+        .collect()
 }
 
 /// Runs statements.

@@ -16,4 +16,5 @@ mod tests;
 
 pub use cluster::Postgres;
 pub use database::Database;
+pub(crate) use database::rows_at;
 pub use install::PgVersion;

@@ -171,6 +171,9 @@ fn disk(free: u64, shown: &str, found: &mut Findings) {
 }
 
 fn secret(config: &Config, found: &mut Findings) {
+    if let Some(error) = wire::unshared_secret(&config.token, config.database.postgres.as_ref()) {
+        return found.error("token secret", &error);
+    }
     let file = config.token.secret_file.clone().unwrap_or_else(|| config.data_dir.join("token.secret"));
     let text = match (&config.token.secret, fs::read_to_string(&file)) {
         (Some(secret), _) => secret.expose().to_owned(),

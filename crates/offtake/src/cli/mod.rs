@@ -38,6 +38,9 @@ pub(crate) struct Global {
     /// Where everything lies: databases, files, token secret [default: ./offtake-data]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Everywhere")]
     pub(crate) data_dir: Option<String>,
+    /// Where jobs are kept: postgres://… [default: a SQLite file in the data directory]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Everywhere")]
+    pub(crate) database: Option<String>,
     /// Where files lie: s3://bucket/prefix [default: a folder in the data directory]
     #[arg(long, value_name = "URL", global = true, help_heading = "Everywhere")]
     pub(crate) store: Option<String>,
@@ -107,8 +110,11 @@ impl Context {
     /// # Errors
     /// `invalid_request` for what is wrong with it.
     pub(crate) fn typed(&self, more: &[FlagSetting]) -> Result<Typed, Error> {
-        let everywhere =
-            [("data_dir", "--data-dir", &self.global.data_dir), ("store.url", "--store", &self.global.store)];
+        let everywhere = [
+            ("data_dir", "--data-dir", &self.global.data_dir),
+            ("database.url", "--database", &self.global.database),
+            ("store.url", "--store", &self.global.store),
+        ];
         let everywhere = everywhere.into_iter().filter_map(|(key, flag, value)| {
             let value = value.clone()?;
             Some(FlagSetting { key, flag, value })

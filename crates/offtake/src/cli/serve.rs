@@ -20,7 +20,7 @@ use super::Context;
 use crate::config::{Config, FlagSetting};
 use crate::exit::Outcome;
 use crate::output;
-use crate::wire::{self, House};
+use crate::wire::{self, DataDir, House};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -65,8 +65,10 @@ pub(super) fn worker(context: &Context) -> Outcome {
 
 async fn stay(config: Config, role: Role) -> Result<()> {
     let stop = wire::on_signal()?;
+    // Said before anything else, because nothing works without.
+    let data = DataDir::open(&config.data_dir)?;
+    let found = wire::secret(&config.token, config.database.postgres.as_ref(), &data)?;
     let house = House::open(config).await?;
-    let found = wire::secret(&house.config.token, &house.data)?;
     let listener = listen(&house.config).await?;
     let address = listener.local_addr().map_err(|error| unavailable("the listener has no address", error))?;
 

@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, args: &TokenArgs) -> Outcome {
         return Err(usage("--sub: a token names its bearer".to_owned()).into());
     }
     let data = DataDir::open(&config.data_dir)?;
-    let secret = wire::secret(&config.token, &data)?.secret;
+    let secret = wire::secret(&config.token, config.database.postgres.as_ref(), &data)?.secret;
     let now = SystemClock.now();
     let token = mint(&secret, &principal, ttl, now)?;
     if context.global.json {

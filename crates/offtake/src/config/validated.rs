@@ -44,6 +44,8 @@ impl fmt::Debug for Redacted {
 pub(crate) struct Config {
     /// Where everything lies.
     pub(crate) data_dir: PathBuf,
+    /// Where jobs are kept.
+    pub(crate) database: DatabaseConfig,
     /// Where files lie.
     pub(crate) store: StoreConfig,
     /// Where the server listens.
@@ -60,6 +62,15 @@ pub(crate) struct Config {
     pub(crate) datasets: DatasetsConfig,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
+}
+
+/// Section `database`.
+#[derive(Debug, Clone)]
+pub(crate) struct DatabaseConfig {
+    /// The Postgres; `None`: a SQLite file.
+    pub(crate) postgres: Option<offtake_postgres::Settings>,
+    /// The most connections to it.
+    pub(crate) connections: usize,
 }
 
 /// Section `token`.
@@ -101,6 +112,7 @@ impl Config {
         let read = &mut reader;
         let mut config = Self {
             data_dir: data_dir(read),
+            database: database(read),
             store: super::store::store(read),
             listen: listen(read),
             server: server(read),
@@ -124,6 +136,18 @@ fn data_dir(read: &mut Reader<'_>) -> PathBuf {
         read.refuse("data_dir", "must name a directory");
     }
     PathBuf::from(text)
+}
+
+/// The URL is quoted in no message: it may have a password in it.
+fn database(read: &mut Reader<'_>) -> DatabaseConfig {
+    let postgres = read.optional("database.url").and_then(|url| match offtake_postgres::Settings::parse(&url) {
+        Ok(settings) => Some(settings.application_name("offtake")),
+        Err(error) => {
+            read.refuse("database.url", error.detail());
+            None
+        }
+    });
+    DatabaseConfig { postgres, connections: narrow(read.number("database.connections", 2..=1000)) }
 }
 
 fn listen(read: &mut Reader<'_>) -> SocketAddr {

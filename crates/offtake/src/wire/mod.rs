@@ -15,17 +15,17 @@ use offtake_datasets::spans::SpanStore;
 use offtake_model::clock::{SharedClock, SystemClock};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::objects::{FolderObjects, S3Objects};
-use offtake_store::{Objects, SqliteStore, Store};
+use offtake_store::{Objects, PostgresStore, SqliteStore, Store};
 
 use crate::config::{Config, StoreConfig};
 use crate::exit::Outcome;
 
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
-pub(crate) use secret::secret;
+pub(crate) use secret::{secret, unshared_secret};
 pub(crate) use shutdown::on_signal;
 
-/// Everything that lies in a data directory, open.
+/// Everything of one data directory and what it is configured to use, open.
 #[derive(Debug)]
 pub(crate) struct House {
     /// The configuration it was opened by.
@@ -48,20 +48,39 @@ impl House {
     /// # Errors
     /// `storage_unavailable`, `store_unavailable`; `invalid_request` for a dataset that does not compile.
     pub(crate) async fn open(config: Config) -> Result<Self> {
-        blocking(move || Self::open_now(config)).await
-    }
-
-    fn open_now(config: Config) -> Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
-        let data = DataDir::open(&config.data_dir)?;
-        make_spool(&config.worker.spool_dir)?;
-        let sqlite = SqliteStore::open(&data.join("offtake.db"), None)?;
-        let objects = objects(&config, &data)?;
-        let spans = SpanStore::open(&data.join("spans.db"), Arc::clone(&clock))?;
-        let catalog = Arc::new(Catalog::build(&config.datasets, Some(&spans), &clock)?);
-        let store = Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite, objects };
-        Ok(Self { config, data, clock, store, spans, catalog })
+        let dir = config.data_dir.clone();
+        let data = blocking(move || DataDir::open(&dir)).await?;
+        let files = {
+            let (config, data) = (config.clone(), data.clone());
+            blocking(move || {
+                make_spool(&config.worker.spool_dir)?;
+                objects(&config, &data)
+            })
+        };
+        let store = store(&config, &data, files.await?).await?;
+        let rest = move || {
+            let spans = SpanStore::open(&data.join("spans.db"), Arc::clone(&clock))?;
+            let catalog = Arc::new(Catalog::build(&config.datasets, Some(&spans), &clock)?);
+            Ok(Self { config, data, clock, store, spans, catalog })
+        };
+        blocking(rest).await
     }
+}
+
+/// Jobs and what belongs to them: in the Postgres that is configured, or in a SQLite file in the data directory.
+///
+/// # Errors
+/// `store_unavailable`.
+pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Objects>) -> Result<Store> {
+    let database = &config.database;
+    if let Some(settings) = database.postgres.clone() {
+        let postgres = PostgresStore::open(settings, database.connections, None).await?;
+        return Ok(Store { jobs: postgres.clone(), artifacts: postgres.clone(), presets: postgres, objects });
+    }
+    let path = data.join("offtake.db");
+    let sqlite = blocking(move || SqliteStore::open(&path, None)).await?;
+    Ok(Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite, objects })
 }
 
 /// Where files lie.

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use offtake_model::{Error, ErrorKind, Result};
+use offtake_postgres::Settings;
 use offtake_server::token::Secret;
 
 use super::DataDir;
@@ -20,20 +21,36 @@ pub(crate) struct Found {
     pub(crate) is_new: bool,
 }
 
-/// The configured secret, or the one of the data directory, which is made if it is not there.
+/// The configured secret, or the one of the data directory, which is made if it is not there. A database that other
+/// data directories may share must be served with one secret, so there it is not made up.
 ///
 /// # Errors
-/// `invalid_request` if it is weak, or its file can be read by others; `storage_unavailable`.
-pub(crate) fn secret(config: &TokenConfig, data: &DataDir) -> Result<Found> {
+/// `invalid_request` if it is weak, if its file can be read by others, or if it must be configured and is not;
+/// `storage_unavailable`.
+pub(crate) fn secret(config: &TokenConfig, shared: Option<&Settings>, data: &DataDir) -> Result<Found> {
     if let Some(secret) = &config.secret {
         return Ok(Found { secret: Secret::new(secret.expose())?, is_new: false });
     }
     if let Some(path) = &config.secret_file {
         return Ok(Found { secret: read(path)?, is_new: false });
     }
+    if let Some(error) = unshared_secret(config, shared) {
+        return Err(error);
+    }
     let path = data.join("token.secret");
     let is_new = make(&path)?;
     Ok(Found { secret: read(&path)?, is_new })
+}
+
+/// What is wrong if servers of a shared database would each make up a secret.
+pub(crate) fn unshared_secret(config: &TokenConfig, shared: Option<&Settings>) -> Option<Error> {
+    let database = shared.filter(|_| config.secret.is_none() && config.secret_file.is_none())?;
+    let detail = format!(
+        "every server of the database {database} must sign tokens and links with the same secret, and none is \
+         configured; make one (openssl rand -base64 48), and give it to all of them: token.secret_file, or \
+         OFFTAKE_TOKEN__SECRET"
+    );
+    Some(Error::new(ErrorKind::InvalidRequest, detail))
 }
 
 fn read(path: &Path) -> Result<Secret> {
@@ -93,8 +110,8 @@ mod tests {
     #[test]
     fn it_is_made_once_and_kept() {
         let (_dir, data) = data();
-        let first = secret(&NONE, &data).unwrap();
-        let again = secret(&NONE, &data).unwrap();
+        let first = secret(&NONE, None, &data).unwrap();
+        let again = secret(&NONE, None, &data).unwrap();
         assert!(first.is_new && !again.is_new);
         assert_eq!(first.secret.reveal(), again.secret.reveal());
         assert_eq!(fs::metadata(data.join("token.secret")).unwrap().permissions().mode() & 0o777, 0o600);
@@ -104,9 +121,21 @@ mod tests {
     fn a_weak_one_and_one_that_others_may_read_are_refused() {
         let (_dir, data) = data();
         let weak = TokenConfig { secret: Some(Redacted::new("short")), secret_file: None };
-        assert_eq!(secret(&weak, &data).unwrap_err().kind(), ErrorKind::InvalidRequest);
-        secret(&NONE, &data).unwrap();
+        assert_eq!(secret(&weak, None, &data).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        secret(&NONE, None, &data).unwrap();
         fs::set_permissions(data.join("token.secret"), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(secret(&NONE, &data).unwrap_err().detail().contains("chmod 600"));
+        assert!(secret(&NONE, None, &data).unwrap_err().detail().contains("chmod 600"));
+    }
+
+    #[test]
+    fn it_is_not_made_up_where_others_may_need_it() {
+        let (_dir, data) = data();
+        let database = Settings::parse("postgres://me:hunter2@db/jobs").unwrap();
+        let error = secret(&NONE, Some(&database), &data).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.detail().contains("token.secret_file") && !error.detail().contains("hunter2"), "{error}");
+        let given =
+            TokenConfig { secret: Some(Redacted::new("kV3r9ZtQ2mXw7LpB5nHc8DfJ1sYg4AuEoTi6RbNz")), secret_file: None };
+        assert!(!secret(&given, Some(&database), &data).unwrap().is_new);
     }
 }

@@ -20,7 +20,7 @@ async fn busy() -> AppBuilder {
 }
 
 /// Waits for a checkpoint that reaches further than `rows`. `false`: the job came to rest before.
-async fn checkpoint_beyond(app: &TestApp, client: &Client, job: &str, rows: u64) -> bool {
+pub(crate) async fn checkpoint_beyond(app: &TestApp, client: &Client, job: &str, rows: u64) -> bool {
     eventually(&format!("a checkpoint beyond {rows} rows"), LONG, || async {
         if app.checkpointed_rows(job) > rows {
             return Some(true);
@@ -32,7 +32,7 @@ async fn checkpoint_beyond(app: &TestApp, client: &Client, job: &str, rows: u64)
 }
 
 /// The digest of the file of an undisturbed run, which is also checked to have every span once.
-async fn undisturbed(app: &TestApp, client: &Client, body: &Json) -> String {
+pub(crate) async fn undisturbed(app: &TestApp, client: &Client, body: &Json) -> String {
     let job = client.export("spans", body).await;
     let receipt = client.receipt(id_of(&job)).await;
     assert_eq!(receipt["rows_written"], json!(small_spans()), "{receipt}");
@@ -50,7 +50,7 @@ async fn undisturbed(app: &TestApp, client: &Client, body: &Json) -> String {
 }
 
 /// The completed job's file has this digest, and its receipt says so.
-async fn assert_digest(app: &TestApp, client: &Client, job: &Json, digest: &str) {
+pub(crate) async fn assert_digest(app: &TestApp, client: &Client, job: &Json, digest: &str) {
     assert_eq!(job["status"], "completed", "{job}");
     let receipt = client.receipt(id_of(job)).await;
     assert_eq!(receipt["sha256"], json!(digest), "not the bytes of an undisturbed run: {receipt}");
@@ -60,7 +60,7 @@ async fn assert_digest(app: &TestApp, client: &Client, job: &Json, digest: &str)
 }
 
 /// Jobs whose worker is killed up to five times each, at random moments, but not before a new checkpoint.
-async fn killed_again_and_again(mut app: TestApp, role: Role, body: Json) {
+pub(crate) async fn killed_again_and_again(mut app: TestApp, role: Role, body: Json) {
     let client = app.client("acme").await;
     let digest = undisturbed(&app, &client, &body).await;
     let mut chance = Rng::seeded("kills");
