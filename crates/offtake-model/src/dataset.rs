@@ -25,8 +25,10 @@ pub enum ColumnType {
         /// Digits after the point.
         scale: i8,
     },
-    /// A moment, microseconds, UTC.
+    /// A moment, microseconds, UTC. `i64::MAX` and `-i64::MAX` stand for the two infinities.
     Timestamp,
+    /// A day of the Gregorian calendar, counted from 1970. `i32::MAX` and `-i32::MAX` stand for the two infinities.
+    Date,
     /// A JSON document, carried as its text.
     Json,
 }
@@ -41,6 +43,7 @@ impl ColumnType {
             Self::Bool => "bool".to_owned(),
             Self::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
             Self::Timestamp => "timestamp".to_owned(),
+            Self::Date => "date".to_owned(),
             Self::Json => "json".to_owned(),
         }
     }

@@ -36,4 +36,7 @@ pub enum Value {
     /// Microseconds since the epoch, UTC.
     #[serde(rename = "ts")]
     Timestamp(i64),
+    /// Days since the epoch.
+    #[serde(rename = "date")]
+    Date(i32),
 }

@@ -186,6 +186,7 @@ impl Checked<'_> {
             | ColumnType::Bool
             | ColumnType::Decimal { .. }
             | ColumnType::Timestamp
+            | ColumnType::Date
             | ColumnType::Json => {
                 let detail = format!("{name} is of type {}; an organization is a text or an integer", ty.name());
                 self.wrong.at(&format!("{}.tenant", self.at), detail);

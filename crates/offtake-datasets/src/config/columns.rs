@@ -103,7 +103,9 @@ fn how_stored(ty: ColumnType, configured: Option<&str>) -> Result<Stored, &'stat
         (ColumnType::Decimal { .. }, Some("scaled")) => Err("a scaled INTEGER holds at most 18 digits"),
         (ColumnType::Decimal { .. }, Some(_)) => Err("is number or scaled"),
         (ColumnType::Json, None) => Ok(Stored::Plain),
-        (ColumnType::Text | ColumnType::Int64 | ColumnType::Float64 | ColumnType::Bool, None) => Ok(Stored::Native),
+        (ColumnType::Text | ColumnType::Int64 | ColumnType::Float64 | ColumnType::Bool | ColumnType::Date, None) => {
+            Ok(Stored::Native)
+        }
         (_, Some(_)) => Err("only timestamps and decimals have a choice"),
     }
 }

@@ -113,6 +113,7 @@ fn range(ty: ColumnType, value: &Json, at: &str, found: &mut Found) -> Vec<Test>
 fn below(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Int(one), Value::Int(other)) | (Value::Timestamp(one), Value::Timestamp(other)) => one < other,
+        (Value::Date(one), Value::Date(other)) => one < other,
         (Value::Float(one), Value::Float(other)) => one < other,
         (Value::Text(one), Value::Text(other)) => one < other,
         (Value::Decimal { unscaled: a, scale: s }, Value::Decimal { unscaled: b, scale: t }) => less(*a, *s, *b, *t),

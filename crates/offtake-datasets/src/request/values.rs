@@ -1,6 +1,7 @@
 //! JSON values → typed values. Nothing is rounded but moments, and these only where said.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use offtake_model::dataset::ColumnType;
 use offtake_model::value::Value;
 use serde_json::Value as Json;
@@ -41,6 +42,7 @@ pub(super) fn typed(json: &Json, ty: ColumnType, finer: Finer) -> Result<Value, 
             Ok(Value::Decimal { unscaled, scale })
         }
         (ColumnType::Timestamp, Json::String(text)) => moment(text, finer).map(Value::Timestamp),
+        (ColumnType::Date, Json::String(text)) => day(text).map(Value::Date),
         _ => Err(expected(ty).to_owned()),
     }
 }
@@ -73,6 +75,16 @@ pub(super) fn moment(text: &str, finer: Finer) -> Result<i64, String> {
 
 const MOMENT: &str = "is a moment as RFC 3339 writes it, with an offset: 2026-10-01T00:00:00Z";
 
+/// Days since the epoch.
+fn day(text: &str) -> Result<i32, String> {
+    // Parsing a date would take a moment too, and leave its time aside.
+    let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let date: Date = Some(text).filter(|_| plain).and_then(|text| text.parse().ok()).ok_or(DAY)?;
+    date.since(Date::constant(1970, 1, 1)).map(|span| span.get_days()).map_err(|_| DAY.to_owned())
+}
+
+const DAY: &str = "is a day: 2026-10-01";
+
 /// A text that is not too long.
 pub(super) fn short(text: &str) -> Result<&str, String> {
     if text.len() <= LONGEST_TEXT { Ok(text) } else { Err("is longer than 64 KiB".to_owned()) }
@@ -86,6 +98,7 @@ const fn expected(ty: ColumnType) -> &'static str {
         ColumnType::Bool => "is true or false",
         ColumnType::Decimal { .. } => DECIMAL,
         ColumnType::Timestamp => MOMENT,
+        ColumnType::Date => DAY,
         ColumnType::Json => "holds JSON, which cannot be compared",
     }
 }

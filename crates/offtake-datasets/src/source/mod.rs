@@ -1,5 +1,6 @@
 //! The source port: a connection that yields rows as Arrow batches.
 
+mod building;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::plan::Plan;
 use offtake_model::query::{RowQuery, Sort};
+
+pub use building::arrow_type;
 
 /// A page to be read.
 #[derive(Debug, Clone)]

@@ -51,6 +51,7 @@ impl Operand {
                 | ColumnType::Bool
                 | ColumnType::Json
                 | ColumnType::Timestamp
+                | ColumnType::Date
                 | ColumnType::Decimal { .. },
                 _,
             ) => expression.to_owned(),
@@ -74,7 +75,14 @@ impl Operand {
             (ColumnType::Text | ColumnType::Json, _) => "TEXT",
             (ColumnType::Float64, _) => "REAL",
             (ColumnType::Decimal { .. }, Stored::Plain) => "BLOB",
-            (ColumnType::Int64 | ColumnType::Bool | ColumnType::Timestamp | ColumnType::Decimal { .. }, _) => "INTEGER",
+            (
+                ColumnType::Int64
+                | ColumnType::Bool
+                | ColumnType::Timestamp
+                | ColumnType::Date
+                | ColumnType::Decimal { .. },
+                _,
+            ) => "INTEGER",
         }
     }
 
@@ -166,6 +174,7 @@ pub(crate) fn key_value(value: &Value) -> Result<SqlValue> {
             Ok(scaled) => Ok(scaled.into()),
             Err(_) => Err(not_a_key()),
         },
+        Value::Date(day) => Ok(i64::from(*day).into()),
         Value::Null | Value::Float(_) => Err(not_a_key()),
     }
 }

@@ -117,7 +117,7 @@ fn wanted(value: &Value) -> Cell {
         Value::Bool(truth) => Cell::Number((*truth).into()),
         Value::Float(float) => Cell::Double(*float),
         Value::Decimal { unscaled, scale } => Cell::Number(unscaled * 10_i128.pow(u32::try_from(7 - scale).unwrap())),
-        Value::Null => unreachable!(),
+        Value::Null | Value::Date(_) => unreachable!(),
     }
 }
 

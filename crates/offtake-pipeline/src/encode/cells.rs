@@ -1,8 +1,8 @@
 //! A shaped batch, opened up: each column with its type resolved once, so that rows are walked without look-ups.
 
-use arrow::array::{Array, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray};
+use arrow::array::{Array, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use offtake_model::dataset::ColumnType;
 use offtake_model::{Error, ErrorKind, Result};
@@ -22,6 +22,7 @@ pub(super) enum Values<'a> {
     Bool(&'a BooleanArray),
     Decimal(&'a Decimal128Array, i8),
     Timestamp(&'a arrow::array::TimestampMicrosecondArray),
+    Date(&'a Date32Array),
 }
 
 impl Cells<'_> {
@@ -41,6 +42,7 @@ impl Cells<'_> {
                 rows * (6 + usize::from(values.precision()) + usize::from(scale.unsigned_abs()))
             }
             Values::Timestamp(_) => rows * 30,
+            Values::Date(_) => rows * 16,
         }
     }
 }
@@ -66,6 +68,7 @@ fn column(array: &dyn Array, ty: ColumnType) -> Option<Cells<'_>> {
             Values::Decimal(decimals, decimals.scale())
         }
         ColumnType::Timestamp => Values::Timestamp(array.as_primitive_opt::<TimestampMicrosecondType>()?),
+        ColumnType::Date => Values::Date(array.as_primitive_opt::<Date32Type>()?),
     };
     Some(Cells { nulls: array.nulls(), values })
 }

@@ -103,6 +103,7 @@ impl Style {
                 number::decimal(values.value(row), scale, out);
             }
             Values::Timestamp(values) => moments.write(values.value(row), out),
+            Values::Date(values) => moments.write_day(values.value(row), out),
         }
         0
     }

@@ -106,6 +106,11 @@ fn cell(column: &Cells<'_>, row: usize, moments: &mut Moments, out: &mut Vec<u8>
             moments.write(values.value(row), out);
             out.push(b'"');
         }
+        Values::Date(values) => {
+            out.push(b'"');
+            moments.write_day(values.value(row), out);
+            out.push(b'"');
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Moments as text: RFC 3339, UTC, always six digits after the second.
+//! Moments and days as text: RFC 3339, UTC, always six digits after the second.
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -13,20 +13,21 @@ pub(super) struct Moments {
 impl Moments {
     pub(super) fn new() -> Self {
         let mut moments = Self { day: 0, date: [0; 14], start: 0 };
-        moments.turn_to(0);
+        moments.turn(0);
         moments
     }
 
     /// Appends a moment, given as microseconds since 1970: `2026-11-01T00:00:00.123456Z`.
     ///
     /// Years outside of 0..=9999 have a sign and six digits, as ECMAScript and ISO 8601 extend the form:
-    /// `+010000-01-01T…`, `-000044-03-15T…`.
+    /// `+010000-01-01T…`, `-000044-03-15T…`. The two infinities are `infinity` and `-infinity`.
     #[inline]
     pub(super) fn write(&mut self, micros: i64, out: &mut Vec<u8>) {
-        let day = micros.div_euclid(MICROS_PER_DAY);
-        if day != self.day {
-            self.turn_to(day);
+        if micros.unsigned_abs() == i64::MAX.unsigned_abs() {
+            return infinity(micros < 0, out);
         }
+        let day = micros.div_euclid(MICROS_PER_DAY);
+        self.turn_to(day);
         let of_day = micros.rem_euclid(MICROS_PER_DAY) as u64;
         let (seconds, fraction) = ((of_day / 1_000_000) as u32, (of_day % 1_000_000) as u32);
         let mut time = *b"T00:00:00.000000Z";
@@ -40,24 +41,48 @@ impl Moments {
         out.extend_from_slice(&time);
     }
 
+    /// Appends a day, counted from 1970: the date of a moment in it.
+    pub(super) fn write_day(&mut self, day: i32, out: &mut Vec<u8>) {
+        if day.unsigned_abs() == i32::MAX.unsigned_abs() {
+            return infinity(day < 0, out);
+        }
+        self.turn_to(day.into());
+        out.extend_from_slice(&self.date[self.start..]);
+    }
+
+    #[inline]
     fn turn_to(&mut self, day: i64) {
+        if day != self.day {
+            self.turn(day);
+        }
+    }
+
+    fn turn(&mut self, day: i64) {
         let (year, month, dom) = civil(day);
-        let mut date = *b"+000000-00-00\0";
-        date.rotate_right(1);
+        let mut date = *b"+0000000-00-00";
         let mut rest = year.unsigned_abs() as u32;
-        for at in (2..8).rev() {
+        for at in (1..8).rev() {
             date[at] = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
         pair(&mut date, 9, month);
         pair(&mut date, 12, dom);
-        self.start = if (0..=9999).contains(&year) { 4 } else { 1 };
-        if year < 0 {
-            date[1] = b'-';
+        // Moments end before year 300,000; days go on into the millions.
+        self.start = match year {
+            0..=9_999 => 4,
+            -999_999..=999_999 => 1,
+            _ => 0,
+        };
+        if self.start < 4 {
+            date[self.start] = if year < 0 { b'-' } else { b'+' };
         }
         self.day = day;
         self.date = date;
     }
+}
+
+fn infinity(negative: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(if negative { b"-infinity" } else { b"infinity" });
 }
 
 #[inline]
@@ -101,8 +126,22 @@ mod tests {
         assert_eq!(text(253_402_300_800_000_000), "+010000-01-01T00:00:00.000000Z");
         assert_eq!(text(-62_167_219_200_000_000), "0000-01-01T00:00:00.000000Z");
         assert_eq!(text(-62_167_219_200_000_001), "-000001-12-31T23:59:59.999999Z");
-        assert_eq!(text(i64::MAX), "+294247-01-10T04:00:54.775807Z");
+        assert_eq!(text(i64::MAX - 1), "+294247-01-10T04:00:54.775806Z");
+        assert_eq!((&*text(i64::MAX), &*text(-i64::MAX)), ("infinity", "-infinity"));
         assert_eq!(text(i64::MIN), "-290308-12-21T19:59:05.224192Z");
+    }
+
+    #[test]
+    fn known_days() {
+        let day = |day: i32| {
+            let mut out = Vec::new();
+            Moments::new().write_day(day, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!((&*day(0), &*day(-1), &*day(20_758)), ("1970-01-01", "1969-12-31", "2026-11-01"));
+        assert_eq!((&*day(2_932_897), &*day(-719_529)), ("+010000-01-01", "-000001-12-31"));
+        assert_eq!((&*day(i32::MAX), &*day(-i32::MAX)), ("infinity", "-infinity"));
+        assert_eq!(day(i32::MAX - 1), "+5881580-07-10");
     }
 
     proptest! {

@@ -231,6 +231,7 @@ fn value(column: Option<&Column>) -> Json {
         ColumnType::Bool => json!({"type": "boolean"}),
         ColumnType::Decimal { .. } => json!({"type": ["string", "number"]}),
         ColumnType::Timestamp => json!({"type": "string", "format": "date-time"}),
+        ColumnType::Date => json!({"type": "string", "format": "date"}),
     }
 }
 
@@ -242,5 +243,6 @@ fn example(column: Option<&Column>) -> Json {
         ColumnType::Bool => json!(true),
         ColumnType::Decimal { .. } => json!("1.50"),
         ColumnType::Timestamp => json!("2026-10-01T00:00:00Z"),
+        ColumnType::Date => json!("2026-10-01"),
     }
 }

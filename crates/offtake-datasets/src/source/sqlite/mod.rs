@@ -35,7 +35,6 @@ use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Sour
 use crate::relation::Relation;
 use crate::sql::Statements;
 
-pub use cells::arrow_type;
 use pool::Pool;
 pub(crate) use session::{Scope, Session};
 use snapshot::Snapshots;
