@@ -17,6 +17,7 @@ pub mod spans;
 mod sql;
 
 pub use catalog::{Catalog, Dataset};
-pub use relation::{Relation, Stored};
+pub use relation::{Dialect, Relation, Stored};
+pub use source::postgres::{PostgresSettings, PostgresSource};
 pub use source::sqlite::SqliteSource;
 pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};

@@ -1,4 +1,4 @@
-//! How a dataset lies in a SQLite database: from where its columns are read, how they are stored, and which
+//! How a dataset lies in a database: from where its columns are read, how they are stored, and which
 //! predicates scope its rows.
 //!
 //! The built-in span store writes these by hand; configured datasets get theirs from [`crate::config`]. Only
@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 
-/// Where the rows of a dataset come from. Every text may use the named parameters `:org` and `:cutoff`.
+/// Where the rows of a dataset come from. Every text may use the named parameters `:org` (a text) and `:cutoff` (a
+/// 64-bit integer).
 ///
 /// Build it with `..Relation::default()`: fields are added over time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relation {
+    /// The database that all of this is written for.
+    pub dialect: Dialect,
     /// The FROM clause: `spans s`, or `(select …) t left join …`.
     pub from: String,
     /// The expression of each column of the dataset: `s.started_at`. Those of key columns must be bare columns,
@@ -28,8 +31,21 @@ pub struct Relation {
     pub sequence: Option<String>,
     /// The FROM clause for a partial selection. It begins with `temp.chosen c`, whose columns `c0, c1, …` hold the
     /// identities, CROSS JOINed to the rows by an index, so that only these rows are touched. The aliases must be
-    /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection.
+    /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection. Postgres finds
+    /// its own way: always `None` there.
     pub lookup: Option<String>,
+    /// For Postgres: the type of each column's expression, as `format_type` writes it: `uuid`, `numeric(12,2)`.
+    pub types: BTreeMap<String, String>,
+}
+
+/// Whose SQL it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite's.
+    #[default]
+    Sqlite,
+    /// That of Postgres 15 and later.
+    Postgres,
 }
 
 /// How the values of a column lie in the database, where its type leaves a choice.

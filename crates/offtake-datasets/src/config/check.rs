@@ -5,10 +5,11 @@ use offtake_model::permission::Permission;
 use offtake_model::query::Chosen;
 
 use super::columns::{self, names};
-use super::source::{Live, Shape, explained, quoted};
+use super::postgres::{self, Cutoff};
+use super::source::{Live, LiveSqlite, Shape, explained, quoted};
 use super::{DatasetConfig, NAMES, Wrong, filters, is_name};
-use crate::relation::{Relation, Stored};
-use crate::sql::Statements;
+use crate::relation::{Dialect, Relation, Stored};
+use crate::sql::{Statements, is_native};
 
 /// Names that the paths of the API use for something else, and those of the built-in datasets.
 const TAKEN: [&str; 5] = ["jobs", "statistics", "spans", "traces", "prompts"];
@@ -32,12 +33,12 @@ pub(super) fn compile(
         wrong.at(&at, NAMES);
     }
     let shape = shape(&at, config, live, wrong)?;
-    let (columns, stored) = columns::compile(&at, &shape.columns, &config.columns, wrong);
+    let (columns, stored) = columns::compile(&at, live.dialect(), &shape.columns, &config.columns, wrong);
     let schema = DatasetSchema {
         name: name.to_owned(),
         title: config.title.clone().unwrap_or_else(|| name.to_owned()),
         permission: Permission::Dataset(name.to_owned()),
-        filters: filters::compile(&at, &columns, &config.filters, wrong),
+        filters: filters::compile(&at, &columns, &byteless(&shape, live.dialect()), &config.filters, wrong),
         default_columns: config
             .default_columns
             .clone()
@@ -49,20 +50,23 @@ pub(super) fn compile(
         rows: config.rows,
         limits: limits(&at, config, wrong),
     };
-    let mut checked = Checked { at: &at, config, schema: &schema, shape: &shape, wrong };
+    let dialect = live.dialect();
+    let mut checked = Checked { at: &at, config, schema: &schema, shape: &shape, dialect, wrong };
     checked.named_columns();
-    let (tenant, sequence) = (checked.tenant(), checked.sequence());
+    let (tenant, cutoff) = (checked.tenant(), checked.cutoff());
     if wrong.len() > before {
         return None;
     }
     let expression = |column: &str| format!("t.{}", quoted(column));
+    let types = shape.columns.iter().map(|column| (column.name.clone(), column.ty.clone()));
     let relation = Relation {
+        dialect,
+        types: if dialect == Dialect::Postgres { types.collect() } else { Default::default() },
         columns: schema.columns.iter().map(|column| (column.name.clone(), expression(&column.name))).collect(),
         stored,
         tenant,
-        cutoff: sequence.as_ref().map(|column| format!("{} <= :cutoff", expression(column))),
-        sequence: sequence
-            .map(|column| format!("SELECT coalesce(max({}), 0) FROM {}", expression(&column), shape.from)),
+        cutoff: cutoff.as_ref().map(|cutoff| cutoff.cutoff.clone()),
+        sequence: cutoff.map(|cutoff| cutoff.sequence),
         lookup: None,
         from: shape.from.clone(),
     };
@@ -87,6 +91,13 @@ fn shape(at: &str, config: &DatasetConfig, live: &Live, wrong: &mut Wrong) -> Op
     None
 }
 
+/// Columns that are read as text and compared as it: they are equal or not, and have no order.
+fn byteless(shape: &Shape, dialect: Dialect) -> Vec<&str> {
+    let ordered = |ty: &str| is_native(ColumnType::Text, ty) && !matches!(ty, "uuid" | "numeric");
+    let columns = shape.columns.iter().filter(|column| dialect == Dialect::Postgres && !ordered(&column.ty));
+    columns.map(|column| column.name.as_str()).collect()
+}
+
 fn limits(at: &str, config: &DatasetConfig, wrong: &mut Wrong) -> Limits {
     let limits = config.limits;
     if limits.rows == Some(0) {
@@ -106,6 +117,7 @@ struct Checked<'a> {
     config: &'a DatasetConfig,
     schema: &'a DatasetSchema,
     shape: &'a Shape,
+    dialect: Dialect,
     wrong: &'a mut Wrong,
 }
 
@@ -153,11 +165,27 @@ impl Checked<'_> {
     /// Keys are compared as they are stored, so their stored form must have one order and one spelling.
     fn ordered(&mut self, path: &str, name: &str, ty: Option<ColumnType>) {
         if let Some(ty) = ty
-            && !matches!(ty, ColumnType::Text | ColumnType::Int64 | ColumnType::Bool | ColumnType::Timestamp)
+            && !self.is_ordered(name, ty)
         {
             let detail = format!("{name} is of type {}; texts, integers and timestamps can name a row", ty.name());
             self.wrong.at(&format!("{}.{path}", self.at), detail);
         }
+    }
+
+    fn is_ordered(&self, name: &str, ty: ColumnType) -> bool {
+        match (self.dialect, ty) {
+            (_, ColumnType::Text | ColumnType::Int64 | ColumnType::Bool | ColumnType::Timestamp) => {
+                // What is read as text but is none may have no order, or another than its text's.
+                self.dialect == Dialect::Sqlite
+                    || is_native(ty, self.declared(name)) && self.declared(name) != "numeric"
+            }
+            (Dialect::Postgres, ColumnType::Date | ColumnType::Decimal { .. }) => true,
+            (_, ColumnType::Date | ColumnType::Decimal { .. } | ColumnType::Float64 | ColumnType::Json) => false,
+        }
+    }
+
+    fn declared(&self, name: &str) -> &str {
+        self.shape.columns.iter().find(|column| column.name == name).map_or("", |column| &column.ty)
     }
 
     fn unique(&mut self) {
@@ -177,6 +205,15 @@ impl Checked<'_> {
         }
         let ty = self.column("tenant", name)?.ty;
         let column = format!("t.{}", quoted(name));
+        if self.dialect == Dialect::Postgres {
+            let tenant = postgres::tenant(&column, self.declared(name));
+            if tenant.is_none() {
+                let detail =
+                    format!("{name} is a {}; an organization is a text, a uuid or an integer", self.declared(name));
+                self.wrong.at(&format!("{}.tenant", self.at), detail);
+            }
+            return tenant;
+        }
         match ty {
             // Whatever the column's own collation: "Acme" is not "acme".
             ColumnType::Text => Some(format!("{column} = :org COLLATE BINARY")),
@@ -191,6 +228,41 @@ impl Checked<'_> {
                 let detail = format!("{name} is of type {}; an organization is a text or an integer", ty.name());
                 self.wrong.at(&format!("{}.tenant", self.at), detail);
                 None
+            }
+        }
+    }
+
+    fn cutoff(&mut self) -> Option<Cutoff> {
+        if self.dialect == Dialect::Postgres && self.config.rows == RowsMode::AppendOnly {
+            return self.cutoff_of_postgres();
+        }
+        let column = format!("t.{}", quoted(&self.sequence()?));
+        let sequence = format!("SELECT coalesce(max({column}), 0) FROM {}", self.shape.from);
+        Some(Cutoff { cutoff: format!("{column} <= :cutoff"), sequence })
+    }
+
+    /// A number that is drawn is not yet committed: only the transaction that wrote a row tells when it came to be
+    /// seen.
+    fn cutoff_of_postgres(&mut self) -> Option<Cutoff> {
+        let path = format!("{}.sequence", self.at);
+        match &self.config.sequence {
+            None if self.shape.is_table => Some(postgres::by_row()),
+            None => {
+                self.wrong.at(&path, "is needed where rows are append_only and come from no table: an xid8 column");
+                None
+            }
+            Some(name) => {
+                self.column("sequence", name)?;
+                let declared = self.declared(name).to_owned();
+                if declared != "xid8" {
+                    let detail = format!(
+                        "{name} is a {declared}, whose numbers may be committed in another order than they were drawn in; \
+                         name a column \"xid8 NOT NULL DEFAULT pg_current_xact_id()\", or leave it out for a table"
+                    );
+                    self.wrong.at(&path, detail);
+                    return None;
+                }
+                Some(postgres::by_transaction(&format!("t.{}", quoted(name))))
             }
         }
     }
@@ -238,6 +310,7 @@ fn against_rows(
             Err(error) => wrong.at(&format!("{at}.key"), error.detail()),
         }
     }
+    let Live::Sqlite(live) = live else { return relation };
     relation.lookup = lookup(schema, &relation, live);
     let walked = explained(Chosen::All)
         .and_then(|query| live.explain_keys(&Statements { schema, relation: &relation, query: &query }));
@@ -256,7 +329,7 @@ fn against_rows(
 }
 
 /// The way from identities to rows, if an index leads there.
-fn lookup(schema: &DatasetSchema, relation: &Relation, live: &mut Live) -> Option<String> {
+fn lookup(schema: &DatasetSchema, relation: &Relation, live: &mut LiveSqlite) -> Option<String> {
     let same = schema.identity.iter().enumerate().map(|(index, name)| {
         let ty = schema.column(name)?.ty;
         let stored = relation.stored.get(name).copied().unwrap_or_default();

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use offtake_model::dataset::{Column, ColumnType};
 
+use super::postgres;
 use super::source::Declared;
 use super::{ColumnConfig, Wrong};
-use crate::relation::Stored;
+use crate::relation::{Dialect, Stored};
+use crate::sql::is_native;
 
-const TYPES: &str = "text, int64, float64, bool, decimal(P,S), timestamp or json";
+const TYPES: &str = "text, int64, float64, bool, decimal(P,S), timestamp, date or json";
 
 /// The columns in the source's order, and how those are stored that have a choice.
 pub(super) fn compile(
     at: &str,
+    dialect: Dialect,
     declared: &[Declared],
     configured: &BTreeMap<String, ColumnConfig>,
     wrong: &mut Wrong,
@@ -29,9 +32,14 @@ pub(super) fn compile(
         if columns.iter().any(|other: &Column| other.name == column.name) {
             wrong.at(&path, "the query yields two columns of this name");
         }
-        let ty = match &config.r#type {
-            Some(text) => parse(text).ok_or_else(|| format!("is {TYPES}")),
-            None => inferred(&column.ty).ok_or_else(|| format!("is declared {:?}: say {TYPES}", column.ty)),
+        let ty = match (&config.r#type, dialect) {
+            (Some(text), _) => {
+                parse(text).ok_or_else(|| format!("is {TYPES}")).and_then(|ty| readable(ty, column, dialect))
+            }
+            (None, Dialect::Postgres) => Ok(postgres::inferred(&column.ty)),
+            (None, Dialect::Sqlite) => {
+                inferred(&column.ty).ok_or_else(|| format!("is declared {:?}: say {TYPES}", column.ty))
+            }
         };
         let ty = match ty {
             Ok(ty) => ty,
@@ -40,7 +48,12 @@ pub(super) fn compile(
                 continue;
             }
         };
-        match how_stored(ty, config.stored.as_deref()) {
+        let how = match (dialect, config.stored.as_deref()) {
+            (Dialect::Postgres, None) => Ok(Stored::Native),
+            (Dialect::Postgres, Some(_)) => Err("is for SQLite: Postgres types its columns itself"),
+            (Dialect::Sqlite, stored) => how_stored(ty, stored),
+        };
+        match how {
             Ok(how) => {
                 stored.insert(column.name.clone(), how);
             }
@@ -63,13 +76,27 @@ fn parse(text: &str) -> Option<ColumnType> {
         "float64" => Some(ColumnType::Float64),
         "bool" => Some(ColumnType::Bool),
         "timestamp" => Some(ColumnType::Timestamp),
+        "date" => Some(ColumnType::Date),
         "json" => Some(ColumnType::Json),
         _ => decimal(text.strip_prefix("decimal")?),
     }
 }
 
+/// Whether values of the declared type are exact in `ty`.
+fn readable(ty: ColumnType, column: &Declared, dialect: Dialect) -> Result<ColumnType, String> {
+    let declared = &column.ty;
+    match dialect {
+        Dialect::Sqlite if ty == ColumnType::Date => Err("is text in SQLite, which has no dates".to_owned()),
+        Dialect::Sqlite => Ok(ty),
+        Dialect::Postgres if matches!(ty, ColumnType::Text | ColumnType::Json) || is_native(ty, declared) => Ok(ty),
+        Dialect::Postgres => {
+            Err(format!("the column is a {declared}, which cannot be read as {}; text always can", ty.name()))
+        }
+    }
+}
+
 /// `(18,9)`
-fn decimal(digits: &str) -> Option<ColumnType> {
+pub(super) fn decimal(digits: &str) -> Option<ColumnType> {
     let (precision, scale) = digits.trim().strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
     let (precision, scale): (u8, i8) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
     let fits = (1..=38).contains(&precision) && scale >= 0 && u8::try_from(scale).ok()? <= precision;

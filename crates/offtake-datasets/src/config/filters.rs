@@ -11,6 +11,7 @@ use crate::request::is_reserved;
 pub(super) fn compile(
     at: &str,
     columns: &[Column],
+    unordered: &[&str],
     configured: &BTreeMap<String, FilterConfig>,
     wrong: &mut Wrong,
 ) -> Vec<Filter> {
@@ -37,6 +38,16 @@ pub(super) fn compile(
         }
         for column in looked_at {
             check(&path, columns, column, op, wrong);
+            let text = columns.iter().any(|other| &other.name == column && other.ty == ColumnType::Text);
+            if text
+                && unordered.contains(&column.as_str())
+                && matches!(op, FilterOp::Range | FilterOp::Min | FilterOp::Max)
+            {
+                let detail = format!(
+                    "{column} is compared as text, which has another order; say columns.{column}.type, or take in, eq or contains"
+                );
+                wrong.at(&path, detail);
+            }
         }
         filters.push(Filter { name: name.clone(), columns: looked_at.to_vec(), op });
     }

@@ -7,20 +7,26 @@
 mod check;
 mod columns;
 mod filters;
+mod postgres;
 mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use offtake_model::clock::SharedClock;
 use offtake_model::dataset::RowsMode;
 use offtake_model::{Error, Result, Violation};
+use offtake_postgres::Pool;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::catalog::Dataset;
+use crate::relation::Relation;
+use crate::source::Source;
+use crate::source::postgres::PostgresSettings;
 use crate::source::sqlite::SqliteSource;
 
 /// The tables `sources` and `datasets` of `offtake.toml`.
@@ -37,8 +43,20 @@ pub struct DatasetsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// `sqlite:PATH`; a relative path begins in the working directory.
+    /// `sqlite:PATH`, where a relative path begins in the working directory; or `postgres://…`.
     pub url: String,
+    /// Postgres: how long a statement may run.
+    #[serde(default)]
+    pub statement_timeout: Option<String>,
+    /// Postgres: how long a session may sit in a transaction.
+    #[serde(default)]
+    pub idle_in_transaction_session_timeout: Option<String>,
+    /// Postgres: how long a snapshot of mutable rows is held at most.
+    #[serde(default)]
+    pub max_snapshot_age: Option<String>,
+    /// Postgres: how many connections there may be.
+    #[serde(default)]
+    pub connections: Option<usize>,
 }
 
 /// `[datasets.X]`
@@ -199,12 +217,8 @@ fn compile_source<'a>(
     wrong: &mut Wrong,
 ) -> Vec<Dataset> {
     let at = format!("sources.{name}.url");
-    let Some(path) = source::path(&config.url) else {
-        wrong.at(&at, "is sqlite:PATH; other databases cannot be read yet");
-        return Vec::new();
-    };
-    let opened = source::Live::open(&path);
-    let mut live = match opened {
+    let Some(place) = Place::of(name, config, wrong) else { return Vec::new() };
+    let mut live = match place.open() {
         Ok(live) => live,
         Err(error) => {
             wrong.at(&at, error.detail());
@@ -215,14 +229,56 @@ fn compile_source<'a>(
         datasets.filter_map(|(name, config)| check::compile(name, config, &mut live, wrong)).collect();
     drop(live);
     let relations = compiled.iter().map(|(schema, relation)| (schema.name.clone(), relation.clone())).collect();
-    match SqliteSource::new(&path, Arc::clone(clock), relations) {
+    match place.source(clock, relations) {
         Ok(source) => compiled
             .into_iter()
-            .map(|(schema, _)| Dataset { schema: Arc::new(schema), source: source.clone() })
+            .map(|(schema, _)| Dataset { schema: Arc::new(schema), source: Arc::clone(&source) })
             .collect(),
         Err(error) => {
             wrong.at(&at, error.detail());
             Vec::new()
+        }
+    }
+}
+
+/// Where a source is.
+enum Place {
+    File(PathBuf),
+    Server(Pool, PostgresSettings),
+}
+
+impl Place {
+    fn of(name: &str, config: &SourceConfig, wrong: &mut Wrong) -> Option<Self> {
+        if let Some(path) = source::path(&config.url) {
+            let foreign = [
+                ("statement_timeout", config.statement_timeout.is_some()),
+                ("idle_in_transaction_session_timeout", config.idle_in_transaction_session_timeout.is_some()),
+                ("max_snapshot_age", config.max_snapshot_age.is_some()),
+                ("connections", config.connections.is_some()),
+            ];
+            for (member, _) in foreign.iter().filter(|(_, given)| *given) {
+                wrong.at(&format!("sources.{name}.{member}"), "is for Postgres");
+            }
+            return Some(Self::File(path));
+        }
+        if ["postgres://", "postgresql://"].iter().any(|scheme| config.url.starts_with(scheme)) {
+            return postgres::pool(name, config, wrong).map(|(pool, settings)| Self::Server(pool, settings));
+        }
+        wrong.at(&format!("sources.{name}.url"), "is sqlite:PATH or postgres://…; other databases cannot be read yet");
+        None
+    }
+
+    fn open(&self) -> Result<source::Live> {
+        match self {
+            Self::File(path) => source::LiveSqlite::open(path).map(source::Live::Sqlite),
+            Self::Server(pool, _) => postgres::LivePostgres::open(pool.clone()).map(source::Live::Postgres),
+        }
+    }
+
+    fn source(self, clock: &SharedClock, relations: BTreeMap<String, Relation>) -> Result<Arc<dyn Source>> {
+        match self {
+            Self::File(path) => Ok(SqliteSource::new(&path, Arc::clone(clock), relations)?),
+            Self::Server(pool, settings) => Ok(postgres::source(pool, settings, clock, relations)),
         }
     }
 }

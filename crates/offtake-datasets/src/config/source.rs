@@ -7,6 +7,8 @@ use offtake_model::id::OrgId;
 use offtake_model::query::{Chosen, RowQuery};
 use rusqlite::Connection;
 
+use super::postgres::LivePostgres;
+use crate::relation::Dialect;
 use crate::source::sqlite::{Scope, Session};
 use crate::sql::Statements;
 
@@ -26,11 +28,53 @@ pub(super) struct Shape {
     pub(super) columns: Vec<Declared>,
     /// The column sets that are unique; `None` where the source cannot tell.
     pub(super) unique: Option<Vec<Vec<String>>>,
+    /// Whether it is a table, and no view or query.
+    pub(super) is_table: bool,
 }
 
 /// An open source.
 #[derive(Debug)]
-pub(super) struct Live(Session);
+pub(super) enum Live {
+    Sqlite(LiveSqlite),
+    Postgres(LivePostgres),
+}
+
+impl Live {
+    pub(super) const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// What a table or view is like; `None` if there is none.
+    pub(super) fn table(&self, name: &str) -> Result<Option<Shape>, String> {
+        match self {
+            Self::Sqlite(live) => live.table(name).map_err(|error| error.to_string()),
+            Self::Postgres(live) => live.table(name).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// What the rows of a SELECT are like.
+    pub(super) fn query(&self, query: &str) -> Result<Shape, String> {
+        match self {
+            Self::Sqlite(live) => live.query(query).map_err(|error| error.to_string()),
+            Self::Postgres(live) => live.query(query).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Whether a row has NULL in one of these expressions.
+    pub(super) fn has_null(&self, from: &str, expression: &str) -> Result<bool> {
+        match self {
+            Self::Sqlite(live) => live.has_null(from, expression),
+            Self::Postgres(live) => live.has_null(from, expression),
+        }
+    }
+}
+
+/// An open SQLite file.
+#[derive(Debug)]
+pub(super) struct LiveSqlite(Session);
 
 /// The file that a URL names.
 pub(super) fn path(url: &str) -> Option<PathBuf> {
@@ -44,7 +88,7 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-impl Live {
+impl LiveSqlite {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let live = Self(Session::open(path)?);
         // Opening is lazy: this reads the first page.
@@ -64,7 +108,7 @@ impl Live {
         };
         let columns = columns(conn, name)?;
         let unique = if kind == "view" { None } else { Some(unique(conn, name)?) };
-        Ok(Some(Shape { from: format!("{} t", quoted(name)), columns, unique }))
+        Ok(Some(Shape { from: format!("{} t", quoted(name)), columns, unique, is_table: kind == "table" }))
     }
 
     /// What the rows of a SELECT are like.
@@ -76,7 +120,7 @@ impl Live {
         conn.prepare(&view)?.raw_execute()?;
         let columns = columns(conn, "offtake_checked");
         conn.execute_batch("DROP VIEW temp.offtake_checked")?;
-        Ok(Shape { from: format!("(\n{query}\n) t"), columns: columns?, unique: None })
+        Ok(Shape { from: format!("(\n{query}\n) t"), columns: columns?, unique: None, is_table: false })
     }
 
     /// Whether a row has NULL in one of these expressions.

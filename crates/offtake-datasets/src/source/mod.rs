@@ -1,6 +1,10 @@
 //! The source port: a connection that yields rows as Arrow batches.
 
 mod building;
+mod cursor;
+mod marks;
+pub mod postgres;
+mod snapshots;
 pub mod sqlite;
 
 use std::sync::Arc;

@@ -5,15 +5,24 @@ use offtake_model::value::Value;
 use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::types::Value as SqlValue;
 
+use super::pg;
 use crate::relation::Stored;
 
-/// A column, as it is read (`raw`) and as it is compared (`compared`).
+/// A column: its bare expression (`raw`), as it is read (`read`) and as it is compared with values (`compared`).
 #[derive(Debug, Clone)]
 pub(crate) struct Operand {
     pub(crate) raw: String,
+    pub(crate) read: String,
     pub(crate) compared: String,
     ty: ColumnType,
-    stored: Stored,
+    kept: Kept,
+}
+
+/// How the values lie in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kept {
+    Sqlite(Stored),
+    Postgres(pg::Types),
 }
 
 /// Which way a value is rounded that the column cannot hold exactly, so that the comparison stays true.
@@ -40,7 +49,8 @@ pub(crate) enum Encoded {
 }
 
 impl Operand {
-    pub(crate) fn new(expression: &str, ty: ColumnType, stored: Stored) -> Self {
+    /// A column of SQLite.
+    pub(crate) fn sqlite(expression: &str, ty: ColumnType, stored: Stored) -> Self {
         let compared = match (ty, stored) {
             (ColumnType::Timestamp, Stored::Plain) => format!("offtake_micros({expression})"),
             (ColumnType::Decimal { scale, .. }, Stored::Plain) => format!("offtake_decimal({expression}, {scale})"),
@@ -56,12 +66,65 @@ impl Operand {
                 _,
             ) => expression.to_owned(),
         };
-        Self { raw: expression.to_owned(), compared, ty, stored }
+        Self { raw: expression.to_owned(), read: expression.to_owned(), compared, ty, kept: Kept::Sqlite(stored) }
+    }
+
+    /// A column of Postgres, of the type that `format_type` calls `declared`.
+    pub(crate) fn postgres(expression: &str, ty: ColumnType, declared: &str) -> Self {
+        let types = pg::Types::new(ty, declared);
+        let (read, compared) = (types.read(expression), types.compared(expression));
+        Self { raw: expression.to_owned(), read, compared, ty, kept: Kept::Postgres(types) }
+    }
+
+    /// The type that values are cast to which are compared with [`compared`](Self::compared); none in SQLite.
+    pub(crate) fn value_type(&self) -> &str {
+        match &self.kept {
+            Kept::Sqlite(_) => "",
+            Kept::Postgres(types) => types.value(),
+        }
+    }
+
+    /// The type that values of a key are cast to which are compared with [`raw`](Self::raw); none in SQLite.
+    pub(crate) fn key_type(&self) -> &str {
+        match &self.kept {
+            Kept::Sqlite(_) => "",
+            Kept::Postgres(types) => types.key(),
+        }
+    }
+
+    /// The expression as a text, which is what is searched and measured.
+    pub(crate) fn in_text(&self) -> String {
+        match self.kept {
+            Kept::Sqlite(_) => self.raw.clone(),
+            Kept::Postgres(_) => format!("({})::text", self.read),
+        }
+    }
+
+    /// The expression in the order of the bytes of its texts, if it is one.
+    pub(crate) fn in_byte_order(&self) -> String {
+        match self.kept {
+            Kept::Postgres(_) if matches!(self.value_type(), "text" | "bpchar") => {
+                format!("({})::text COLLATE \"C\"", self.compared)
+            }
+            Kept::Postgres(_) | Kept::Sqlite(_) => self.compared.clone(),
+        }
+    }
+
+    /// Whether it lies in Postgres.
+    pub(crate) const fn is_postgres(&self) -> bool {
+        matches!(self.kept, Kept::Postgres(_))
+    }
+
+    const fn stored(&self) -> Stored {
+        match self.kept {
+            Kept::Sqlite(stored) => stored,
+            Kept::Postgres(_) => Stored::Native,
+        }
     }
 
     /// Whether its bytes vary.
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self.ty, ColumnType::Text | ColumnType::Json) || self.stored == Stored::Plain
+        matches!(self.ty, ColumnType::Text | ColumnType::Json) || self.stored() == Stored::Plain
     }
 
     /// Whether an index on the column can serve a comparison.
@@ -71,7 +134,7 @@ impl Operand {
 
     /// The type that a column of a temporary table needs to be compared with this one by its index.
     pub(crate) fn affinity(&self) -> &'static str {
-        match (self.ty, self.stored) {
+        match (self.ty, self.stored()) {
             (ColumnType::Text | ColumnType::Json, _) => "TEXT",
             (ColumnType::Float64, _) => "REAL",
             (ColumnType::Decimal { .. }, Stored::Plain) => "BLOB",
@@ -88,11 +151,14 @@ impl Operand {
 
     /// The same for the values of [`raw`](Self::raw).
     pub(crate) fn key_affinity(&self) -> &'static str {
-        if self.stored == Stored::Plain { "TEXT" } else { self.affinity() }
+        if self.stored() == Stored::Plain { "TEXT" } else { self.affinity() }
     }
 
     /// The value in the form [`compared`](Self::compared) yields.
     pub(crate) fn encode(&self, value: &Value, bound: Bound) -> Result<Encoded> {
+        if let Kept::Postgres(types) = &self.kept {
+            return types.encode(self.ty, value);
+        }
         match (self.ty, value) {
             (ColumnType::Text | ColumnType::Json, Value::Text(text)) => Ok(stored(text.clone())),
             (ColumnType::Int64, Value::Int(int)) => Ok(stored(*int)),
@@ -110,7 +176,7 @@ impl Operand {
     }
 
     fn moment(&self, micros: i64, bound: Bound) -> Encoded {
-        let unit = match self.stored {
+        let unit = match self.stored() {
             Stored::Native | Stored::Plain => 1,
             Stored::Milliseconds => 1_000,
             Stored::Seconds => 1_000_000,
@@ -135,7 +201,7 @@ impl Operand {
             },
             None => return if unscaled == 0 { stored(0) } else { beyond },
         };
-        if self.stored == Stored::Plain {
+        if self.stored() == Stored::Plain {
             return Encoded::Stored(SqlValue::Blob(ordered_bytes(scaled).to_vec()));
         }
         i64::try_from(scaled).map_or(beyond, stored)

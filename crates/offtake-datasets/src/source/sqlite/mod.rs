@@ -5,7 +5,6 @@
 //! [`crate::sql`]'s business.
 
 mod cells;
-mod cursor;
 mod drift;
 #[cfg(test)]
 mod explained;
@@ -17,7 +16,6 @@ mod pool;
 mod ranges;
 mod session;
 mod skipped;
-mod snapshot;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,9 +33,9 @@ use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Sour
 use crate::relation::Relation;
 use crate::sql::Statements;
 
+use crate::source::snapshots::{self, Snapshots};
 use pool::Pool;
 pub(crate) use session::{Scope, Session};
-use snapshot::Snapshots;
 
 /// Connections for counts, pages and plans; ranges have their own.
 const CONNECTIONS: usize = 4;
@@ -48,7 +46,7 @@ pub struct SqliteSource {
     clock: SharedClock,
     relations: BTreeMap<String, Arc<Relation>>,
     pool: Pool,
-    snapshots: Arc<Snapshots>,
+    snapshots: Arc<Snapshots<Session>>,
 }
 
 impl SqliteSource {
@@ -200,7 +198,7 @@ impl Source for SqliteSource {
         let reader = match plan.as_of {
             AsOf::Cutoff { .. } => ranges::Reader::over_connections(ranges, self.pool.another(readers)).await?,
             AsOf::Snapshot { at } => {
-                let session = self.snapshots.take(at).ok_or_else(snapshot::lost)?;
+                let session = self.snapshots.take(at).ok_or_else(snapshots::lost)?;
                 ranges::Reader::over_snapshot(ranges, session, Arc::clone(&self.snapshots), at).await?
             }
         };

@@ -9,9 +9,9 @@ use rusqlite::Row;
 use rusqlite::types::Value as SqlValue;
 
 use super::cells::{Cells, Layout};
-use super::cursor::Cursor;
 use super::session::Session;
 use super::{Page, PageRequest, Task};
+use crate::source::cursor::Cursor;
 use crate::sql::{Order, Position};
 
 /// A page ends after so many bytes, however few rows that are: there is a next one.
@@ -25,7 +25,7 @@ pub(super) fn read(session: &mut Session, task: &Task, page: &PageRequest) -> Re
         return Err(Error::invalid_at("/limit", "a page has at least one row"));
     }
     let order = task.statements().order(page.sort.as_ref())?;
-    let cursor = page.cursor.as_deref().map(|text| Cursor::parse(text, task, page)).transpose()?;
+    let cursor = page.cursor.as_deref().map(|text| Cursor::parse(text, &task.schema, &task.query, page)).transpose()?;
     session.load(&task.statements())?;
     session.begin()?;
     let asked = match task.schema.rows {
@@ -49,7 +49,8 @@ pub(super) fn read(session: &mut Session, task: &Task, page: &PageRequest) -> Re
         }
         Ok(false)
     })?;
-    let next_cursor = last.filter(|_| more).map(|position| Cursor { position, as_of }.text(task, page));
+    let next_cursor =
+        last.filter(|_| more).map(|position| Cursor { position, as_of }.text(&task.schema, &task.query, page));
     let (rows, _held) = cells.finish()?;
     Ok(Page { rows, next_cursor, as_of })
 }
@@ -58,6 +59,6 @@ fn position(row: &Row<'_>, layout: &Layout, order: &Order) -> Result<Position> {
     let value = |index: usize| row.get::<_, SqlValue>(index).map_err(super::session::failure);
     let (from, width) = (layout.key_at(), layout.key_width());
     let key = (from..from + width).map(value).collect::<Result<Vec<_>>>()?;
-    let sorted = order.expression.as_ref().map(|_| value(from + width)).transpose()?;
+    let sorted = order.is_sorted().then(|| value(from + width)).transpose()?;
     Ok(Position { sorted, key })
 }

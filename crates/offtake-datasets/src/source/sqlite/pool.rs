@@ -104,7 +104,7 @@ impl Pool {
             let session = match (idle, &shared.path) {
                 (Some(session), _) => session,
                 (None, Some(path)) => Session::open(path)?,
-                (None, None) => return Err(super::snapshot::lost()),
+                (None, None) => return Err(crate::source::snapshots::lost()),
             };
             session.watch(cancelled)?;
             work(session)

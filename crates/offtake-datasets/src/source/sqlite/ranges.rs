@@ -15,8 +15,8 @@ use super::cells::{Cells, Layout};
 use super::pool::Pool;
 use super::session::{Session, failure};
 use super::skipped::Skipped;
-use super::snapshot::Snapshots;
 use super::{RangeReader, RangeRows, Task};
+use crate::source::snapshots::Snapshots;
 use crate::sql::Bounds;
 
 /// With more ranges than this, each is found by the key alone: another index, however selective, would be walked
@@ -140,7 +140,7 @@ fn changed(index: usize, found: &str, expected: u64) -> Error {
 pub(super) struct Reader {
     ranges: Arc<Ranges>,
     pool: Pool,
-    snapshot: Option<(Arc<Snapshots>, Timestamp)>,
+    snapshot: Option<(Arc<Snapshots<Session>>, Timestamp)>,
 }
 
 impl Reader {
@@ -154,7 +154,7 @@ impl Reader {
     pub(super) async fn over_snapshot(
         ranges: Ranges,
         session: Session,
-        to: Arc<Snapshots>,
+        to: Arc<Snapshots<Session>>,
         at: Timestamp,
     ) -> Result<Self> {
         let pool = Pool::alone(session);

@@ -204,7 +204,7 @@ impl Session {
         scope: &Scope,
         read: impl FnOnce(&mut RowStream<'_, '_>) -> Result<T>,
     ) -> Result<T> {
-        let mut statement = self.checked(self.conn.prepare_cached(&sql.text))?;
+        let mut statement = self.checked(self.conn.prepare_cached(&sql.anonymous()))?;
         self.bind(&mut statement, sql, scope)?;
         read(&mut RowStream { session: self, rows: statement.raw_query() })
     }
@@ -238,7 +238,7 @@ impl Session {
         if free.len() != sql.params.len() {
             return Err(Error::new(
                 ErrorKind::Internal,
-                format!("a statement has other parameters than bound: {}", sql.text),
+                format!("a statement has other parameters than bound: {}", sql.anonymous()),
             ));
         }
         for (index, value) in free.into_iter().zip(&sql.params) {
@@ -249,7 +249,7 @@ impl Session {
 
     /// The lines of EXPLAIN QUERY PLAN.
     pub(crate) fn explain(&self, sql: &Sql, scope: &Scope) -> Result<Vec<String>> {
-        let explained = Sql { text: format!("EXPLAIN QUERY PLAN {}", sql.text), params: sql.params.clone() };
+        let explained = sql.clone().preceded_by("EXPLAIN QUERY PLAN ");
         self.query(&explained, scope, |rows| {
             let mut lines = Vec::new();
             while let Some(row) = rows.next()? {

@@ -7,12 +7,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use offtake_model::as_of::AsOf;
+use offtake_model::dataset::DatasetSchema;
+use offtake_model::query::RowQuery;
 use offtake_model::{Error, Result};
 use rusqlite::types::Value as SqlValue;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{PageRequest, Task};
+use super::PageRequest;
 use crate::sql::Position;
 
 #[derive(Debug)]
@@ -52,24 +54,24 @@ enum Cell {
 
 impl Cursor {
     /// What is handed out.
-    pub(super) fn text(self, task: &Task, page: &PageRequest) -> String {
+    pub(super) fn text(self, schema: &DatasetSchema, query: &RowQuery, page: &PageRequest) -> String {
         let mut written = Written {
             sorted: self.position.sorted.map(Cell::from),
             key: self.position.key.into_iter().map(Cell::from).collect(),
             as_of: self.as_of,
             fingerprint: String::new(),
         };
-        written.fingerprint = fingerprint(&written, task, page);
+        written.fingerprint = fingerprint(&written, schema, query, page);
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&written).unwrap_or_default())
     }
 
     /// # Errors
     /// `invalid_request` for a cursor that was not handed out for this question.
-    pub(super) fn parse(text: &str, task: &Task, page: &PageRequest) -> Result<Self> {
+    pub(super) fn parse(text: &str, schema: &DatasetSchema, query: &RowQuery, page: &PageRequest) -> Result<Self> {
         let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|json| serde_json::from_slice::<Written>(&json).ok());
         let mut written = written.ok_or_else(foreign)?;
         let claimed = std::mem::take(&mut written.fingerprint);
-        if claimed != fingerprint(&written, task, page) || written.key.len() != task.schema.key.len() {
+        if claimed != fingerprint(&written, schema, query, page) || written.key.len() != schema.key.len() {
             return Err(foreign());
         }
         let key = written.key.into_iter().map(SqlValue::from).collect();
@@ -82,9 +84,9 @@ fn foreign() -> Error {
 }
 
 /// Of everything that decides which row comes next, and of the position itself.
-fn fingerprint(written: &Written, task: &Task, page: &PageRequest) -> String {
+fn fingerprint(written: &Written, schema: &DatasetSchema, query: &RowQuery, page: &PageRequest) -> String {
     let position = serde_json::to_string(written).unwrap_or_default();
-    let asked = format!("{} {:?} {:?} {position}", task.schema.name, task.query, page.sort);
+    let asked = format!("{} {:?} {:?} {position}", schema.name, query, page.sort);
     let digest = Sha256::digest(asked);
     hex::encode(&digest[..16])
 }

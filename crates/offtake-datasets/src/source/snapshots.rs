@@ -1,7 +1,7 @@
 //! Snapshots of mutable datasets between plan and reading.
 //!
-//! A snapshot in SQLite is a connection with an open read transaction. The one that a plan counted in is kept here
-//! until the plan is opened, and again when that reading ends early, so that it can be gone on with.
+//! A snapshot is a connection with an open read transaction. The one that a plan counted in is kept here until the
+//! plan is opened, and again when that reading ends early, so that it can be gone on with.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,32 +11,30 @@ use offtake_model::as_of::AsOf;
 use offtake_model::clock::SharedClock;
 use offtake_model::{Error, ErrorKind};
 
-use super::session::Session;
-
-/// How long a snapshot waits for its plan to be opened: it keeps the write-ahead log from being reset.
+/// How long a snapshot waits for its plan to be opened: it keeps old rows from being cleared away.
 const KEPT_FOR: SignedDuration = SignedDuration::from_mins(2);
 /// At most so many wait; the oldest gives way.
 const KEPT_AT_ONCE: usize = 8;
 
 #[derive(Debug)]
-pub(super) struct Snapshots {
+pub(super) struct Snapshots<S> {
     clock: SharedClock,
-    kept: Mutex<BTreeMap<Timestamp, Kept>>,
+    kept: Mutex<BTreeMap<Timestamp, Kept<S>>>,
 }
 
 #[derive(Debug)]
-struct Kept {
-    session: Session,
+struct Kept<S> {
+    session: S,
     until: Timestamp,
 }
 
-impl Snapshots {
+impl<S> Snapshots<S> {
     pub(super) fn new(clock: SharedClock) -> Self {
-        Self { clock, kept: Mutex::default() }
+        Self { clock, kept: Mutex::new(BTreeMap::new()) }
     }
 
     /// Keeps a connection with its transaction; the moment returned is its name, and nobody else's.
-    pub(super) fn keep(&self, session: Session, at: Timestamp) -> AsOf {
+    pub(super) fn keep(&self, session: S, at: Timestamp) -> AsOf {
         let until = self.clock.now().saturating_add(KEPT_FOR).unwrap_or(Timestamp::MAX);
         self.forget_old();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,13 +52,13 @@ impl Snapshots {
     }
 
     /// Keeps a connection again under the name it had.
-    pub(super) fn put_back(&self, session: Session, at: Timestamp) {
+    pub(super) fn put_back(&self, session: S, at: Timestamp) {
         let until = self.clock.now().saturating_add(KEPT_FOR).unwrap_or(Timestamp::MAX);
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(at, Kept { session, until });
     }
 
     /// Takes the snapshot of this name.
-    pub(super) fn take(&self, at: Timestamp) -> Option<Session> {
+    pub(super) fn take(&self, at: Timestamp) -> Option<S> {
         self.forget_old();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&at).map(|kept| kept.session)
     }

@@ -1,0 +1,246 @@
+//! Rows of a Postgres database: counted, paged, planned and read over read-only sessions.
+//!
+//! Rows come as `COPY … (FORMAT binary)` and go straight into Arrow buffers. What the statements say is
+//! [`crate::sql`]'s business; how to reach the server and what its errors mean, `offtake_postgres`'s.
+
+mod copy;
+mod decode;
+mod numeric;
+mod page;
+mod plan;
+mod ranges;
+mod session;
+mod snapshot;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use offtake_model::as_of::AsOf;
+use offtake_model::clock::SharedClock;
+use offtake_model::dataset::{Column, DatasetSchema, RowsMode};
+use offtake_model::plan::Plan;
+use offtake_model::query::RowQuery;
+use offtake_model::{Error, ErrorKind, Result};
+use offtake_postgres::Pool;
+
+use super::cursor::Cursor;
+use super::snapshots::{self, Snapshots};
+use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
+use crate::relation::Relation;
+use crate::sql::{Sql, Statements};
+
+use session::{Session, Sessions};
+use snapshot::Keeper;
+
+/// What a source is beside its connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresSettings {
+    /// Its name in the configuration, for errors.
+    pub name: String,
+    /// How long a snapshot of mutable rows is held at most.
+    pub max_snapshot_age: Duration,
+}
+
+/// A Postgres database and the datasets that lie in it.
+#[derive(Debug)]
+pub struct PostgresSource {
+    clock: SharedClock,
+    relations: BTreeMap<String, Arc<Relation>>,
+    sessions: Sessions,
+    snapshots: Arc<Snapshots<Keeper>>,
+    settings: PostgresSettings,
+}
+
+impl PostgresSource {
+    /// The database that `pool` leads to, with the relation of each dataset by the dataset's name. Connects to nothing
+    /// yet. The pool's sessions should be read-only.
+    pub fn new(
+        pool: Pool,
+        settings: PostgresSettings,
+        clock: SharedClock,
+        relations: BTreeMap<String, Relation>,
+    ) -> Arc<Self> {
+        let relations = relations.into_iter().map(|(name, relation)| (name, Arc::new(relation))).collect();
+        let snapshots = Arc::new(Snapshots::new(Arc::clone(&clock)));
+        Arc::new(Self { clock, relations, sessions: Sessions::new(pool), snapshots, settings })
+    }
+
+    /// The question, as of the moment `asked` for or the present one, in the transaction of `session`.
+    async fn task(
+        &self,
+        session: &Session,
+        schema: &Arc<DatasetSchema>,
+        query: &RowQuery,
+        asked: Option<AsOf>,
+    ) -> Result<Task> {
+        let relation = self.relations.get(&schema.name).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("the dataset {} does not lie in this source", schema.name))
+        })?;
+        let task = Task { schema: Arc::clone(schema), relation, query: Arc::new(query.clone()) };
+        let moment = self.moment(session, &task, asked).await?;
+        Ok(task.at(moment))
+    }
+
+    async fn moment(&self, session: &Session, task: &Task, asked: Option<AsOf>) -> Result<AsOf> {
+        let at = self.clock.now();
+        match (task.schema.rows, asked) {
+            (RowsMode::Mutable, None) => Ok(AsOf::Snapshot { at }),
+            (RowsMode::Mutable, Some(_)) => Err(crate::request::as_of_of_mutable()),
+            (RowsMode::AppendOnly, Some(AsOf::Snapshot { .. })) => Err(crate::request::as_of_is_foreign()),
+            (RowsMode::AppendOnly, asked) => {
+                let present = task.present(session).await?;
+                match asked {
+                    Some(AsOf::Cutoff { sequence, .. }) if !(0..=present).contains(&sequence) => {
+                        Err(crate::request::as_of_is_foreign())
+                    }
+                    Some(asked) => Ok(asked),
+                    None => Ok(AsOf::Cutoff { sequence: present, at }),
+                }
+            }
+        }
+    }
+
+    async fn open_kept(&self, at: jiff::Timestamp) -> Result<Keeper> {
+        let keeper = self.snapshots.take(at).ok_or_else(snapshots::lost)?;
+        if !keeper.session().stands().await {
+            return Err(snapshots::lost());
+        }
+        keeper.young_enough()?;
+        Ok(keeper)
+    }
+}
+
+/// One question to one dataset, at one moment.
+#[derive(Debug, Clone)]
+struct Task {
+    schema: Arc<DatasetSchema>,
+    relation: Arc<Relation>,
+    /// Its moment is the one that is read.
+    query: Arc<RowQuery>,
+}
+
+impl Task {
+    fn at(&self, moment: AsOf) -> Self {
+        Self { query: Arc::new(RowQuery { as_of: Some(moment), ..(*self.query).clone() }), ..self.clone() }
+    }
+
+    fn as_of(&self) -> Result<AsOf> {
+        self.query.as_of.ok_or_else(|| Error::new(ErrorKind::Internal, "a question has no moment"))
+    }
+
+    fn statements(&self) -> Statements<'_> {
+        Statements { schema: &self.schema, relation: &self.relation, query: &self.query }
+    }
+
+    fn columns(&self, names: &[String]) -> Result<Vec<Column>> {
+        let find = |name: &String| {
+            self.schema.column(name).cloned().ok_or_else(|| {
+                Error::new(ErrorKind::Internal, format!("the dataset {} has no column {name}", self.schema.name))
+            })
+        };
+        names.iter().map(find).collect()
+    }
+
+    fn key_columns(&self) -> Result<Vec<Column>> {
+        self.columns(&self.schema.key)
+    }
+
+    /// The cut-off that takes in all that is settled now.
+    async fn present(&self, session: &Session) -> Result<i64> {
+        let name = &self.schema.name;
+        let sequence = self.relation.sequence.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("the dataset {name} is append-only and has no sequence"))
+        })?;
+        let mut sql = Sql::default();
+        self.statements().named(&mut sql, sequence)?;
+        let [present] = session.numbers(&sql).await?;
+        present.ok_or_else(|| {
+            let detail = format!(
+                "the database has begun more than 2^32 transactions, after which rows do not tell their age by \
+                 themselves: give the table of {name} a column \"xid8 NOT NULL DEFAULT pg_current_xact_id()\" and name \
+                 it in datasets.{name}.sequence"
+            );
+            Error::new(ErrorKind::SchemaDrift, detail)
+        })
+    }
+}
+
+#[async_trait]
+impl Source for PostgresSource {
+    async fn count(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Count> {
+        let session = self.sessions.begin(None).await?;
+        let task = self.task(&session, dataset, query, query.as_of).await?;
+        let [rows] = session.numbers(&task.statements().count()?).await?;
+        session.end().await?;
+        Ok(Count { rows: rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0), as_of: task.as_of()? })
+    }
+
+    async fn page(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, page: &PageRequest) -> Result<Page> {
+        let cursor = page.cursor.as_deref().map(|text| Cursor::parse(text, dataset, query, page)).transpose()?;
+        let asked = match dataset.rows {
+            RowsMode::AppendOnly => cursor.as_ref().map(|cursor| cursor.as_of).or(query.as_of),
+            RowsMode::Mutable => query.as_of,
+        };
+        let session = self.sessions.begin(None).await?;
+        let task = self.task(&session, dataset, query, asked).await?;
+        let read = page::read(&session, &task, query, page, cursor.map(|cursor| cursor.position)).await?;
+        session.end().await?;
+        Ok(read)
+    }
+
+    async fn plan(
+        &self,
+        dataset: &Arc<DatasetSchema>,
+        query: &RowQuery,
+        settings: PlanSettings,
+        progress: Arc<dyn Fn(u64) + Send + Sync>,
+    ) -> Result<Plan> {
+        if dataset.rows == RowsMode::AppendOnly {
+            let session = self.sessions.begin(None).await?;
+            let task = self.task(&session, dataset, query, query.as_of).await?;
+            let plan = plan::make(&session, &task, settings, &*progress).await?;
+            session.end().await?;
+            return Ok(plan);
+        }
+        let keeper = Keeper::begin(&self.sessions, &self.settings.name, self.settings.max_snapshot_age).await?;
+        let task = self.task(keeper.session(), dataset, query, query.as_of).await?;
+        let mut plan = plan::make(keeper.session(), &task, settings, &*progress).await?;
+        plan.as_of = self.snapshots.keep(keeper, plan.as_of.at());
+        Ok(plan)
+    }
+
+    async fn open(
+        &self,
+        dataset: &Arc<DatasetSchema>,
+        query: &RowQuery,
+        plan: &Arc<Plan>,
+        columns: &[String],
+        readers: usize,
+    ) -> Result<Arc<dyn RangeReader>> {
+        match plan.as_of {
+            AsOf::Cutoff { .. } => {
+                let session = self.sessions.begin(None).await?;
+                let task = self.task(&session, dataset, query, Some(plan.as_of)).await?;
+                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
+                ranges.check(&session).await?;
+                session.end().await?;
+                Ok(Arc::new(ranges::Reader::new(ranges, self.sessions.clone(), readers)))
+            }
+            AsOf::Snapshot { at } => {
+                let keeper = self.open_kept(at).await?;
+                let task = self.task(keeper.session(), dataset, query, query.as_of).await?.at(plan.as_of);
+                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
+                ranges.check(keeper.session()).await?;
+                let reader = ranges::Reader::new(ranges, self.sessions.clone(), readers);
+                Ok(Arc::new(reader.holding(keeper, Arc::clone(&self.snapshots), at)))
+            }
+        }
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.snapshots.forget_old();
+        self.sessions.begin(None).await?.end().await
+    }
+}

@@ -1,0 +1,60 @@
+//! The plan: one pass over the key, streamed in binary. [`Marks`] says where keys are kept.
+
+use offtake_model::plan::Plan;
+use offtake_model::{Error, ErrorKind, Result};
+
+use super::session::Session;
+use super::{PlanSettings, Task};
+use crate::source::marks::{FEWEST, KEYS_KEPT, Marks, frame_end, rows_per_frame};
+
+/// A range is read by one statement: so many rows are worth beginning one.
+const ROWS_IN_A_RANGE: u64 = 8_192;
+
+/// Counts and cuts, in the transaction of `session`, as of the task's moment.
+pub(super) async fn make(
+    session: &Session,
+    task: &Task,
+    settings: PlanSettings,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Plan> {
+    let as_of = task.as_of()?;
+    let keys = task.key_columns()?;
+    let mut rows = session.rows(&task.statements().keys(None)?, &keys, None).await?;
+    let mut marks = Marks::new(FEWEST, KEYS_KEPT, settings.limit);
+    let mut last = None;
+    while let Some(tuple) = rows.next().await? {
+        let row = marks.rows + 1;
+        let decoders = &mut rows.decoders;
+        marks.step(&|rows| progress(rows), || {
+            decoders.iter_mut().zip(tuple.fields()).map(|(decoder, field)| decoder.key(field, row)).collect()
+        })?;
+        last = Some(tuple);
+    }
+    progress(marks.rows);
+    let row_bytes = sample(session, task, &marks).await?;
+    let frame_rows = rows_per_frame(settings.frame_bytes, row_bytes, u64::from(settings.max_frame_rows));
+    let range_rows = frame_rows.max(ROWS_IN_A_RANGE).max(marks.unit);
+    let cuts = marks.cuts(range_rows, || {
+        let none = || Error::new(ErrorKind::Internal, "rows were counted and none was seen");
+        let tuple = last.ok_or_else(none)?;
+        let fields = rows.decoders.iter_mut().zip(tuple.fields());
+        fields.map(|(decoder, field)| decoder.key(field, marks.rows)).collect()
+    })?;
+    Ok(Plan {
+        as_of,
+        rows_matching: marks.rows,
+        rows_expected: marks.expected(),
+        frame_rows: u32::try_from(frame_rows).unwrap_or(u32::MAX),
+        frame_bytes: frame_end(settings.frame_bytes),
+        range_rows: u32::try_from(range_rows).unwrap_or(u32::MAX),
+        cuts,
+        row_bytes,
+    })
+}
+
+/// The mean size of sampled rows, in bytes.
+async fn sample(session: &Session, task: &Task, marks: &Marks) -> Result<u64> {
+    let [rows, bytes] = session.numbers(&task.statements().sizes(&marks.spread())?).await?;
+    let (rows, bytes) = (rows.unwrap_or(0).max(1), bytes.unwrap_or(0));
+    Ok(u64::try_from(bytes / rows).unwrap_or(0).max(1))
+}

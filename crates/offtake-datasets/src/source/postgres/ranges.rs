@@ -1,0 +1,238 @@
+//! Reading the ranges of a plan: one streamed statement each, over as many connections as are asked for.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use offtake_model::budget::{Held, MemoryBudget};
+use offtake_model::dataset::Column;
+use offtake_model::plan::Plan;
+use offtake_model::{Error, ErrorKind, Result};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+
+use super::copy::Tuple;
+use super::decode::Decoder;
+use super::session::{Rows, Session, Sessions};
+use super::snapshot::Keeper;
+use super::{RangeReader, RangeRows, Task};
+use crate::source::building::{Building, arrow_schema};
+use crate::source::snapshots::Snapshots;
+use crate::sql::Bounds;
+
+/// What is read of a plan.
+#[derive(Debug)]
+pub(super) struct Ranges {
+    task: Task,
+    plan: Arc<Plan>,
+    names: Vec<String>,
+    columns: Vec<Column>,
+    arrow: SchemaRef,
+}
+
+impl Ranges {
+    pub(super) fn new(task: Task, plan: Arc<Plan>, names: &[String]) -> Result<Self> {
+        let columns = task.columns(names)?;
+        let arrow = arrow_schema(columns.iter());
+        Ok(Self { task, plan, names: names.to_vec(), columns, arrow })
+    }
+
+    /// Finds out whether the columns are there and of their types.
+    pub(super) async fn check(&self, session: &Session) -> Result<()> {
+        let sql = self.task.statements().range(&self.names, Bounds::default(), 0)?;
+        let mut rows = session.rows(&sql, &self.columns, None).await?;
+        while rows.next().await?.is_some() {}
+        Ok(())
+    }
+
+    fn sql(&self, index: usize) -> Result<crate::sql::Sql> {
+        let expected = self.plan.rows_in(index);
+        let (above, upto) = self.plan.bounds(index);
+        if expected == 0 || upto.is_none() {
+            return Err(Error::new(ErrorKind::Internal, format!("the plan has no range {index}")));
+        }
+        self.task.statements().range(&self.names, Bounds { above, upto, by_key: true }, expected + 1)
+    }
+}
+
+/// Adds a row; its number is for errors.
+pub(super) fn push(building: &mut Building, decoders: &mut [Decoder], tuple: &Tuple) -> Result<()> {
+    push_numbered(building, decoders, tuple, 1)
+}
+
+#[inline]
+fn push_numbered(building: &mut Building, decoders: &mut [Decoder], tuple: &Tuple, before: u64) -> Result<()> {
+    let row = before + building.rows() as u64;
+    let (builders, room) = building.columns();
+    for ((builder, decoder), field) in builders.iter_mut().zip(decoders).zip(tuple.fields()) {
+        match field {
+            None => builder.push_null(),
+            Some(field) => {
+                let cell = decoder.cell(field, row)?;
+                if !builder.push(cell, room)? {
+                    return Err(Error::new(
+                        ErrorKind::Internal,
+                        "a cell was decoded as another type than its column's",
+                    ));
+                }
+            }
+        }
+    }
+    building.end_row()
+}
+
+/// Whose transaction a range is read in.
+#[derive(Debug)]
+enum Lane {
+    /// One of its own.
+    Own(Session),
+    /// The one that holds the snapshot, which nobody else can see: a standby exports none.
+    Kept(OwnedMutexGuard<Keeper>),
+}
+
+impl Lane {
+    fn session(&self) -> &Session {
+        match self {
+            Self::Own(session) => session,
+            Self::Kept(keeper) => keeper.session(),
+        }
+    }
+}
+
+/// A range on its way.
+struct Reading {
+    ranges: Arc<Ranges>,
+    budget: MemoryBudget,
+    index: usize,
+    left: u64,
+    rows: Rows,
+    // After the rows: a statement is over before its session is.
+    lane: Lane,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reading {
+    fn piece(&self) -> Result<Building> {
+        let rows = self.left.min(u64::from(self.ranges.plan.frame_rows));
+        let types = self.ranges.columns.iter().map(|column| column.ty);
+        Building::new(&self.ranges.arrow, types, usize::try_from(rows).unwrap_or(usize::MAX), &self.budget)
+    }
+
+    /// The next piece, and what is left to read.
+    async fn next(mut self) -> Result<Option<((arrow::record_batch::RecordBatch, Held), Option<Self>)>> {
+        let plan = Arc::clone(&self.ranges.plan);
+        let expected = plan.rows_in(self.index);
+        let begun = self.index as u64 * u64::from(plan.range_rows) + (expected - self.left) + 1;
+        let mut building = self.piece()?;
+        while let Some(tuple) = self.rows.next().await? {
+            if self.left == 0 {
+                return Err(changed(self.index, "more", expected));
+            }
+            push_numbered(&mut building, &mut self.rows.decoders, &tuple, begun)?;
+            self.left -= 1;
+            if building.rows() as u64 == u64::from(plan.frame_rows) || building.size() >= plan.frame_bytes {
+                return Ok(Some((building.finish()?, Some(self))));
+            }
+        }
+        if self.left > 0 {
+            return Err(changed(self.index, &(expected - self.left).to_string(), expected));
+        }
+        if let Lane::Own(session) = self.lane {
+            drop(self.rows);
+            session.end().await?;
+        }
+        Ok(if building.rows() > 0 { Some((building.finish()?, None)) } else { None })
+    }
+}
+
+fn changed(index: usize, found: &str, expected: u64) -> Error {
+    Error::new(ErrorKind::RowsChanged, format!("range {index} has {found} rows where {expected} were counted"))
+}
+
+/// Reads ranges; holds the plan's snapshot where there is one.
+#[derive(Debug)]
+pub(super) struct Reader {
+    ranges: Arc<Ranges>,
+    sessions: Sessions,
+    permits: Arc<Semaphore>,
+    snapshot: Option<Snapshot>,
+}
+
+#[derive(Debug)]
+struct Snapshot {
+    keeper: Arc<Mutex<Keeper>>,
+    /// The name by which other sessions see it.
+    exported: Option<String>,
+    snapshots: Arc<Snapshots<Keeper>>,
+    at: Timestamp,
+}
+
+impl Reader {
+    pub(super) fn new(ranges: Ranges, sessions: Sessions, readers: usize) -> Self {
+        Self { ranges: Arc::new(ranges), sessions, permits: Arc::new(Semaphore::new(readers.max(1))), snapshot: None }
+    }
+
+    /// Reads what `keeper` holds fast; it goes back to `snapshots` afterwards, under its name.
+    pub(super) fn holding(mut self, keeper: Keeper, snapshots: Arc<Snapshots<Keeper>>, at: Timestamp) -> Self {
+        let exported = keeper.exported().map(str::to_owned);
+        self.snapshot = Some(Snapshot { keeper: Arc::new(Mutex::new(keeper)), exported, snapshots, at });
+        self
+    }
+
+    fn begin(
+        &self,
+        index: usize,
+        budget: &MemoryBudget,
+    ) -> impl Future<Output = Result<Option<Reading>>> + Send + use<> {
+        let (ranges, sessions, permits) = (Arc::clone(&self.ranges), self.sessions.clone(), Arc::clone(&self.permits));
+        let snapshot = self.snapshot.as_ref().map(|snapshot| (Arc::clone(&snapshot.keeper), snapshot.exported.clone()));
+        let budget = budget.clone();
+        async move {
+            let sql = ranges.sql(index)?;
+            let closed = |_| Error::new(ErrorKind::Internal, "the readers are closed");
+            let permit = permits.acquire_owned().await.map_err(closed)?;
+            let lane = match snapshot {
+                None => Lane::Own(sessions.begin(None).await?),
+                Some((keeper, None)) => {
+                    let keeper = keeper.lock_owned().await;
+                    keeper.young_enough()?;
+                    Lane::Kept(keeper)
+                }
+                Some((keeper, Some(exported))) => {
+                    keeper.lock().await.young_enough()?;
+                    Lane::Own(sessions.begin(Some(&exported)).await.map_err(super::snapshot::gone)?)
+                }
+            };
+            let rows = lane.session().rows(&sql, &ranges.columns, Some(&budget)).await?;
+            let left = ranges.plan.rows_in(index);
+            Ok(Some(Reading { ranges, budget, index, left, rows, lane, _permit: permit }))
+        }
+    }
+}
+
+impl RangeReader for Reader {
+    fn read(&self, index: usize, budget: &MemoryBudget) -> RangeRows {
+        stream::once(self.begin(index, budget))
+            .map_ok(|reading| {
+                stream::try_unfold(reading, |reading| async move {
+                    match reading {
+                        Some(reading) => reading.next().await,
+                        None => Ok(None),
+                    }
+                })
+            })
+            .try_flatten()
+            .boxed()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // A reading that ends early may be gone on with: the snapshot goes back to where `open` finds it.
+        if let Some(Snapshot { keeper, snapshots, at, .. }) = self.snapshot.take()
+            && let Some(keeper) = Arc::into_inner(keeper)
+        {
+            snapshots.put_back(keeper.into_inner(), at);
+        }
+    }
+}
