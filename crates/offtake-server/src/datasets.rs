@@ -33,12 +33,12 @@ const OF_PAGES: [&str; 4] = ["fields", "limit", "sort", "cursor"];
 /// give the same answer.
 ///
 /// # Errors
-/// `not_found`.
+/// `not_found`; `source_unavailable` if its source has not been reached yet.
 pub(crate) fn readable<'a>(app: &'a App, caller: &Caller, name: &str) -> Result<&'a Dataset> {
-    let dataset = app.catalog.get(name).ok().filter(|dataset| caller.may_read(&dataset.schema));
-    dataset.ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, "there is no such dataset; GET /api/v1/datasets lists those you may read")
-    })
+    let hidden =
+        || Error::new(ErrorKind::NotFound, "there is no such dataset; GET /api/v1/datasets lists those you may read");
+    let needed = app.catalog.permission(name).ok_or_else(hidden)?;
+    if caller.may(&needed) { app.catalog.get(name) } else { Err(hidden()) }
 }
 
 /// The datasets the caller may read.

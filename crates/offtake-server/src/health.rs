@@ -37,6 +37,10 @@ pub(crate) async fn readyz(State(app): State<App>) -> Response {
     });
     let mut results = vec![("store".to_owned(), jobs), ("objects".to_owned(), objects)];
     results.extend(join_all(sources).await);
+    results.extend(app.catalog.waiting().map(|name| {
+        let error = Error::new(ErrorKind::SourceUnavailable, "its source has not been reached since the start");
+        (format!("dataset {name}"), Err(error))
+    }));
     let ready = results.iter().all(|(_, result)| result.is_ok());
     let checks: Map<String, Json_> = results.into_iter().map(|(part, result)| (part, verdict(result))).collect();
     let (status, word) = if ready { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use offtake_model::clock::SharedClock;
 use offtake_model::dataset::RowsMode;
-use offtake_model::{Error, Result, Violation};
+use offtake_model::{Error, ErrorKind, Result, Violation};
 use offtake_postgres::Pool;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -184,6 +184,22 @@ impl<'de> Visitor<'de> for FilterVisitor {
 }
 
 impl DatasetsConfig {
+    /// The sources that can be reached now, or are wrong in themselves, with their datasets; and the rest.
+    pub(crate) fn by_reach(&self) -> (Self, Self) {
+        let unreachable = |name: &String, config: &SourceConfig| {
+            let opened = Place::of(name, config, &mut Wrong::default()).map(|place| place.open());
+            matches!(opened, Some(Err(error)) if matches!(error.kind(), ErrorKind::SourceUnavailable | ErrorKind::Timeout))
+                && !config.url.starts_with("sqlite:")
+        };
+        let (mut here, mut there) = (self.clone(), Self::default());
+        there.sources = self.sources.iter().filter(|(name, config)| unreachable(name, config)).map(pair).collect();
+        there.datasets =
+            self.datasets.iter().filter(|(_, dataset)| there.sources.contains_key(&dataset.source)).map(pair).collect();
+        here.sources.retain(|name, _| !there.sources.contains_key(name));
+        here.datasets.retain(|name, _| !there.datasets.contains_key(name));
+        (here, there)
+    }
+
     /// Compiles the configured datasets and checks them against their sources.
     ///
     /// # Errors
@@ -207,6 +223,10 @@ impl DatasetsConfig {
         }
         wrong.or(datasets)
     }
+}
+
+fn pair<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
+    (key.clone(), value.clone())
 }
 
 fn compile_source<'a>(

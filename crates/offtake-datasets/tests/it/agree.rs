@@ -169,8 +169,7 @@ fn naive(items: &[Item], query: &RowQuery) -> Vec<i64> {
     matching.into_iter().map(|item| item.seq).collect()
 }
 
-async fn all_agree(items: &[Item], query: &RowQuery, rows: RowsMode, lookup: bool, sort: Sort, limit: u64) {
-    let bench = Bench::new(items, rows, lookup);
+async fn all_agree(bench: &Bench, items: &[Item], query: &RowQuery, sort: Sort, limit: u64) {
     let expected = naive(items, query);
     let count = bench.source.count(&bench.schema, query).await.unwrap();
     assert_eq!(count.rows, expected.len() as u64, "count");
@@ -215,7 +214,35 @@ proptest! {
         let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
         let sort = Sort { column: column.to_owned(), descending };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(all_agree(&items, &query, rows, lookup, sort, limit));
+        runtime.block_on(all_agree(&Bench::new(&items, rows, lookup), &items, &query, sort, limit));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn they_do_in_postgres(
+        mut items in items(),
+        predicates in vec(predicate(), 0..3),
+        chosen in chosen(),
+        mutable in any::<bool>(),
+        column in prop_oneof![Just("tokens"), Just("score"), Just("ok"), Just("cost"), Just("note"), Just("at")],
+        descending in any::<bool>(),
+        limit in 1..40_u64,
+    ) {
+        // Postgres has no NUL in texts.
+        for note in items.iter_mut().filter_map(|item| item.note.as_mut()) {
+            *note = note.replace('\0', "0");
+        }
+        let query = RowQuery { org: org("acme"), predicates, chosen, as_of: None };
+        let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
+        let sort = Sort { column: column.to_owned(), descending };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bench = Bench::postgres(&items, rows);
+            all_agree(&bench, &items, &query, sort, limit).await;
+        });
     }
 }
 

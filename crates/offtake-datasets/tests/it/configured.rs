@@ -245,7 +245,7 @@ fn what_is_wrong_is_told_with_its_path() {
     let tenant = "[datasets.x]\nsource = 'journal'\ntable = 'trades'\nkey = ['id']\ntenant = 'owner'";
     assert_eq!(wrong(dir.path(), tenant), ["datasets.x.tenant"]);
     let source =
-        "[sources.far]\nurl = 'postgres://x'\n[datasets.x]\nsource = 'near'\ntable = 't'\ntenant = 'none'\nkey = ['a']";
+        "[sources.far]\nurl = 'mysql://x'\n[datasets.x]\nsource = 'near'\ntable = 't'\ntenant = 'none'\nkey = ['a']";
     assert_eq!(wrong(dir.path(), source), ["datasets.x.source", "sources.far.url"]);
     assert_eq!(wrong(dir.path(), "[sources.gone]\nurl = 'sqlite:/nowhere/at/all.db'"), ["sources.gone.url"]);
 }

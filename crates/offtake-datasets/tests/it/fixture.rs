@@ -17,6 +17,8 @@ use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
 use offtake_model::query::{Chosen, RowQuery, Sort};
 use offtake_model::selection::Scope;
+use offtake_postgres::{Limits as PoolLimits, Pool, Session, Settings};
+use offtake_testkit::{Database, PgVersion, Postgres};
 use rusqlite::Connection;
 
 /// A row of the table.
@@ -95,8 +97,8 @@ pub(crate) fn relation(rows: RowsMode, lookup: bool) -> Relation {
 
 #[derive(Debug)]
 pub(crate) struct Bench {
-    pub(crate) dir: tempfile::TempDir,
-    pub(crate) source: Arc<SqliteSource>,
+    place: Place,
+    pub(crate) source: Arc<dyn Source>,
     pub(crate) schema: Arc<DatasetSchema>,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -108,7 +110,43 @@ pub(crate) async fn one(mut rows: RangeRows) -> Result<(RecordBatch, Held)> {
     Ok(piece)
 }
 
+/// Where the rows lie.
+#[derive(Debug)]
+enum Place {
+    Folder(tempfile::TempDir),
+    /// In this order: the database goes before its server does.
+    Server(Database, #[expect(dead_code, reason = "held: the server runs as long")] Postgres),
+}
+
 impl Bench {
+    /// The same rows in a Postgres.
+    pub(crate) fn postgres(items: &[Item], rows: RowsMode) -> Self {
+        let server = Postgres::shared(PgVersion::V15);
+        let database = server.database();
+        database.execute(
+            "CREATE TABLE items (seq BIGINT PRIMARY KEY, org TEXT NOT NULL, at TIMESTAMPTZ NOT NULL, trace TEXT NOT NULL,
+                                 span TEXT NOT NULL, tokens INT, score DOUBLE PRECISION, ok BOOLEAN, cost NUMERIC(18,3),
+                                 note TEXT);
+             CREATE UNIQUE INDEX items_key ON items (org, at, trace, span);
+             CREATE UNIQUE INDEX items_identity ON items (org, trace, span);",
+        );
+        insert_into(&database, items);
+        let clock = ManualClock::starting_at(Timestamp::UNIX_EPOCH);
+        let relations = BTreeMap::from([("items".to_owned(), relation_in_postgres(rows))]);
+        let settings =
+            PostgresSettings { name: "bench".to_owned(), max_snapshot_age: std::time::Duration::from_secs(600) };
+        let source = PostgresSource::new(pool(&database.url()), settings, clock.clone(), relations);
+        Self { place: Place::Server(database, server), source, schema: schema(rows), clock }
+    }
+
+    /// The database, if it is one of Postgres.
+    pub(crate) fn database(&self) -> &Database {
+        match &self.place {
+            Place::Server(database, _) => database,
+            Place::Folder(_) => panic!("these rows lie in SQLite"),
+        }
+    }
+
     pub(crate) fn new(items: &[Item], rows: RowsMode, lookup: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let conn = Connection::open(dir.path().join("items.db")).unwrap();
@@ -126,11 +164,14 @@ impl Bench {
         let shared: SharedClock = clock.clone();
         let relations = BTreeMap::from([("items".to_owned(), relation(rows, lookup))]);
         let source = SqliteSource::new(&dir.path().join("items.db"), shared, relations).unwrap();
-        Self { dir, source, schema: schema(rows), clock }
+        Self { place: Place::Folder(dir), source, schema: schema(rows), clock }
     }
 
     pub(crate) fn writer(&self) -> Connection {
-        Connection::open(self.dir.path().join("items.db")).unwrap()
+        match &self.place {
+            Place::Folder(dir) => Connection::open(dir.path().join("items.db")).unwrap(),
+            Place::Server(..) => panic!("these rows lie in Postgres"),
+        }
     }
 
     pub(crate) async fn plan(&self, query: &RowQuery, settings: PlanSettings) -> Arc<Plan> {
@@ -174,6 +215,62 @@ impl Bench {
                 None => return read,
             }
         }
+    }
+}
+
+/// Read-only connections, as a configured source has them.
+pub(crate) fn pool(url: &str) -> Pool {
+    let session = Session { read_only: true, ..Session::default() };
+    let limits = PoolLimits { connections: 6, ..PoolLimits::default() };
+    Pool::new(Settings::parse(url).unwrap(), session, offtake_postgres::Role::Source("bench".to_owned()), limits)
+        .unwrap()
+}
+
+fn relation_in_postgres(rows: RowsMode) -> Relation {
+    let append_only = rows == RowsMode::AppendOnly;
+    let ty = |ty: ColumnType| match ty {
+        ColumnType::Text => "text",
+        ColumnType::Int64 => "bigint",
+        ColumnType::Float64 => "double precision",
+        ColumnType::Bool => "boolean",
+        ColumnType::Timestamp => "timestamp with time zone",
+        ColumnType::Decimal { .. } => "numeric(18,3)",
+        ColumnType::Date | ColumnType::Json => unreachable!(),
+    };
+    Relation {
+        dialect: Dialect::Postgres,
+        types: COLUMNS
+            .iter()
+            .map(|(name, column)| ((*name).to_owned(), ty(*column).to_owned()))
+            .chain([("tokens".to_owned(), "integer".to_owned())])
+            .collect(),
+        cutoff: append_only.then(|| "s.xmin::text::bigint < :cutoff".to_owned()),
+        sequence: append_only.then(|| "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint".to_owned()),
+        lookup: None,
+        ..relation(rows, false)
+    }
+}
+
+/// Inserts rows in one statement. Postgres has no NUL in texts.
+pub(crate) fn insert_into(database: &Database, items: &[Item]) {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let or_null = |value: Option<String>| value.unwrap_or_else(|| "NULL".to_owned());
+    for chunk in items.chunks(1_000) {
+        let rows = chunk.iter().map(|item| {
+            let Item { seq, org, at, trace, span, tokens, score, ok, cost, note } = item;
+            format!(
+                "({seq}, {}, timestamptz 'epoch' + interval '{at} microseconds', {}, {}, {}, {}, {}, {}, {})",
+                quoted(org),
+                quoted(trace),
+                quoted(span),
+                or_null(tokens.map(|tokens| tokens.to_string())),
+                or_null(score.map(|score| format!("'{score:e}'::float8"))),
+                or_null(ok.map(|ok| ok.to_string())),
+                or_null(cost.map(|cost| format!("{cost}e-3"))),
+                or_null(note.as_deref().map(quoted)),
+            )
+        });
+        database.execute(&format!("INSERT INTO items VALUES {}", rows.collect::<Vec<_>>().join(",")));
     }
 }
 

@@ -5,5 +5,6 @@
 mod agree;
 mod configured;
 mod fixture;
+mod postgres;
 mod ranges;
 mod requests;

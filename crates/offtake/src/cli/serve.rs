@@ -56,9 +56,15 @@ pub(super) fn worker(context: &Context) -> Outcome {
         let stop = wire::on_signal()?;
         let house = House::open(config).await?;
         // Its metrics are kept, but nobody can ask a worker that does not listen.
-        let worker = spawn_worker(&house, &mut Registry::default(), stop)?;
+        let sources = wire::wait_for_sources(&house, stop.clone());
+        let worker = spawn_worker(&house, &mut Registry::default(), stop.clone())?;
         output::say("working");
-        joined(worker).await?;
+        let worked = joined(worker).await;
+        stop.cancel();
+        if let Some(sources) = sources {
+            joined(sources).await?;
+        }
+        worked?;
         Ok(())
     })
 }
@@ -77,6 +83,7 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         Role::Both => Some(spawn_worker(&house, &mut registry, stop.clone())?),
         Role::Server => None,
     };
+    let sources = wire::wait_for_sources(&house, stop.clone());
     let state = AppState {
         store: house.store.clone(),
         catalog: Arc::clone(&house.catalog),
@@ -96,8 +103,8 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     let served = offtake_server::serve(listener, offtake_server::router(state), stop.clone()).await;
     // Whatever ended the server ends the worker too.
     stop.cancel();
-    if let Some(worker) = worker {
-        joined(worker).await?;
+    for task in worker.into_iter().chain(sources) {
+        joined(task).await?;
     }
     served.map_err(|error| unavailable("the server ended", error))
 }
@@ -128,7 +135,7 @@ fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken)
 }
 
 async fn joined(worker: JoinHandle<()>) -> Result<()> {
-    worker.await.map_err(|error| Error::new(ErrorKind::Internal, "the worker ended unexpectedly").caused_by(error))
+    worker.await.map_err(|error| Error::new(ErrorKind::Internal, "a task ended unexpectedly").caused_by(error))
 }
 
 fn unavailable(detail: &str, error: std::io::Error) -> Error {

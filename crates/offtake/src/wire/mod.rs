@@ -17,6 +17,9 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::objects::{FolderObjects, S3Objects};
 use offtake_store::{Objects, PostgresStore, SqliteStore, Store};
 
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
 use crate::config::{Config, StoreConfig};
 use crate::exit::Outcome;
 
@@ -61,7 +64,7 @@ impl House {
         let store = store(&config, &data, files.await?).await?;
         let rest = move || {
             let spans = SpanStore::open(&data.join("spans.db"), Arc::clone(&clock))?;
-            let catalog = Arc::new(Catalog::build(&config.datasets, Some(&spans), &clock)?);
+            let catalog = Arc::new(Catalog::open(&config.datasets, Some(&spans), &clock)?);
             Ok(Self { config, data, clock, store, spans, catalog })
         };
         blocking(rest).await
@@ -131,4 +134,27 @@ pub(crate) fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let joined = tokio::task::spawn_blocking(work).await;
     joined.map_err(|error| Error::new(ErrorKind::Internal, "a background task ended unexpectedly").caused_by(error))?
+}
+
+/// How often sources are looked for that could not be reached.
+const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Looks for the sources that datasets wait for, until all are there or `stop`. `None` if none is waited for.
+pub(crate) fn wait_for_sources(house: &House, stop: CancellationToken) -> Option<JoinHandle<()>> {
+    house.catalog.waiting().next()?;
+    let (catalog, clock) = (Arc::clone(&house.catalog), Arc::clone(&house.clock));
+    Some(tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+            }
+            let (catalog, clock) = (Arc::clone(&catalog), Arc::clone(&clock));
+            match blocking(move || catalog.recover(&clock)).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::error!(%error, "a source is there now, and is not what its datasets need"),
+            }
+        }
+    }))
 }
