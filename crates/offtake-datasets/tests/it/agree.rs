@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use offtake_datasets::{PlanSettings, Source};
+use offtake_datasets::PlanSettings;
 use offtake_model::dataset::RowsMode;
 use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
 use offtake_model::selection::Scope;
@@ -219,7 +219,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn they_do_in_postgres(
@@ -238,7 +238,7 @@ proptest! {
         let query = RowQuery { org: org("acme"), predicates, chosen, as_of: None };
         let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
         let sort = Sort { column: column.to_owned(), descending };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let bench = Bench::postgres(&items, rows);
             all_agree(&bench, &items, &query, sort, limit).await;

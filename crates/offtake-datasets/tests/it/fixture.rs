@@ -7,7 +7,10 @@ use arrow::array::{Array, AsArray, Int64Array};
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use offtake_datasets::{PageRequest, PlanSettings, RangeReader, RangeRows, Relation, Source, SqliteSource};
+use offtake_datasets::{
+    Dialect, PageRequest, PlanSettings, PostgresSettings, PostgresSource, RangeReader, RangeRows, Relation, Source,
+    SqliteSource,
+};
 use offtake_model::Result;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::clock::{ManualClock, SharedClock};
@@ -271,6 +274,17 @@ pub(crate) fn insert_into(database: &Database, items: &[Item]) {
             )
         });
         database.execute(&format!("INSERT INTO items VALUES {}", rows.collect::<Vec<_>>().join(",")));
+    }
+    settle(database);
+}
+
+/// Waits until what is committed is older than every transaction of the server, which others use too.
+pub(crate) fn settle(database: &Database) {
+    let number = |sql: &str| database.rows(sql)[0][0].clone().unwrap().parse::<u64>().unwrap();
+    let ours = number("SELECT pg_current_xact_id()");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while number("SELECT pg_snapshot_xmin(pg_current_snapshot())") <= ours {
+        assert!(std::time::Instant::now() < deadline, "a transaction on the shared server does not end");
     }
 }
 
