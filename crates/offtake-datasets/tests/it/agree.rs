@@ -226,6 +226,7 @@ proptest! {
         mut items in items(),
         predicates in vec(predicate(), 0..3),
         chosen in chosen(),
+        whole in any::<bool>(),
         mutable in any::<bool>(),
         column in prop_oneof![Just("tokens"), Just("score"), Just("ok"), Just("cost"), Just("note"), Just("at")],
         descending in any::<bool>(),
@@ -235,7 +236,8 @@ proptest! {
         for note in items.iter_mut().filter_map(|item| item.note.as_mut()) {
             *note = note.replace('\0', "0");
         }
-        let query = RowQuery { org: org("acme"), predicates, chosen, as_of: None };
+        let scope = if whole { Scope::Trace } else { Scope::Row };
+        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None };
         let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
         let sort = Sort { column: column.to_owned(), descending };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

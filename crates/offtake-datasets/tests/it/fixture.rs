@@ -127,11 +127,11 @@ impl Bench {
         let server = Postgres::shared(PgVersion::V15);
         let database = server.database();
         database.execute(
-            "CREATE TABLE items (seq BIGINT PRIMARY KEY, org TEXT NOT NULL, at TIMESTAMPTZ NOT NULL, trace TEXT NOT NULL,
+            "CREATE TABLE items (seq BIGINT PRIMARY KEY, org TEXT NOT NULL, at TIMESTAMPTZ NOT NULL, trace_id TEXT NOT NULL,
                                  span TEXT NOT NULL, tokens INT, score DOUBLE PRECISION, ok BOOLEAN, cost NUMERIC(18,3),
                                  note TEXT);
-             CREATE UNIQUE INDEX items_key ON items (org, at, trace, span);
-             CREATE UNIQUE INDEX items_identity ON items (org, trace, span);",
+             CREATE UNIQUE INDEX items_key ON items (org, at, trace_id, span);
+             CREATE UNIQUE INDEX items_identity ON items (org, trace_id, span);",
         );
         insert_into(&database, items);
         let clock = ManualClock::starting_at(Timestamp::UNIX_EPOCH);

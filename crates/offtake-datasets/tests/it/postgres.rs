@@ -140,7 +140,7 @@ async fn late_commits_are_in_no_moment_that_was_handed_out() {
                 next += 1;
                 let nested = random.random_range(0..3) == 0;
                 let insert = format!(
-                    "INSERT INTO items (seq, org, at, trace, span) VALUES ({next}, 'acme', timestamptz 'epoch' + interval '{} s', 't{next}', 's')",
+                    "INSERT INTO items (seq, org, at, trace_id, span) VALUES ({next}, 'acme', timestamptz 'epoch' + interval '{} s', 't{next}', 's')",
                     random.random_range(0..50)
                 );
                 let sql = if nested { format!("SAVEPOINT s; {insert}; RELEASE s") } else { insert };

@@ -48,6 +48,7 @@ const LONG_FORM: u64 = 3 << 30;
 const WRITER_BYTES: u64 = 256 << 10;
 /// Wide enough for date and time.
 const MOMENT_WIDTH: f64 = 23.0;
+const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// Writes one workbook, range after range.
 pub(crate) struct XlsxParts {
@@ -78,6 +79,7 @@ struct Column {
 struct Formats {
     header: Format,
     integer: Format,
+    days: Format,
     seconds: Format,
     milliseconds: Format,
 }
@@ -221,6 +223,10 @@ impl XlsxParts {
                 Some((serial, has_fraction)) => return self.moment(serial, has_fraction, index),
                 None => written(|out| moments.write(values.value(row), out)),
             },
+            Values::Date(values) => match i64::from(values.value(row)).checked_mul(MICROS_A_DAY).map(moment::serial) {
+                Some(Some((serial, _))) => return self.day(serial, index),
+                Some(None) | None => written(|out| moments.write_day(values.value(row), out)),
+            },
         };
         self.text(&text, index)
     }
@@ -233,6 +239,12 @@ impl XlsxParts {
         // Without a format of their own, integers of more than eleven digits are shown as 1.23E+12.
         self.put(index, |sheet, row, col, formats| {
             sheet.write_number_with_format(row, col, value as f64, &formats.integer).map(drop)
+        })
+    }
+
+    fn day(&mut self, serial: f64, index: usize) -> Result<()> {
+        self.put(index, |sheet, row, col, formats| {
+            sheet.write_number_with_format(row, col, serial, &formats.days).map(drop)
         })
     }
 
@@ -276,6 +288,7 @@ impl Formats {
         Self {
             header: Format::new().set_bold(),
             integer: Format::new().set_num_format("0"),
+            days: Format::new().set_num_format("yyyy-mm-dd"),
             seconds: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
             milliseconds: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss.000"),
         }
