@@ -85,7 +85,7 @@ fn push_numbered(building: &mut Building, decoders: &mut [Decoder], tuple: &Tupl
 #[derive(Debug)]
 enum Lane {
     /// One of its own.
-    Own(Session),
+    Own(Box<Session>),
     /// The one that holds the snapshot, which nobody else can see: a standby exports none.
     Kept(OwnedMutexGuard<Keeper>),
 }
@@ -192,7 +192,7 @@ impl Reader {
             let closed = |_| Error::new(ErrorKind::Internal, "the readers are closed");
             let permit = permits.acquire_owned().await.map_err(closed)?;
             let lane = match snapshot {
-                None => Lane::Own(sessions.begin(None).await?),
+                None => Lane::Own(Box::new(sessions.begin(None).await?)),
                 Some((keeper, None)) => {
                     let keeper = keeper.lock_owned().await;
                     keeper.young_enough()?;
@@ -200,7 +200,7 @@ impl Reader {
                 }
                 Some((keeper, Some(exported))) => {
                     keeper.lock().await.young_enough()?;
-                    Lane::Own(sessions.begin(Some(&exported)).await.map_err(super::snapshot::gone)?)
+                    Lane::Own(Box::new(sessions.begin(Some(&exported)).await.map_err(super::snapshot::gone)?))
                 }
             };
             let rows = lane.session().rows(&sql, &ranges.columns, Some(&budget)).await?;
