@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use futures::stream::BoxStream;
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
@@ -109,13 +109,21 @@ impl<T: Send + 'static> Units<T> {
     fn start(&self, range: usize, skip: usize, alone: bool) -> Unit<T> {
         let (to, pieces) = mpsc::channel(self.ahead.pieces);
         let mut work = (self.begin)(Work { range, skip });
+        // Asked once here, in the order of the file, before tasks run in any order: of what there is too little of, a
+        // range must get hold before those after it, which keep it until the file has come to them.
+        let asked = work.next().now_or_never();
         let task = tokio::spawn(async move {
-            while let Some(piece) = work.next().await {
+            let mut next = match asked {
+                Some(ready) => ready,
+                None => work.next().await,
+            };
+            while let Some(piece) = next {
                 let over = piece.is_err();
                 // Nobody takes it any more: whoever let go of the receiver waits for the end of this task.
                 if to.send(piece).await.is_err() || over {
                     break;
                 }
+                next = work.next().await;
             }
         });
         Unit { range, handed_out: skip, alone, pieces, task }

@@ -129,6 +129,11 @@ impl Pool {
         &self.settings
     }
 
+    /// How many connections it lends at once.
+    pub const fn connections(&self) -> usize {
+        self.limits.connections
+    }
+
     /// Forgets every idle connection and lends no more.
     pub fn close(&self) {
         self.pool.close();

@@ -330,6 +330,31 @@ async fn a_piece_that_does_not_fit_beside_others_is_done_alone() {
     given_back(&budget).await;
 }
 
+/// There is one connection; a range keeps it while it has pieces that nobody takes yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_never_waits_for_what_a_later_one_holds() {
+    let rows = numbered(512 * 20);
+    let recipe = recipe(json!({"format": "csv"}));
+    let (plan, pieces) = (plan(rows.len(), 512, 512), plan(rows.len(), 64, 512));
+    let budget = MemoryBudget::new(64 << 20);
+    for _ in 0..50 {
+        let connection = Arc::new(Semaphore::new(1));
+        let easy = reader(&rows, &pieces, &budget);
+        let read: ReadRange = Arc::new(move |range| {
+            let (connection, easy) = (Arc::clone(&connection), Arc::clone(&easy));
+            let holding = async move {
+                let held = connection.acquire_owned().await.unwrap();
+                easy(range).inspect(move |_| assert_eq!(held.num_permits(), 1))
+            };
+            stream::once(holding).flatten().boxed()
+        });
+        let how = How { in_flight: 3, ..How::default() };
+        let made = parts_of(&recipe, &plan, Start::default(), read, &budget, how).boxed().try_collect::<Vec<_>>();
+        let made = tokio::time::timeout(std::time::Duration::from_secs(60), made).await.expect("an end");
+        assert_eq!(made.unwrap().last().unwrap().written.rows, 512 * 20);
+    }
+}
+
 /// A part that ends in the middle of a range is no place to continue.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_range_larger_than_a_part_is_many_parts() {

@@ -170,7 +170,7 @@ impl Task {
 #[async_trait]
 impl Source for PostgresSource {
     async fn count(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Count> {
-        let session = self.sessions.begin(None).await?;
+        let session = self.sessions.begin().await?;
         let task = self.task(&session, dataset, query, query.as_of).await?;
         let [rows] = session.numbers(&task.statements().count()?).await?;
         session.end().await?;
@@ -183,7 +183,7 @@ impl Source for PostgresSource {
             RowsMode::AppendOnly => cursor.as_ref().map(|cursor| cursor.as_of).or(query.as_of),
             RowsMode::Mutable => query.as_of,
         };
-        let session = self.sessions.begin(None).await?;
+        let session = self.sessions.begin().await?;
         let task = self.task(&session, dataset, query, asked).await?;
         let read = page::read(&session, &task, query, page, cursor.map(|cursor| cursor.position)).await?;
         session.end().await?;
@@ -198,7 +198,7 @@ impl Source for PostgresSource {
         progress: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Plan> {
         if dataset.rows == RowsMode::AppendOnly {
-            let session = self.sessions.begin(None).await?;
+            let session = self.sessions.begin_in(Some(self.sessions.turn().await?), None).await?;
             let task = self.task(&session, dataset, query, query.as_of).await?;
             let plan = plan::make(&session, &task, settings, &*progress).await?;
             session.end().await?;
@@ -221,7 +221,7 @@ impl Source for PostgresSource {
     ) -> Result<Arc<dyn RangeReader>> {
         match plan.as_of {
             AsOf::Cutoff { .. } => {
-                let session = self.sessions.begin(None).await?;
+                let session = self.sessions.begin_in(Some(self.sessions.turn().await?), None).await?;
                 let task = self.task(&session, dataset, query, Some(plan.as_of)).await?;
                 let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
                 ranges.check(&session).await?;
@@ -241,6 +241,6 @@ impl Source for PostgresSource {
 
     async fn ping(&self) -> Result<()> {
         self.snapshots.forget_old();
-        self.sessions.begin(None).await?.end().await
+        self.sessions.begin().await?.end().await
     }
 }

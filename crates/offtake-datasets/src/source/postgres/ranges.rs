@@ -1,6 +1,7 @@
 //! Reading the ranges of a plan: one streamed statement each, over as many connections as are asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -108,6 +109,7 @@ struct Reading {
     rows: Rows,
     // After the rows: a statement is over before its session is.
     lane: Lane,
+    read_to_the_end: Arc<AtomicBool>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -141,6 +143,9 @@ impl Reading {
             drop(self.rows);
             session.end().await?;
         }
+        if self.index + 1 == plan.cuts.len() {
+            self.read_to_the_end.store(true, Ordering::Relaxed);
+        }
         Ok(if building.rows() > 0 { Some((building.finish()?, None)) } else { None })
     }
 }
@@ -155,6 +160,8 @@ pub(super) struct Reader {
     ranges: Arc<Ranges>,
     sessions: Sessions,
     permits: Arc<Semaphore>,
+    /// The last range was: nobody will ask for the snapshot again.
+    read_to_the_end: Arc<AtomicBool>,
     snapshot: Option<Snapshot>,
 }
 
@@ -169,7 +176,13 @@ struct Snapshot {
 
 impl Reader {
     pub(super) fn new(ranges: Ranges, sessions: Sessions, readers: usize) -> Self {
-        Self { ranges: Arc::new(ranges), sessions, permits: Arc::new(Semaphore::new(readers.max(1))), snapshot: None }
+        Self {
+            ranges: Arc::new(ranges),
+            sessions,
+            permits: Arc::new(Semaphore::new(readers.max(1))),
+            read_to_the_end: Arc::default(),
+            snapshot: None,
+        }
     }
 
     /// Reads what `keeper` holds fast; it goes back to `snapshots` afterwards, under its name.
@@ -186,26 +199,28 @@ impl Reader {
     ) -> impl Future<Output = Result<Option<Reading>>> + Send + use<> {
         let (ranges, sessions, permits) = (Arc::clone(&self.ranges), self.sessions.clone(), Arc::clone(&self.permits));
         let snapshot = self.snapshot.as_ref().map(|snapshot| (Arc::clone(&snapshot.keeper), snapshot.exported.clone()));
-        let budget = budget.clone();
+        let (budget, read_to_the_end) = (budget.clone(), Arc::clone(&self.read_to_the_end));
         async move {
             let sql = ranges.sql(index)?;
             let closed = |_| Error::new(ErrorKind::Internal, "the readers are closed");
             let permit = permits.acquire_owned().await.map_err(closed)?;
             let lane = match snapshot {
-                None => Lane::Own(Box::new(sessions.begin(None).await?)),
+                None => Lane::Own(Box::new(sessions.begin_in(Some(sessions.turn().await?), None).await?)),
                 Some((keeper, None)) => {
                     let keeper = keeper.lock_owned().await;
                     keeper.young_enough()?;
                     Lane::Kept(keeper)
                 }
                 Some((keeper, Some(exported))) => {
+                    let turn = sessions.turn().await?;
                     keeper.lock().await.young_enough()?;
-                    Lane::Own(Box::new(sessions.begin(Some(&exported)).await.map_err(super::snapshot::gone)?))
+                    let session = sessions.begin_in(Some(turn), Some(&exported)).await;
+                    Lane::Own(Box::new(session.map_err(super::snapshot::gone)?))
                 }
             };
             let rows = lane.session().rows(&sql, &ranges.columns, Some(&budget)).await?;
             let left = ranges.plan.rows_in(index);
-            Ok(Some(Reading { ranges, budget, index, left, rows, lane, _permit: permit }))
+            Ok(Some(Reading { ranges, budget, index, left, rows, lane, read_to_the_end, _permit: permit }))
         }
     }
 }
@@ -230,6 +245,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         // A reading that ends early may be gone on with: the snapshot goes back to where `open` finds it.
         if let Some(Snapshot { keeper, snapshots, at, .. }) = self.snapshot.take()
+            && !self.read_to_the_end.load(Ordering::Relaxed)
             && let Some(keeper) = Arc::into_inner(keeper)
         {
             snapshots.put_back(keeper.into_inner(), at);

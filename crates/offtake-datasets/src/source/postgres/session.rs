@@ -11,6 +11,7 @@ use offtake_model::dataset::Column;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::{Canceller, Connection, Pool, Trouble};
 use rusqlite::types::Value as SqlValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::CopyOutStream;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use tokio_util::task::TaskTracker;
@@ -20,10 +21,16 @@ use super::decode::Decoder;
 use crate::sql::Sql;
 
 /// Where connections come from, and who waits for what is cancelled.
+///
+/// Jobs take turns: they wait as long as it takes, while a page or a count gives up after a moment. Those that hold a
+/// snapshot have turns of their own, so that never all connections hold one and none is left to read over; and where
+/// there are more than two, one is left to pages and counts.
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
     pub(super) pool: Pool,
     cancelling: TaskTracker,
+    keeping: Arc<Semaphore>,
+    reading: Arc<Semaphore>,
 }
 
 /// An open transaction.
@@ -32,6 +39,8 @@ pub(super) struct Session {
     connection: Option<Connection>,
     canceller: Option<Canceller>,
     sessions: Sessions,
+    // Given back after the connection.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// How many bytes the server may send of one row: its own limit for a field, in hex.
@@ -39,17 +48,57 @@ const LONGEST_ROW: usize = 1 << 31;
 
 impl Sessions {
     pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, cancelling: TaskTracker::new() }
+        let connections = pool.connections();
+        let keeping = (connections.saturating_sub(1) / 2).max(1);
+        let spare = usize::from(connections > 2);
+        let reading = connections.saturating_sub(keeping + spare).max(1);
+        Self {
+            pool,
+            cancelling: TaskTracker::new(),
+            keeping: Arc::new(Semaphore::new(keeping)),
+            reading: Arc::new(Semaphore::new(reading)),
+        }
     }
 
-    /// Begins a transaction in which every statement sees the same rows: those of `snapshot`, or the present ones.
+    /// Waits for its turn and begins a transaction that holds a snapshot.
+    ///
+    /// # Errors
+    /// Those of [`begin`](Self::begin).
+    pub(super) async fn keep(&self) -> Result<Session> {
+        let turn = Arc::clone(&self.keeping).acquire_owned().await.map_err(closed)?;
+        self.begin_in(Some(turn), None).await
+    }
+
+    /// The next turn to read; handed out in the order in which they were first asked for.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.reading).acquire_owned().await.map_err(closed)
+    }
+
+    /// Begins a transaction in which every statement sees the same rows.
     ///
     /// # Errors
     /// `source_unavailable`, `source_denied`; and what the server says of the snapshot.
-    pub(super) async fn begin(&self, snapshot: Option<&str>) -> Result<Session> {
+    pub(super) async fn begin(&self) -> Result<Session> {
+        self.begin_in(None, None).await
+    }
+
+    /// The same, for whoever has waited for a turn.
+    ///
+    /// # Errors
+    /// Those of [`begin`](Self::begin).
+    pub(super) async fn begin_in(
+        &self,
+        turn: Option<OwnedSemaphorePermit>,
+        snapshot: Option<&str>,
+    ) -> Result<Session> {
         let connection = self.pool.get().await?;
         let canceller = self.pool.canceller(&connection);
-        let session = Session { connection: Some(connection), canceller: Some(canceller), sessions: self.clone() };
+        let session = Session {
+            connection: Some(connection),
+            canceller: Some(canceller),
+            sessions: self.clone(),
+            _turn: turn,
+        };
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         if let Some(snapshot) = snapshot {
             let quoted = snapshot.replace('\'', "''");
@@ -57,6 +106,10 @@ impl Sessions {
         }
         Ok(session)
     }
+}
+
+fn closed(_: tokio::sync::AcquireError) -> Error {
+    Error::new(ErrorKind::Unavailable, "the source is shutting down")
 }
 
 impl Session {

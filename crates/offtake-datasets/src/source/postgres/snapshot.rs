@@ -20,7 +20,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Takes a snapshot and lets other sessions see it, which a standby cannot.
     pub(super) async fn begin(sessions: &Sessions, source: &str, oldest: Duration) -> Result<Self> {
-        let session = sessions.begin(None).await?;
+        let session = sessions.keep().await?;
         let began = Instant::now();
         // It waits while others read: longer than sessions otherwise may, and no longer than it is wanted.
         let patience = oldest.as_millis().saturating_add(60_000).min(i32::MAX as u128);
