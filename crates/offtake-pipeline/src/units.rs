@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use futures::{FutureExt as _, StreamExt as _};
 use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;

@@ -86,19 +86,11 @@ impl Sessions {
     ///
     /// # Errors
     /// Those of [`begin`](Self::begin).
-    pub(super) async fn begin_in(
-        &self,
-        turn: Option<OwnedSemaphorePermit>,
-        snapshot: Option<&str>,
-    ) -> Result<Session> {
+    pub(super) async fn begin_in(&self, turn: Option<OwnedSemaphorePermit>, snapshot: Option<&str>) -> Result<Session> {
         let connection = self.pool.get().await?;
         let canceller = self.pool.canceller(&connection);
-        let session = Session {
-            connection: Some(connection),
-            canceller: Some(canceller),
-            sessions: self.clone(),
-            _turn: turn,
-        };
+        let session =
+            Session { connection: Some(connection), canceller: Some(canceller), sessions: self.clone(), _turn: turn };
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         if let Some(snapshot) = snapshot {
             let quoted = snapshot.replace('\'', "''");
