@@ -26,6 +26,8 @@ pub(super) struct Snapshots<S> {
 struct Kept<S> {
     session: S,
     until: Timestamp,
+    /// Whether it was read from already.
+    again: bool,
 }
 
 impl<S> Snapshots<S> {
@@ -43,7 +45,7 @@ impl<S> Snapshots<S> {
         while kept.contains_key(&at) {
             at = at.saturating_add(SignedDuration::from_micros(1)).unwrap_or(at);
         }
-        kept.insert(at, Kept { session, until });
+        kept.insert(at, Kept { session, until, again: false });
         while kept.len() > KEPT_AT_ONCE {
             let oldest = kept.iter().min_by_key(|(_, kept)| kept.until).map(|(at, _)| *at);
             oldest.and_then(|at| kept.remove(&at));
@@ -54,13 +56,23 @@ impl<S> Snapshots<S> {
     /// Keeps a connection again under the name it had.
     pub(super) fn put_back(&self, session: S, at: Timestamp) {
         let until = self.clock.now().saturating_add(KEPT_FOR).unwrap_or(Timestamp::MAX);
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(at, Kept { session, until });
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(at, Kept { session, until, again: true });
     }
 
     /// Takes the snapshot of this name.
     pub(super) fn take(&self, at: Timestamp) -> Option<S> {
         self.forget_old();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&at).map(|kept| kept.session)
+    }
+
+    /// Lets go of what was read from already and only might be again: somebody needs a connection now.
+    pub(super) fn give_way(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting: Vec<Timestamp> = kept.iter().filter(|(_, kept)| kept.again).map(|(at, _)| *at).collect();
+        let gone: Vec<_> = waiting.iter().filter_map(|at| kept.remove(at)).collect();
+        drop(kept);
+        // Sessions end outside of the lock.
+        drop(gone);
     }
 
     /// Lets go of what waited too long.

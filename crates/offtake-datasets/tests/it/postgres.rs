@@ -426,3 +426,21 @@ async fn rows_that_come_later_are_not_in_an_old_moment() {
     assert_eq!(bench.export(&then, settings()).await.unwrap().1.len(), 100);
     assert_eq!((bench.leaf(&then, None, 7).await.len(), bench.leaf(&query, None, 7).await.len()), (100, 150));
 }
+
+/// A reading that was broken off may be gone on with, but not at the expense of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshots_that_nobody_reads_give_way() {
+    let (database, _server) = empty();
+    database.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)");
+    let toml = "connections = 2\n[datasets.t]\nsource = 'pg'\ntable = 't'\ntenant = 'none'\nkey = ['id']";
+    let dataset = compile(&database, toml).await.unwrap().remove(0);
+    let columns = ["id".to_owned()];
+    for chosen in [Chosen::All, Chosen::All, Chosen::Only(Vec::new()), Chosen::All] {
+        let query = everything(chosen);
+        let plan = dataset.source.plan(&dataset.schema, &query, settings(), Arc::new(|_| ()));
+        let plan = tokio::time::timeout(std::time::Duration::from_secs(10), plan).await.expect("a turn").unwrap();
+        let reader = dataset.source.open(&dataset.schema, &query, &Arc::new(plan), &columns, 1).await.unwrap();
+        drop(reader);
+        assert!(dataset.source.count(&dataset.schema, &query).await.unwrap().rows <= 2);
+    }
+}

@@ -204,6 +204,9 @@ impl Source for PostgresSource {
             session.end().await?;
             return Ok(plan);
         }
+        if self.sessions.all_keep() {
+            self.snapshots.give_way();
+        }
         let keeper = Keeper::begin(&self.sessions, &self.settings.name, self.settings.max_snapshot_age).await?;
         let task = self.task(keeper.session(), dataset, query, query.as_of).await?;
         let mut plan = plan::make(keeper.session(), &task, settings, &*progress).await?;

@@ -176,11 +176,13 @@ struct Snapshot {
 
 impl Reader {
     pub(super) fn new(ranges: Ranges, sessions: Sessions, readers: usize) -> Self {
+        let is_empty = ranges.plan.cuts.is_empty();
         Self {
             ranges: Arc::new(ranges),
             sessions,
             permits: Arc::new(Semaphore::new(readers.max(1))),
-            read_to_the_end: Arc::default(),
+            // Of no rows at all there is no last range.
+            read_to_the_end: Arc::new(AtomicBool::new(is_empty)),
             snapshot: None,
         }
     }

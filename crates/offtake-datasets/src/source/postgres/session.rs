@@ -69,6 +69,11 @@ impl Sessions {
         self.begin_in(Some(turn), None).await
     }
 
+    /// Whether nobody else can hold a snapshot at the moment.
+    pub(super) fn all_keep(&self) -> bool {
+        self.keeping.available_permits() == 0
+    }
+
     /// The next turn to read; handed out in the order in which they were first asked for.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit> {
         Arc::clone(&self.reading).acquire_owned().await.map_err(closed)
