@@ -60,6 +60,8 @@ pub struct Column {
     pub label: String,
     /// Whether it holds what not everybody may see.
     pub sensitive: bool,
+    /// The type of its elements, if it is an array. Its own type is `json` then.
+    pub elements: Option<ColumnType>,
 }
 
 /// What a filter does with its column.
@@ -78,6 +80,8 @@ pub enum FilterOp {
     Max,
     /// Contains the text, letter case aside (ASCII).
     Contains,
+    /// An array with at least one of the values among its elements; a single value is a list of one.
+    Overlaps,
 }
 
 /// A filter by which a request may narrow a dataset.
@@ -155,5 +159,11 @@ impl DatasetSchema {
     /// The filter of this name.
     pub fn filter(&self, name: &str) -> Option<&Filter> {
         self.filters.iter().find(|filter| filter.name == name)
+    }
+
+    /// The type of the values that requests give for a filter: its column's, or that of its column's elements.
+    pub fn filter_type(&self, filter: &Filter) -> Option<ColumnType> {
+        let column = self.column(filter.columns.first()?)?;
+        if filter.op == FilterOp::Overlaps { column.elements } else { Some(column.ty) }
     }
 }

@@ -46,6 +46,8 @@ pub enum Test {
     Below(Value),
     /// Contains this text, ASCII letter case aside.
     Contains(String),
+    /// An array with one of these among its elements. An empty list passes nothing.
+    Overlaps(Vec<Value>),
 }
 
 /// A selection with its identities checked: each has one value per identity column, in their order.

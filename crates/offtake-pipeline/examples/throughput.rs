@@ -150,7 +150,13 @@ fn dataset() -> DatasetSchema {
     let texts = text_columns();
     let columns = texts.iter().map(|(name, ty, _)| (*name, *ty)).chain(NUMBERS);
     let columns: Vec<Column> = columns
-        .map(|(name, ty)| Column { name: name.to_owned(), ty, label: name.to_owned(), sensitive: false })
+        .map(|(name, ty)| Column {
+            name: name.to_owned(),
+            ty,
+            label: name.to_owned(),
+            sensitive: false,
+            elements: None,
+        })
         .collect();
     DatasetSchema {
         name: "spans".to_owned(),

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use offtake_datasets::{Dataset, PageRequest};
 use offtake_model::as_of::AsOf;
-use offtake_model::dataset::{DatasetSchema, FilterOp, RowsMode};
+use offtake_model::dataset::{ColumnType, DatasetSchema, FilterOp, RowsMode};
 use offtake_model::export::Field;
 use offtake_model::query::{RowQuery, Sort};
 use offtake_model::{Error, ErrorKind, Result, Violation};
@@ -79,13 +79,16 @@ struct ColumnView {
     r#type: String,
     label: String,
     sensitive: bool,
+    /// The type of its elements, if it is an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elements: Option<String>,
 }
 
 /// A filter.
 #[derive(Debug, Serialize, ToSchema)]
 struct FilterView {
     name: String,
-    /// `eq`, `in`, `range`, `min`, `max` or `contains`.
+    /// `eq`, `in`, `range`, `min`, `max`, `contains` or `overlaps`.
     #[schema(value_type = String)]
     op: FilterOp,
     /// The type of its values.
@@ -109,15 +112,12 @@ impl DatasetResponse {
             r#type: column.ty.name(),
             label: column.label.clone(),
             sensitive: column.sensitive,
+            elements: column.elements.map(ColumnType::name),
         });
         let filters = schema.filters.iter().map(|filter| FilterView {
             name: filter.name.clone(),
             op: filter.op,
-            r#type: filter
-                .columns
-                .first()
-                .and_then(|name| schema.column(name))
-                .map_or_else(String::new, |c| c.ty.name()),
+            r#type: schema.filter_type(filter).map_or_else(String::new, ColumnType::name),
             columns: filter.columns.clone(),
         });
         let limits = &schema.limits;

@@ -59,8 +59,21 @@ pub(super) fn compile(
             }
             Err(detail) => wrong.at(&format!("{path}.stored"), detail),
         }
+        let elements = match (dialect, config.elements.as_deref()) {
+            (Dialect::Postgres, None) if ty == ColumnType::Json => Ok(postgres::elements(&column.ty)),
+            (Dialect::Postgres, None) => Ok(None),
+            (Dialect::Postgres, Some(_)) => Err("is for SQLite: Postgres types its arrays itself"),
+            (Dialect::Sqlite, elements) => self::elements(ty, elements),
+        };
+        let elements = match elements {
+            Ok(elements) => elements,
+            Err(detail) => {
+                wrong.at(&format!("{path}.elements"), detail);
+                None
+            }
+        };
         let label = config.label.clone().unwrap_or_else(|| column.name.clone());
-        columns.push(Column { name: column.name.clone(), ty, label, sensitive: config.sensitive });
+        columns.push(Column { name: column.name.clone(), ty, label, sensitive: config.sensitive, elements });
     }
     (columns, stored)
 }
@@ -115,6 +128,16 @@ fn inferred(declared: &str) -> Option<ColumnType> {
         () if has("CHAR") || has("CLOB") || has("TEXT") || has("UUID") || upper == "DATE" => Some(ColumnType::Text),
         () if has("REAL") || has("FLOA") || has("DOUB") => Some(ColumnType::Float64),
         () => decimal(upper.strip_prefix("DECIMAL").or_else(|| upper.strip_prefix("NUMERIC"))?),
+    }
+}
+
+fn elements(ty: ColumnType, configured: Option<&str>) -> Result<Option<ColumnType>, &'static str> {
+    match (ty, configured) {
+        (_, None) => Ok(None),
+        (ColumnType::Json, Some("text")) => Ok(Some(ColumnType::Text)),
+        (ColumnType::Json, Some("int64")) => Ok(Some(ColumnType::Int64)),
+        (ColumnType::Json, Some(_)) => Err("is text or int64"),
+        (_, Some(_)) => Err("only arrays, which are of type json, have elements"),
     }
 }
 

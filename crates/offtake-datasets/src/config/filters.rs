@@ -62,8 +62,8 @@ fn operator(text: &str) -> Result<FilterOp, String> {
         "min" => Ok(FilterOp::Min),
         "max" => Ok(FilterOp::Max),
         "contains" => Ok(FilterOp::Contains),
-        "overlaps" => Err("overlaps compares arrays, and SQLite has none".to_owned()),
-        other => Err(format!("{other:?} is no operator; there are: in, eq, range, min, max, contains")),
+        "overlaps" => Ok(FilterOp::Overlaps),
+        other => Err(format!("{other:?} is no operator; there are: in, eq, range, min, max, contains, overlaps")),
     }
 }
 
@@ -73,8 +73,17 @@ fn check(path: &str, columns: &[Column], name: &str, op: FilterOp, wrong: &mut W
         let detail = format!("there is no column {name:?}; there are: {}", known.join(", "));
         return wrong.at(&format!("{path}.column"), detail);
     };
+    if op == FilterOp::Overlaps {
+        if column.elements.is_none() {
+            let detail = format!(
+                "{name} is no array whose elements can be named; say columns.{name}.elements if it is JSON in SQLite"
+            );
+            wrong.at(path, detail);
+        }
+        return;
+    }
     let fits = match (op, column.ty) {
-        (FilterOp::Contains, ty) => matches!(ty, ColumnType::Text | ColumnType::Json),
+        (FilterOp::Contains | FilterOp::Overlaps, ty) => matches!(ty, ColumnType::Text | ColumnType::Json),
         (FilterOp::Eq | FilterOp::In, ty) => ty != ColumnType::Json,
         (FilterOp::Range | FilterOp::Min | FilterOp::Max, ty) => !matches!(ty, ColumnType::Json | ColumnType::Bool),
     };

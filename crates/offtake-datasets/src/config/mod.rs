@@ -114,6 +114,8 @@ const fn mutable() -> RowsMode {
 pub struct ColumnConfig {
     /// `text`, `int64`, `float64`, `bool`, `decimal(P,S)`, `timestamp` or `json`; as declared unless given.
     pub r#type: Option<String>,
+    /// Arrays (JSON): the type of their elements, `text` or `int64`; filters with `overlaps` need it.
+    pub elements: Option<String>,
     /// Timestamps: `text`, `seconds`, `milliseconds`, `microseconds`. Decimals: `number`, `scaled`.
     pub stored: Option<String>,
     /// For people; the name unless given.
@@ -127,7 +129,7 @@ pub struct ColumnConfig {
 pub struct FilterConfig {
     /// The columns; the filter's own name if there are none.
     pub columns: Vec<String>,
-    /// `in`, `eq`, `range`, `min`, `max` or `contains`.
+    /// `in`, `eq`, `range`, `min`, `max`, `contains` or `overlaps`.
     pub op: String,
 }
 

@@ -204,6 +204,22 @@ pub(super) fn inferred(declared: &str) -> ColumnType {
     }
 }
 
+/// The type of the elements, if it is an array whose elements requests can name.
+pub(super) fn elements(declared: &str) -> Option<ColumnType> {
+    let element = declared.strip_suffix("[]")?;
+    match inferred(element) {
+        // Doubles that are equal need not be written alike; a numeric of any number of digits has no type of ours.
+        ColumnType::Float64 | ColumnType::Json => None,
+        ColumnType::Text if base_type(element) == "numeric" => None,
+        ty @ (ColumnType::Text
+        | ColumnType::Int64
+        | ColumnType::Bool
+        | ColumnType::Decimal { .. }
+        | ColumnType::Timestamp
+        | ColumnType::Date) => Some(ty),
+    }
+}
+
 /// The predicate that scopes rows to an organization, letter by letter; `None` for a type that names none.
 pub(super) fn tenant(column: &str, declared: &str) -> Option<String> {
     const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";

@@ -19,8 +19,7 @@ pub(super) fn compile(schema: &DatasetSchema, filters: &Map<String, Json>, found
     for (name, value) in filters {
         // Unknown ones are somebody else's violation.
         let Some(filter) = schema.filter(name) else { continue };
-        let ty = filter.columns.first().and_then(|column| schema.column(column)).map(|column| column.ty);
-        let Some(ty) = ty else { continue };
+        let Some(ty) = schema.filter_type(filter) else { continue };
         for test in tests(filter, ty, value, found) {
             predicates.push(Predicate { columns: filter.columns.clone(), test });
         }
@@ -34,7 +33,7 @@ pub(super) fn compile(schema: &DatasetSchema, filters: &Map<String, Json>, found
 
 fn number_of_values(test: &Test) -> usize {
     match test {
-        Test::OneOf(values) => values.len(),
+        Test::OneOf(values) | Test::Overlaps(values) => values.len(),
         Test::AtLeast(_) | Test::AtMost(_) | Test::Below(_) | Test::Contains(_) => 1,
     }
 }
@@ -48,6 +47,7 @@ fn tests(filter: &Filter, ty: ColumnType, value: &Json, found: &mut Found) -> Ve
         FilterOp::Max => one(bound(ty, value, &at, found).map(Test::AtMost)),
         FilterOp::Contains => one(contains(value, &at, found)),
         FilterOp::Range => range(ty, value, &at, found),
+        FilterOp::Overlaps => one(one_of(ty, value, &at, found).map(Test::Overlaps)),
     }
 }
 

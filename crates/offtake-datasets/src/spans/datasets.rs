@@ -121,7 +121,7 @@ pub(super) fn schemas() -> Vec<DatasetSchema> {
 }
 
 fn column(name: &str, ty: ColumnType, label: &str) -> Column {
-    Column { name: name.to_owned(), ty, label: label.to_owned(), sensitive: false }
+    Column { name: name.to_owned(), ty, label: label.to_owned(), sensitive: false, elements: None }
 }
 
 fn schema(name: &str, title: &str, columns: Vec<Column>, key: &[&str]) -> DatasetSchema {

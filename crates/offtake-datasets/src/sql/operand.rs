@@ -110,6 +110,14 @@ impl Operand {
         }
     }
 
+    /// How the arrays of a column of Postgres are compared with a list of elements; `None` in SQLite, which has none.
+    pub(super) fn arrays(&self, values: &[Value]) -> Result<Option<pg::Arrays>> {
+        match &self.kept {
+            Kept::Postgres(types) => types.arrays(&self.raw, values).map(Some),
+            Kept::Sqlite(_) => Ok(None),
+        }
+    }
+
     /// Whether it lies in Postgres.
     pub(crate) const fn is_postgres(&self) -> bool {
         matches!(self.kept, Kept::Postgres(_))

@@ -99,6 +99,23 @@ impl Types {
         }
     }
 
+    /// How a column of arrays is compared with a list of elements. Elements of a type with a closed set of values
+    /// (an enum) are compared as texts: others than these cannot even be written as elements of it.
+    pub(super) fn arrays(&self, expression: &str, values: &[Value]) -> Result<Arrays> {
+        let element = self.base.strip_suffix("[]").unwrap_or(&self.base);
+        let plain = matches!(
+            element,
+            "text" | "character varying" | "uuid" | "smallint" | "integer" | "bigint" | "boolean" | "numeric" | "date"
+        ) || element.starts_with("timestamp with");
+        let values = values.iter().map(|value| as_element(element, value)).collect::<Result<Vec<_>>>()?;
+        let values = values.into_iter().flatten().collect();
+        Ok(if plain {
+            Arrays { compared: expression.to_owned(), cast: format!("{element}[]"), values }
+        } else {
+            Arrays { compared: format!("({expression})::text[]"), cast: "text[]".to_owned(), values }
+        })
+    }
+
     pub(super) fn encode(&self, ty: ColumnType, value: &Value) -> Result<Encoded> {
         let text = match (ty, value) {
             (ColumnType::Text, Value::Text(text)) if self.value == "uuid" => match uuid(text) {
@@ -123,6 +140,26 @@ impl Types {
         };
         Ok(Encoded::Stored(text.into()))
     }
+}
+
+/// A column of arrays, and the list it is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Arrays {
+    pub(super) compared: String,
+    /// The type of the list.
+    pub(super) cast: String,
+    pub(super) values: Vec<String>,
+}
+
+/// The value as an element of this type; `None` if no element can be it.
+fn as_element(element: &str, value: &Value) -> Result<Option<String>> {
+    Ok(match (element, value) {
+        ("uuid", Value::Text(text)) => uuid(text),
+        (_, Value::Text(text)) if text.contains('\0') => None,
+        ("smallint", Value::Int(int)) if i16::try_from(*int).is_err() => None,
+        ("integer", Value::Int(int)) if i32::try_from(*int).is_err() => None,
+        _ => Some(literal(value)?),
+    })
 }
 
 /// The one spelling of a UUID, if it is one.
@@ -235,6 +272,17 @@ mod tests {
         assert_eq!(Types::new(ColumnType::Text, "character(10)").key(), "bpchar");
         assert_eq!(Types::new(ColumnType::Text, "character varying(20)").key(), "character varying");
         assert_eq!(uuid("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11").unwrap(), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
+        let arrays = |declared: &str, values: &[Value]| {
+            let arrays = Types::new(ColumnType::Json, declared).arrays("t.a", values).unwrap();
+            format!("{} && {:?}::{}", arrays.compared, arrays.values, arrays.cast)
+        };
+        let texts = [Value::Text("a".into()), Value::Text("\0".into())];
+        assert_eq!(arrays("character varying(5)[]", &texts), "t.a && [\"a\"]::character varying[]");
+        assert_eq!(arrays("mood[]", &texts), "(t.a)::text[] && [\"a\"]::text[]");
+        assert_eq!(arrays("uuid[]", &texts), "t.a && []::uuid[]");
+        let numbers = [Value::Int(7), Value::Int(1 << 40)];
+        assert_eq!(arrays("integer[]", &numbers), "t.a && [\"7\"]::integer[]");
+        assert_eq!(arrays("bigint[]", &numbers), "t.a && [\"7\", \"1099511627776\"]::bigint[]");
         assert_eq!((uuid("a0eebc99"), uuid("{0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1}")), (None, None));
     }
 }

@@ -1,11 +1,12 @@
 //! One predicate → SQL. NULL passes none of them.
 
-use offtake_model::Result;
 use offtake_model::dataset::ColumnType;
 use offtake_model::query::{Predicate, Test};
 use offtake_model::selection::Scope;
 use offtake_model::value::Value;
+use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::types::Value as SqlValue;
+use serde_json::Value as Json;
 
 use super::{Bound, Bounds, Encoded, Operand, Sql, Statements, array};
 use crate::relation::Dialect;
@@ -51,7 +52,12 @@ fn may_seek(statements: &Statements<'_>, column: &str, test: &Test, bounds: Boun
     let first = statements.schema.key.first().is_some_and(|key| key == column);
     match test {
         Test::AtLeast(_) | Test::AtMost(_) | Test::Below(_) if first => true,
-        Test::OneOf(_) | Test::AtLeast(_) | Test::AtMost(_) | Test::Below(_) | Test::Contains(_) => !bounds.by_key,
+        Test::OneOf(_)
+        | Test::AtLeast(_)
+        | Test::AtMost(_)
+        | Test::Below(_)
+        | Test::Contains(_)
+        | Test::Overlaps(_) => !bounds.by_key,
     }
 }
 
@@ -61,7 +67,7 @@ fn leads(statements: &Statements<'_>, column: &str, test: &Test, bounds: Bounds<
     match test {
         Test::AtLeast(_) => first && bounds.above.is_some(),
         Test::AtMost(_) | Test::Below(_) => first && bounds.upto.is_some(),
-        Test::OneOf(_) | Test::Contains(_) => false,
+        Test::OneOf(_) | Test::Contains(_) | Test::Overlaps(_) => false,
     }
 }
 
@@ -79,7 +85,34 @@ fn test(operand: &Operand, test: &Test) -> Result<Sql> {
         Test::AtMost(value) => compare(operand, "<=", value, Bound::Down),
         Test::Below(value) => compare(operand, "<", value, Bound::Up),
         Test::Contains(text) => Ok(contains(operand, text)),
+        Test::Overlaps(values) => overlaps(operand, values),
     }
+}
+
+/// Arrays of Postgres are compared as they are, so that an index on them serves; those of SQLite are JSON, and so is
+/// the list they are compared with.
+fn overlaps(operand: &Operand, values: &[Value]) -> Result<Sql> {
+    let mut sql = Sql::default();
+    if let Some(arrays) = operand.arrays(values)? {
+        sql.push(&format!("{} && ", arrays.compared));
+        sql.bind_as(array(&arrays.values).into(), &format!("::{}", arrays.cast));
+        return Ok(sql);
+    }
+    let elements = values.iter().map(|value| match value {
+        Value::Text(text) => Ok(Json::from(text.as_str())),
+        Value::Int(int) => Ok(Json::from(*int)),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Float(_)
+        | Value::Decimal { .. }
+        | Value::Timestamp(_)
+        | Value::Date(_) => Err(Error::new(ErrorKind::Internal, "only texts and integers are looked for in arrays")),
+    });
+    let elements = elements.collect::<Result<Json>>()?;
+    sql.push(&format!("offtake_overlaps({}, ", operand.raw));
+    sql.bind(elements.to_string().into());
+    sql.push(")");
+    Ok(sql)
 }
 
 /// LIKE would read `%` and `_` as patterns; the collation "C" knows ASCII letters alone.

@@ -262,3 +262,62 @@ fn unknown_members_and_a_silent_tenant_are_refused() {
     );
     assert!(filter.contains("colum"), "{filter}");
 }
+
+const TAGGED: &str = r#"
+[datasets.tagged]
+source  = "journal"
+table   = "tagged"
+tenant  = "none"
+key     = ["id"]
+columns = { tags = { type = "json", elements = "text" }, numbers = { type = "json", elements = "int64" } }
+filters = { tags = "overlaps", any_number = { column = "numbers", op = "overlaps" } }
+"#;
+
+#[tokio::test]
+async fn arrays_are_searched_for_their_elements() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = journal(dir.path());
+    conn.execute_batch(
+        r#"CREATE TABLE tagged (id INTEGER PRIMARY KEY, tags TEXT, numbers TEXT);
+           INSERT INTO tagged VALUES (1, '["a", "b"]', '[1, 2]'), (2, '["b,c", "5"]', '[]'), (3, '[]', '[5, null]'),
+                                     (4, NULL, NULL), (5, '["a\u00e9", 5, ["a"]]', ' [ -9223372036854775808 ] ');"#,
+    )
+    .unwrap();
+    let tagged = compile(dir.path(), TAGGED).unwrap().remove(0);
+    for (body, found) in [
+        (json!({"tags": "a"}), vec![1]),
+        (json!({"tags": ["b", "b,c", "zz"]}), vec![1, 2]),
+        (json!({"tags": "5"}), vec![2]),
+        (json!({"tags": "aé"}), vec![5]),
+        (json!({"tags": []}), vec![]),
+        (json!({"any_number": 5}), vec![3]),
+        (json!({"any_number": [2, i64::MIN]}), vec![1, 5]),
+        (json!({"tags": "a", "any_number": [2, 5]}), vec![1]),
+    ] {
+        assert_eq!(ids(&tagged, body.clone()).await, found, "{body}");
+    }
+    for (body, pointer) in [(json!({"tags": [1]}), "/tags/0"), (json!({"any_number": "5"}), "/any_number")] {
+        let error = rows(&tagged, body).await.unwrap_err();
+        assert_eq!((error.kind(), error.violations()[0].pointer.as_str()), (ErrorKind::InvalidRequest, pointer));
+    }
+    for broken in ["'{}'", "'[1'", "7"] {
+        conn.execute_batch(&format!("UPDATE tagged SET tags = {broken} WHERE id = 4")).unwrap();
+        let error = rows(&tagged, json!({"tags": "a"})).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SchemaDrift, "{broken}: {error}");
+    }
+}
+
+#[test]
+fn only_arrays_have_elements() {
+    let dir = tempfile::tempdir().unwrap();
+    journal(dir.path());
+    let dataset = |rest: &str| {
+        format!("[datasets.x]\nsource = 'journal'\ntable = 'trades'\nkey = ['id']\ntenant = 'none'\n{rest}")
+    };
+    let columns = dataset("columns = { symbol = { elements = 'text' }, extra = { elements = 'bool' } }");
+    assert_eq!(
+        wrong(dir.path(), &columns),
+        ["datasets.x.columns.symbol.elements", "datasets.x.columns.extra.elements"]
+    );
+    assert_eq!(wrong(dir.path(), &dataset("filters = { extra = 'overlaps' }")), ["datasets.x.filters.extra"]);
+}

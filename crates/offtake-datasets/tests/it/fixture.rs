@@ -57,6 +57,7 @@ pub(crate) fn schema(rows: RowsMode) -> Arc<DatasetSchema> {
         ty: *ty,
         label: (*name).to_owned(),
         sensitive: false,
+        elements: None,
     });
     let filter = |name: &str, column: &str, op| Filter { name: name.into(), columns: vec![column.into()], op };
     Arc::new(DatasetSchema {

@@ -444,3 +444,54 @@ async fn snapshots_that_nobody_reads_give_way() {
         assert!(dataset.source.count(&dataset.schema, &query).await.unwrap().rows <= 2);
     }
 }
+
+const ARRAYS: &str = "
+    CREATE TYPE mood AS ENUM ('sad', 'happy');
+    CREATE TABLE arrays (id int PRIMARY KEY, texts text[], labels varchar(9)[], ints int[], bigs bigint[], ids uuid[],
+        moods mood[], prices numeric(10,2)[], days date[], moments timestamptz[], flags bool[], loose numeric[],
+        doubles float8[], docs jsonb[]);
+    INSERT INTO arrays VALUES
+      (1, '{a,\"b,c\",NULL}', '{x}', '{1,2}', '{9223372036854775807}', '{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}', '{sad}',
+       '{1.50}', '{2026-10-01}', '{2026-10-01 02:00+02}', '{t}'),
+      (2, '{}', '{\"it''s \\\\ \\\"\"}', '{{3,4},{5,6}}', '{NULL}', NULL, '{happy,sad}', '{-1,2}', '{infinity}',
+       '{2026-10-01 00:00:00.000001Z}', '{f,NULL}');
+    INSERT INTO arrays (id) VALUES (3);";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arrays_are_searched_for_elements_of_their_type() {
+    let (database, _server) = empty();
+    database.execute(ARRAYS);
+    let names = ["texts", "labels", "ints", "bigs", "ids", "moods", "prices", "days", "moments", "flags"];
+    let filters: Vec<String> = names.iter().map(|name| format!("{name} = 'overlaps'")).collect();
+    let dataset = |filters: &str| {
+        format!(
+            "[datasets.arrays]\nsource = 'pg'\ntable = 'arrays'\ntenant = 'none'\nkey = ['id']\nfilters = {{ {filters} }}"
+        )
+    };
+    let arrays = compile(&database, &dataset(&filters.join(", "))).await.unwrap().remove(0);
+    for (body, found) in [
+        (json!({"texts": "b,c"}), vec![1]),
+        (json!({"texts": ["NULL", "", "a\u{0}"]}), vec![]),
+        (json!({"texts": []}), vec![]),
+        (json!({"labels": ["it's \\ \"", "longer than nine"]}), vec![2]),
+        (json!({"ints": [2, 6]}), vec![1, 2]),
+        (json!({"ints": [i64::MAX, -5]}), vec![]),
+        (json!({"bigs": i64::MAX}), vec![1]),
+        (json!({"ids": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "none"]}), vec![1]),
+        (json!({"moods": ["happy", "no mood"]}), vec![2]),
+        (json!({"prices": ["1.5", 7]}), vec![1]),
+        (json!({"days": "2026-10-01"}), vec![1]),
+        (json!({"moments": "2026-10-01T00:00:00.000001Z"}), vec![2]),
+        (json!({"flags": true}), vec![1]),
+    ] {
+        let batch = page(&arrays, "acme", body.clone()).await.unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(numbers(&batch, "id"), found, "{body}");
+    }
+    for body in [json!({"ints": "1"}), json!({"days": ["first of May"]}), json!({"texts": [7]})] {
+        assert_eq!(page(&arrays, "acme", body).await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    }
+    for name in ["loose", "doubles", "docs", "id"] {
+        let error = compile(&database, &dataset(&format!("{name} = 'overlaps'"))).await.unwrap_err();
+        assert_eq!(error.violations()[0].pointer, format!("datasets.arrays.filters.{name}"), "{error}");
+    }
+}

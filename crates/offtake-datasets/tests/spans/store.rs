@@ -239,7 +239,7 @@ async fn every_filter_can_be_asked_for_as_one_value_or_a_list() {
     for dataset in kept.store.datasets() {
         for filter in &dataset.schema.filters {
             let values = match filter.op {
-                FilterOp::In => vec![json!("x"), json!(["x", "y"])],
+                FilterOp::In | FilterOp::Overlaps => vec![json!("x"), json!(["x", "y"])],
                 FilterOp::Range => vec![json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})],
                 FilterOp::Contains => vec![json!("weather")],
                 FilterOp::Min | FilterOp::Max | FilterOp::Eq => vec![json!(1)],

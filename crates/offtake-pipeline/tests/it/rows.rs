@@ -40,8 +40,13 @@ pub(crate) const COLUMNS: [(&str, ColumnType); 8] = [
 
 /// The dataset these rows are of.
 pub(crate) fn dataset() -> DatasetSchema {
-    let columns =
-        COLUMNS.map(|(name, ty)| Column { name: name.to_owned(), ty, label: name.to_owned(), sensitive: false });
+    let columns = COLUMNS.map(|(name, ty)| Column {
+        name: name.to_owned(),
+        ty,
+        label: name.to_owned(),
+        sensitive: false,
+        elements: None,
+    });
     DatasetSchema {
         name: "things".to_owned(),
         title: "Things".to_owned(),

@@ -206,11 +206,12 @@ fn selection(schema: &DatasetSchema) -> Json {
 }
 
 fn filter_schema(schema: &DatasetSchema, filter: &Filter) -> Json {
-    let one = value(filter.columns.first().and_then(|name| schema.column(name)));
+    let one = of_type(schema.filter_type(filter));
     let columns = filter.columns.join(" or ");
     let (mut body, what) = match filter.op {
         FilterOp::Eq => (one, "equal to"),
-        FilterOp::In => (json!({"oneOf": [one.clone(), {"type": "array", "items": one}]}), "one of"),
+        FilterOp::In => (one_or_list(&one), "one of"),
+        FilterOp::Overlaps => (one_or_list(&one), "at least one of them in"),
         FilterOp::Range => (
             json!({"type": "object", "additionalProperties": false, "properties": {"from": one.clone(), "to": one}}),
             "from, up to and not including, of",
@@ -223,8 +224,16 @@ fn filter_schema(schema: &DatasetSchema, filter: &Filter) -> Json {
     body
 }
 
+fn one_or_list(one: &Json) -> Json {
+    json!({"oneOf": [one, {"type": "array", "items": one}]})
+}
+
 fn value(column: Option<&Column>) -> Json {
-    match column.map_or(ColumnType::Text, |column| column.ty) {
+    of_type(column.map(|column| column.ty))
+}
+
+fn of_type(ty: Option<ColumnType>) -> Json {
+    match ty.unwrap_or(ColumnType::Text) {
         ColumnType::Text | ColumnType::Json => json!({"type": "string"}),
         ColumnType::Int64 => json!({"type": "integer", "format": "int64"}),
         ColumnType::Float64 => json!({"type": "number"}),

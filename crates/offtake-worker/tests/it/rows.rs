@@ -100,7 +100,13 @@ impl Rows {
     }
 
     pub(crate) fn dataset(self: &Arc<Self>, name: &str, rows: RowsMode) -> Dataset {
-        let column = |name: &str, ty| Column { name: name.to_owned(), ty, label: name.to_owned(), sensitive: false };
+        let column = |name: &str, ty| Column {
+            name: name.to_owned(),
+            ty,
+            label: name.to_owned(),
+            sensitive: false,
+            elements: None,
+        };
         let schema = DatasetSchema {
             name: name.to_owned(),
             title: name.to_owned(),

@@ -26,7 +26,13 @@ const COLUMNS: [(&str, ColumnType); 4] = [
 ];
 
 fn schema() -> DatasetSchema {
-    let columns = COLUMNS.map(|(name, ty)| Column { name: name.into(), ty, label: name.into(), sensitive: false });
+    let columns = COLUMNS.map(|(name, ty)| Column {
+        name: name.into(),
+        ty,
+        label: name.into(),
+        sensitive: false,
+        elements: None,
+    });
     DatasetSchema {
         name: "rows".into(),
         title: "Rows".into(),

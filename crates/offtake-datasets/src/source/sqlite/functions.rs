@@ -1,19 +1,24 @@
 //! The SQL functions that comparisons are made with.
 
+use std::collections::HashSet;
+
 use memchr::memmem::Finder;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
+use serde_json::Value as Json;
 
 use super::drift::{Drift, describe};
 use super::plain;
 use crate::sql::ordered_bytes;
 
-/// Makes `offtake_contains`, `offtake_micros` and `offtake_decimal` known to a connection.
+/// Makes `offtake_contains`, `offtake_overlaps`, `offtake_micros` and `offtake_decimal` known to a connection.
 pub(super) fn register(conn: &Connection, drift: &Drift) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     let found = drift.clone();
     conn.create_scalar_function("offtake_contains", 2, flags, move |ctx| contains(ctx, &found))?;
+    let found = drift.clone();
+    conn.create_scalar_function("offtake_overlaps", 2, flags, move |ctx| overlaps(ctx, &found))?;
     let found = drift.clone();
     conn.create_scalar_function("offtake_micros", 1, flags, move |ctx| micros(ctx, &found))?;
     let found = drift.clone();
@@ -34,6 +39,26 @@ fn contains(ctx: &Context<'_>, drift: &Drift) -> Result<Option<bool>> {
             Err(drift.found(format!("a column that is searched for text holds {}", describe(other))))
         }
     }
+}
+
+/// Whether an element of the first argument, a JSON array, is an element of the second.
+fn overlaps(ctx: &Context<'_>, drift: &Drift) -> Result<Option<bool>> {
+    let text = match ctx.get_raw(0) {
+        ValueRef::Null => return Ok(None),
+        ValueRef::Text(text) => text,
+        other @ (ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_)) => {
+            return Err(drift.found(format!("a column of arrays holds {}", describe(other))));
+        }
+    };
+    let wanted = ctx.get_or_create_aux(1, elements)?;
+    match serde_json::from_slice::<Vec<Json>>(text) {
+        Ok(elements) => Ok(Some(elements.iter().any(|element| wanted.contains(element)))),
+        Err(_) => Err(drift.found("a column of arrays holds a text that is no JSON array".to_owned())),
+    }
+}
+
+fn elements(list: ValueRef<'_>) -> std::result::Result<HashSet<Json>, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(serde_json::from_slice(list.as_bytes()?)?)
 }
 
 fn micros(ctx: &Context<'_>, drift: &Drift) -> Result<Option<i64>> {

@@ -29,11 +29,10 @@ pub(crate) fn is_bare(type_name: &str) -> bool {
 
 /// The filters of a dataset at hand.
 pub(crate) fn shapes_of(schema: &DatasetSchema) -> Vec<FilterShape> {
-    let is_bare_column = |name: &String| schema.column(name).is_some_and(|column| is_bare(&column.ty.name()));
     let shape = |filter: &Filter| FilterShape {
         name: filter.name.clone(),
         is_range: filter.op == FilterOp::Range,
-        is_bare: filter.columns.iter().all(is_bare_column),
+        is_bare: schema.filter_type(filter).is_some_and(|ty| is_bare(&ty.name())),
     };
     schema.filters.iter().map(shape).collect()
 }
