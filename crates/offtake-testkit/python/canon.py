@@ -2,7 +2,7 @@
 
 A row becomes a JSON array of its cells in column order. A cell is null, or a string:
 text as it is; int64 in decimal digits; float64 as Python's shortest repr; decimal without trailing zeros;
-timestamp as microseconds since the epoch; bool as true/false; json as the compact text of a tree in which
+timestamp as microseconds since the epoch; date as ISO 8601 writes it; bool as true/false; json as the compact text of a tree in which
 objects are lists of pairs (so order and doubled keys count) and numbers are exact.
 
 Nothing here knows Offtake's code: types come as the names in a receipt.
@@ -47,6 +47,15 @@ def micros(value):
         raise ValueError(f"a naive timestamp: {value!r}")
     delta = value - EPOCH
     return str((delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds)
+
+
+def day(value):
+    """ISO 8601, of a date or of a text that is one."""
+    if isinstance(value, str):
+        value = datetime.date.fromisoformat(value)
+    if isinstance(value, datetime.datetime) or not isinstance(value, datetime.date):
+        raise TypeError(f"a date came as {type(value).__name__}: {value!r}")
+    return value.isoformat()
 
 
 def _no_constant(name):
@@ -109,6 +118,8 @@ def cell(ty, value):
         return number(value)
     if ty == "timestamp":
         return micros(value)
+    if ty == "date":
+        return day(value)
     if ty == "json":
         return document(value) if isinstance(value, str) else canonical_tree(value)
     raise ValueError(f"unknown type {ty}")

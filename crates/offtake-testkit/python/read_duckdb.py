@@ -11,7 +11,7 @@ def duck_type(ty):
         return ty
     return {
         "text": "VARCHAR", "int64": "BIGINT", "float64": "DOUBLE", "bool": "BOOLEAN",
-        "timestamp": "TIMESTAMPTZ", "json": "JSON",
+        "timestamp": "TIMESTAMPTZ", "date": "DATE", "json": "JSON",
     }[ty]
 
 

@@ -54,6 +54,7 @@ pub struct AppBuilder {
     binary: PathBuf,
     template: Option<PathBuf>,
     settings: BTreeMap<String, String>,
+    tables: String,
     small_disk: Option<u32>,
     database: Option<String>,
     roles: Vec<Role>,
@@ -78,6 +79,7 @@ impl AppBuilder {
             binary: binary.into(),
             template: None,
             settings,
+            tables: String::new(),
             small_disk: None,
             database: None,
             roles: vec![Role::Serve],
@@ -88,6 +90,13 @@ impl AppBuilder {
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds a piece of TOML with tables of its own: sources and datasets.
+    #[must_use]
+    pub fn with_tables(mut self, toml: &str) -> Self {
+        self.tables.push_str(toml);
         self
     }
 
@@ -132,7 +141,7 @@ impl AppBuilder {
         }
         let config = folder.path().join("test.toml");
         let text: String = self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-        fs::write(&config, text).expect("the configuration can be written");
+        fs::write(&config, text + &self.tables).expect("the configuration can be written");
         let disk = self.small_disk.map(|mebibytes| {
             let objects = data.join("objects");
             fs::create_dir_all(&objects).expect("the objects folder can be made");

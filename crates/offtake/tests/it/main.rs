@@ -29,6 +29,7 @@ mod isolation;
 mod limits;
 mod memory;
 mod metrics_logs;
+mod packs;
 mod postgres;
 mod presets;
 mod requests_bad;
