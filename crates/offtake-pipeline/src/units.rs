@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _};
@@ -111,7 +112,8 @@ impl<T: Send + 'static> Units<T> {
         let mut work = (self.begin)(Work { range, skip });
         // Asked once here, in the order of the file, before tasks run in any order: of what there is too little of, a
         // range must get hold before those after it, which keep it until the file has come to them.
-        let asked = work.next().now_or_never();
+        let asked = AssertUnwindSafe(work.next()).catch_unwind().now_or_never();
+        let asked = asked.map(|ready| ready.unwrap_or_else(|_| Some(Err(broken_down()))));
         let task = tokio::spawn(async move {
             let mut next = match asked {
                 Some(ready) => ready,
@@ -166,5 +168,9 @@ impl<T> Drop for Units<T> {
 }
 
 pub(crate) fn panicked(panic: tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::Internal, "a task of the pipeline broke down").caused_by(panic)
+    broken_down().caused_by(panic)
+}
+
+fn broken_down() -> Error {
+    Error::new(ErrorKind::Internal, "a task of the pipeline broke down")
 }
