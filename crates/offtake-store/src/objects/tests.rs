@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use offtake_model::ErrorKind;
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
 use tempfile::TempDir;
 
 use super::*;
@@ -138,13 +139,18 @@ async fn the_first_failure_is_final() {
 
 #[tokio::test]
 async fn an_upload_somebody_stopped_waiting_for_is_broken() {
-    let (_folder, objects) = open();
-    let mut upload = objects.begin(&key("1")).await.unwrap();
-    let part = upload.put_part(Bytes::from(vec![7; 1 << 20]));
-    // Polled once, so that the disk is at work, and then given up.
-    drop(futures::FutureExt::now_or_never(part));
-    assert_eq!(kind(upload.put_part(Bytes::from_static(b"more")).await), ErrorKind::StorageUnavailable);
-    assert_eq!(kind(upload.finish().await), ErrorKind::StorageUnavailable);
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let reader = openat(CWD, &pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+    let mut upload = disk::Growing::on(pipe).unwrap();
+    // More than a pipe holds, and nobody reads: the write cannot be over when it is given up.
+    let part = upload.put(Bytes::from(vec![7; 1 << 20]));
+    assert!(futures::FutureExt::now_or_never(part).is_none());
+    assert_eq!(kind(upload.put(Bytes::from_static(b"more")).await), ErrorKind::StorageUnavailable);
+    assert_eq!(kind(upload.seal()), ErrorKind::StorageUnavailable);
+    // Ends the write, and with it the thread it is on.
+    drop(reader);
 }
 
 #[tokio::test]
