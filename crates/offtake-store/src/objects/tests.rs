@@ -182,7 +182,7 @@ fn target() -> (TempDir, PathBuf) {
 async fn a_file_grows_beside_its_target_and_replaces_it_at_once() {
     let (folder, path) = target();
     std::fs::write(&path, b"of last week").unwrap();
-    let objects = FileObjects::new(path.clone());
+    let objects = FileObjects::new(path.clone(), Existing::Replace);
     let mut upload = objects.begin(&key("1")).await.unwrap();
     upload.put_part(Bytes::from_static(b"one,")).await.unwrap();
     assert_eq!(tree(folder.path()), ["rows.csv", "rows.csv.job_1.1.part"]);
@@ -202,13 +202,29 @@ async fn a_file_grows_beside_its_target_and_replaces_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_file_that_came_meanwhile_is_kept_unless_it_may_be_replaced() {
+    let (folder, path) = target();
+    let objects = FileObjects::new(path.clone(), Existing::Keep);
+    let mut upload = objects.begin(&key("1")).await.unwrap();
+    upload.put_part(Bytes::from_static(b"rows")).await.unwrap();
+    std::fs::write(&path, b"of somebody else").unwrap();
+    assert_eq!(kind(upload.finish().await), ErrorKind::Conflict);
+    objects.delete(&key("1")).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"of somebody else");
+    assert_eq!(tree(folder.path()), ["rows.csv"]);
+    std::fs::remove_file(&path).unwrap();
+    objects.begin(&key("2")).await.unwrap().finish().await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"");
+}
+
+#[tokio::test]
 async fn a_file_is_resumed_by_another_process() {
     let (folder, path) = target();
-    let mut upload = FileObjects::new(path.clone()).begin(&key("1")).await.unwrap();
+    let mut upload = FileObjects::new(path.clone(), Existing::Replace).begin(&key("1")).await.unwrap();
     let listed = upload.put_part(Bytes::from_static(b"one,")).await.unwrap();
     upload.put_part(Bytes::from_static(b"not listed")).await.unwrap();
     drop(upload);
-    let objects = FileObjects::new(path.clone());
+    let objects = FileObjects::new(path.clone(), Existing::Replace);
     // Another job to the same target has bytes of its own.
     let other = ObjectKey::from_parts(["acme", "job_2", "1", "spans.csv"]);
     objects.begin(&other).await.unwrap().abort().await.unwrap();
@@ -224,7 +240,7 @@ async fn a_file_is_resumed_by_another_process() {
 async fn deleting_spares_a_file_that_is_not_ours() {
     let (folder, path) = target();
     std::fs::write(&path, b"of last week").unwrap();
-    let objects = FileObjects::new(path.clone());
+    let objects = FileObjects::new(path.clone(), Existing::Replace);
     drop(objects.begin(&key("1")).await.unwrap());
     objects.delete(&key("1")).await.unwrap();
     assert_eq!(tree(folder.path()), ["rows.csv"]);

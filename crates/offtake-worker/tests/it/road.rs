@@ -10,7 +10,7 @@ use offtake_model::format::{Compression, Format};
 use offtake_model::job::JobStatus;
 use offtake_model::receipt::Receipt;
 use offtake_store::Objects as _;
-use offtake_store::objects::FileObjects;
+use offtake_store::objects::{Existing, FileObjects};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
@@ -251,7 +251,7 @@ async fn a_local_export_leaves_its_file_and_the_receipt_alone() {
     let mut house = House::with_rows(3000);
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("rows.csv");
-    house.store.objects = Arc::new(FileObjects::new(target.clone()));
+    house.store.objects = Arc::new(FileObjects::new(target.clone(), Existing::Keep));
     let id = house.enqueue_pinned(csv(), Some("shell")).await;
     let gate = Gate::closed();
     house.rows.fault(40, Fault::Wait(gate.clone()), 1);
