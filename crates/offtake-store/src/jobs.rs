@@ -358,12 +358,12 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// The same for jobs that a former life of this worker held, without waiting for their leases.
     async fn reclaim(&self, worker: &WorkerName, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>>;
 
-    /// Deletes the rows of jobs that came to rest before `before`, with their performance rows, as far as no
-    /// artifact of theirs has bytes left. Returns how many.
-    async fn prune(&self, before: Timestamp) -> Result<u64>;
+    /// Deletes the rows of jobs that have been at rest for longer than `retention`, with their performance rows,
+    /// as far as no artifact of theirs has bytes left. Returns how many.
+    async fn prune(&self, retention: SignedDuration) -> Result<u64>;
 
-    /// Deletes the performance rows of jobs that completed before `before`. Returns how many.
-    async fn prune_performance(&self, before: Timestamp) -> Result<u64>;
+    /// Deletes the performance rows of jobs that completed longer than `retention` ago. Returns how many.
+    async fn prune_performance(&self, retention: SignedDuration) -> Result<u64>;
 
     /// How much waits and runs.
     async fn depth(&self) -> Result<QueueDepth>;

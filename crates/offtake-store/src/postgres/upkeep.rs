@@ -97,8 +97,9 @@ async fn poison(tx: &Work, now: i64, id: &str, deaths: i64, keep: SignedDuration
     Ok(())
 }
 
-/// Deletes at most [`PRUNED_AT_ONCE`] jobs that came to rest before `before`; what belongs to them goes along.
-pub(super) async fn prune(work: &Work, now: i64, before: i64) -> Result<u64> {
+/// Deletes at most [`PRUNED_AT_ONCE`] jobs that have been at rest for longer than `retention`; what belongs to them goes
+/// along.
+pub(super) async fn prune(work: &Work, now: i64, retention: SignedDuration) -> Result<u64> {
     work.execute(
         "DELETE FROM jobs WHERE id IN (
              SELECT id FROM jobs
@@ -106,12 +107,13 @@ pub(super) async fn prune(work: &Work, now: i64, before: i64) -> Result<u64> {
                AND (status <> 'failed' OR expires_at IS NULL OR expires_at <= $2)
                AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.job = jobs.id AND state <> 'deleted')
              LIMIT $3 FOR UPDATE SKIP LOCKED)",
-        &[&before, &now, &i64::from(PRUNED_AT_ONCE)],
+        &[&now.saturating_sub(micros(retention)), &now, &i64::from(PRUNED_AT_ONCE)],
     )
     .await
 }
 
-pub(super) async fn prune_performance(work: &Work, before: i64) -> Result<u64> {
+pub(super) async fn prune_performance(work: &Work, now: i64, retention: SignedDuration) -> Result<u64> {
+    let before = now.saturating_sub(micros(retention));
     work.execute("DELETE FROM performance WHERE completed_at < $1", &[&before]).await
 }
 

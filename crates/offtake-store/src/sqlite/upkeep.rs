@@ -86,8 +86,9 @@ fn poison(tx: &Connection, now: i64, id: &str, deaths: i64, keep: SignedDuration
     Ok(())
 }
 
-/// Deletes at most [`PRUNED_AT_ONCE`] jobs that came to rest before `before`; what belongs to them goes along.
-pub(super) fn prune(tx: &Connection, now: i64, before: i64) -> Sql<u64> {
+/// Deletes at most [`PRUNED_AT_ONCE`] jobs that have been at rest for longer than `retention`; what belongs to them goes
+/// along.
+pub(super) fn prune(tx: &Connection, now: i64, retention: SignedDuration) -> Sql<u64> {
     let pruned = tx
         .prepare_cached(
             "DELETE FROM jobs WHERE id IN (
@@ -97,11 +98,12 @@ pub(super) fn prune(tx: &Connection, now: i64, before: i64) -> Sql<u64> {
                    AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.job = jobs.id AND state <> 'deleted')
                  LIMIT ?3)",
         )?
-        .execute(params![before, now, PRUNED_AT_ONCE])?;
+        .execute(params![now.saturating_sub(micros(retention)), now, PRUNED_AT_ONCE])?;
     Ok(pruned as u64)
 }
 
-pub(super) fn prune_performance(tx: &Connection, before: i64) -> Sql<u64> {
+pub(super) fn prune_performance(tx: &Connection, now: i64, retention: SignedDuration) -> Sql<u64> {
+    let before = now.saturating_sub(micros(retention));
     Ok(tx.prepare_cached("DELETE FROM performance WHERE completed_at < ?1")?.execute([before])? as u64)
 }
 

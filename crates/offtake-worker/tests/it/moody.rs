@@ -170,12 +170,12 @@ impl Jobs for Moody {
         self.inner.reclaim(worker, max_deaths, keep).await
     }
 
-    async fn prune(&self, before: Timestamp) -> Result<u64> {
-        self.inner.prune(before).await
+    async fn prune(&self, retention: SignedDuration) -> Result<u64> {
+        self.inner.prune(retention).await
     }
 
-    async fn prune_performance(&self, before: Timestamp) -> Result<u64> {
-        self.inner.prune_performance(before).await
+    async fn prune_performance(&self, retention: SignedDuration) -> Result<u64> {
+        self.inner.prune_performance(retention).await
     }
 
     async fn depth(&self) -> Result<QueueDepth> {

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
-use offtake_model::job::JobStatus;
-use offtake_store::{ObjectKey, Objects as _};
+use offtake_model::clock::ManualClock;
+use offtake_model::job::{JobError, JobStatus};
+use offtake_store::{ObjectKey, Objects as _, WorkerName};
+use prometheus_client::registry::Registry;
 
 use crate::house::{House, csv, org, scope};
 
@@ -34,6 +36,28 @@ async fn a_file_expires_then_goes_and_later_its_row() {
     upkeep.everything().await;
     assert_eq!(house.store.jobs.get(&scope(), id).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(house.store.jobs.recent_performance(&org(), 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_worker_whose_clock_is_ahead_takes_nothing_away() {
+    let house = House::with_rows(1000);
+    let published = house.enqueue(csv()).await;
+    let running = house.start(house.worker("one"));
+    house.at_rest(published).await;
+    running.stop().await;
+    // A job that failed with a checkpoint, which its owner may go on from.
+    let failed = house.enqueue(csv()).await;
+    let claimed = house.store.jobs.claim(&WorkerName("two".to_owned()), false, SignedDuration::from_secs(30)).await;
+    let lease = claimed.unwrap().expect("it is due").lease;
+    let broken = JobError { code: ErrorKind::Internal, message: "broken".to_owned() };
+    house.store.jobs.fail(lease, &broken, SignedDuration::from_hours(24 * 7)).await.unwrap();
+
+    let ahead = ManualClock::starting_at(house.now() + SignedDuration::from_hours(24 * 100));
+    let astray = house.worker_by("astray", ahead, house.settings.clone(), &mut Registry::default());
+    astray.upkeep().everything().await;
+    house.file(published).await;
+    assert_eq!(house.store.jobs.recent_performance(&org(), 10).await.unwrap().len(), 1);
+    house.store.jobs.retry(&scope(), failed).await.unwrap();
 }
 
 #[tokio::test]
