@@ -26,6 +26,7 @@ pub(crate) enum At {
 struct Trouble {
     failure: Arc<Mutex<Option<(At, ErrorKind)>>>,
     held: Arc<Mutex<Option<Held>>>,
+    deletes: Arc<Mutex<Option<Arc<Gate>>>>,
 }
 
 /// After so many parts one waits at the gate.
@@ -51,6 +52,11 @@ impl Flaky {
     /// After so many parts one waits at the gate.
     pub(crate) fn hold(&self, parts: u32, gate: &Arc<Gate>) {
         *self.trouble.held.lock().unwrap() = Some((parts, Arc::clone(gate)));
+    }
+
+    /// From now on every delete waits at the gate.
+    pub(crate) fn hold_delete(&self, gate: &Arc<Gate>) {
+        *self.trouble.deletes.lock().unwrap() = Some(Arc::clone(gate));
     }
 
     fn wrapped(&self, inner: Box<dyn Upload>) -> Box<dyn Upload> {
@@ -81,6 +87,10 @@ impl Objects for Flaky {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<()> {
+        let gate = self.trouble.deletes.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
         self.inner.delete(key).await
     }
 

@@ -9,6 +9,7 @@ use offtake_store::{ObjectKey, Objects as _, WorkerName};
 use prometheus_client::registry::Registry;
 
 use crate::house::{House, csv, org, scope};
+use crate::rows::{Fault, Gate};
 
 #[tokio::test]
 async fn a_file_expires_then_goes_and_later_its_row() {
@@ -58,6 +59,35 @@ async fn a_worker_whose_clock_is_ahead_takes_nothing_away() {
     house.file(published).await;
     assert_eq!(house.store.jobs.recent_performance(&org(), 10).await.unwrap().len(), 1);
     house.store.jobs.retry(&scope(), failed).await.unwrap();
+}
+
+#[tokio::test]
+async fn dead_workers_are_noticed_while_storage_does_not_answer() {
+    let house = House::with_rows(1000);
+    let running = house.start(house.worker("one"));
+    let expired = house.enqueue(csv()).await;
+    house.at_rest(expired).await;
+    running.stop().await;
+    house.pass(SignedDuration::from_hours(24 * 8));
+    let storage = Gate::closed();
+    house.objects.hold_delete(&storage);
+    let gate = Gate::closed();
+    house.rows.fault(0, Fault::Wait(gate.clone()), 1);
+    let job = house.enqueue(csv()).await;
+    let dead = house.start(house.worker("dead"));
+    gate.reached().await;
+    dead.kill().await;
+
+    // Its lease has not run out when the other one begins to sweep.
+    let storage = Gate::closed();
+    house.objects.hold_delete(&storage);
+    let other = house.start(house.worker("other"));
+    storage.reached().await;
+    house.pass(SignedDuration::from_secs(31));
+    house.until(job, |job| job.deaths == 1).await;
+    assert_eq!(house.at_rest(job).await.status, JobStatus::Completed);
+    storage.open();
+    other.stop().await;
 }
 
 #[tokio::test]
