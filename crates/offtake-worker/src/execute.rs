@@ -161,6 +161,7 @@ impl Execution {
         start: Start,
     ) -> Result<Written, Stop> {
         self.pulse.enter(Phase::Exporting);
+        self.pulse.goes_on_after(start.written.rows);
         let mut written = start.written.clone();
         let mut parts = pin!(self.parts(reading, plan, reader, start));
         let mut next = self.unless_shutdown(parts.next()).await?;
