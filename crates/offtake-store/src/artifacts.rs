@@ -114,7 +114,7 @@ pub trait Artifacts: Send + Sync + std::fmt::Debug {
     /// `not_found`.
     async fn by_id(&self, id: ArtifactId) -> Result<Artifact>;
 
-    /// The user wants the file gone now: ready → expired; the job stays as it is.
+    /// The user wants the file gone now: ready → expired, and the job's time is over.
     ///
     /// # Errors
     /// As [`Artifacts::ready`].

@@ -72,7 +72,9 @@ pub(crate) async fn a_file_can_be_given_up_early(b: &Backend) {
     let own = scope("acme");
     b.enqueued().await;
     let (job, artifact) = b.completed(b.claimed("w").await).await;
+    b.pass(SECOND);
     let given_up = b.artifacts.expire_now(&own, job.id).await.unwrap();
+    assert_eq!(b.job(job.id).await.expires_at, Some(b.now()), "it shows at once, not with the sweep");
     assert_eq!((given_up.id, given_up.state), (artifact.id, ArtifactState::Expired));
     assert_eq!(b.job(job.id).await.status, JobStatus::Completed);
     assert_eq!(kind(b.artifacts.ready(&own, job.id).await), ErrorKind::Gone);
