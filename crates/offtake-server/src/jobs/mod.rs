@@ -218,10 +218,10 @@ fn absent(error: Error) -> Error {
 
 /// The spec of a job names a dataset: who may see the job may still not read that.
 fn require_dataset(app: &App, caller: &Caller, job: &Job) -> Result<()> {
-    let dataset = app.catalog.get(&job.spec.dataset).map_err(|_| {
+    let needed = app.catalog.permission(&job.spec.dataset).ok_or_else(|| {
         Error::new(ErrorKind::Gone, format!("the dataset {} is no longer configured", job.spec.dataset))
     })?;
-    caller.0.require(&dataset.schema.permission)
+    caller.0.require(&needed)
 }
 
 /// Adds a fresh link to a completed job, if its file may be fetched.
