@@ -170,6 +170,7 @@ pub(crate) async fn retry(State(app): State<App>, caller: Caller, name: Name) ->
     let (scope, id) = (caller.scope(), name.job()?);
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
+    job.require_worker()?;
     let job = app.store.jobs.retry(&scope, id).await.map_err(absent)?;
     Ok((StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response())
 }
@@ -196,6 +197,7 @@ pub(crate) async fn download(
     let (scope, id) = (caller.scope(), name.job()?);
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
+    job.require_stored()?;
     let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
     let link = app.links.fresh(&artifact, method == Method::HEAD, &app).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
