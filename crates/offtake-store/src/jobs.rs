@@ -263,6 +263,12 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// `idempotency_mismatch` if the key came with another fingerprint.
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued>;
 
+    /// The job that `owner` of `org` asked for with this idempotency key before.
+    ///
+    /// # Errors
+    /// `idempotency_mismatch` if the key came with another fingerprint.
+    async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>>;
+
     /// One job.
     ///
     /// # Errors

@@ -100,6 +100,23 @@ async fn one_key_makes_one_job() {
 }
 
 #[tokio::test]
+async fn the_job_of_a_key_stays_whatever_becomes_of_the_preset() {
+    let house = House::new();
+    let preset = json!({"name": "finance", "dataset": "spans", "format": "csv"});
+    house.post("/api/v1/presets", &preset).answer().await.expect(201);
+    let ask = |body: Json| house.post(SPANS, &body).header("idempotency-key", "k-1").answer();
+    let body = json!({"preset": "finance", "environment": "production"});
+    let first = ask(body.clone()).await.expect(202).json()["job_id"].clone();
+    let change = house.ask(Method::PATCH, "/api/v1/presets/finance").by("acme", "alice", "all");
+    change.json(&json!({"format": "jsonl"})).answer().await.expect(200);
+    assert_eq!(ask(body.clone()).await.expect(202).json()["job_id"], first, "it says something else now");
+    house.delete("/api/v1/presets/finance").answer().await.expect(204);
+    assert_eq!(ask(body).await.expect(202).json()["job_id"], first, "it is gone");
+    assert_eq!(ask(json!({"preset": "finance"})).await.problem(422).0, "idempotency_mismatch");
+    assert_eq!(jobs(&house).await, 1);
+}
+
+#[tokio::test]
 async fn few_rows_are_waited_for_and_come_with_their_link() {
     let house =
         House::with(ServerSettings { sync_wait: std::time::Duration::from_secs(30), ..ServerSettings::default() });

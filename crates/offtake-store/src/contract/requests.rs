@@ -38,6 +38,15 @@ pub(crate) async fn an_idempotency_key_makes_one_job(b: &Backend) {
     assert!(first.created && !again.created);
     assert_eq!(first.job, again.job);
 
+    let key = |fingerprint: &str| Idempotency { key: "k".to_owned(), fingerprint: fingerprint.to_owned() };
+    assert_eq!(b.jobs.asked_before(&org("acme"), "ada", &key("body")).await.unwrap(), Some(first.job.clone()));
+    assert_eq!(
+        kind(b.jobs.asked_before(&org("acme"), "ada", &key("another body")).await),
+        ErrorKind::IdempotencyMismatch
+    );
+    assert_eq!(b.jobs.asked_before(&org("acme"), "bob", &key("body")).await.unwrap(), None);
+    assert_eq!(b.jobs.asked_before(&org("bolt"), "ada", &key("body")).await.unwrap(), None);
+
     let other_body = b.jobs.enqueue(keyed(b, "acme", "ada", "k", "another body")).await;
     assert_eq!(kind(other_body), ErrorKind::IdempotencyMismatch);
     for (org, owner, key) in [("acme", "bob", "k"), ("bolt", "ada", "k"), ("acme", "ada", "k2")] {

@@ -17,8 +17,8 @@ use super::upkeep::{Dead, PRUNED_AT_ONCE};
 use super::{PostgresStore, artifacts, leases, requests, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::jobs::{
-    Claimed, Enqueued, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth, Signal,
-    StatisticsRow, WorkerName,
+    Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
+    Signal, StatisticsRow, WorkerName,
 };
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
@@ -82,6 +82,10 @@ impl Jobs for PostgresStore {
             self.wake.wake();
         }
         Ok(enqueued)
+    }
+
+    async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>> {
+        requests::asked_before(&self.read().await?, org, owner, idempotency).await
     }
 
     async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {

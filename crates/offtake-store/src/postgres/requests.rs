@@ -10,7 +10,7 @@ use offtake_postgres::Work;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{JOB_COLUMNS, JOB_TABLES, get};
-use crate::jobs::{Enqueued, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
 use crate::refusals;
 use crate::rows::{self, int};
 
@@ -24,7 +24,9 @@ static IN_SCOPE: LazyLock<String> = LazyLock::new(|| {
 pub(super) async fn enqueue(tx: &Work, now: i64, new: &NewJob) -> Result<Enqueued> {
     // Another one with the same key may be inserted, or pruned, between two looks.
     loop {
-        if let Some(job) = earlier(tx, new).await? {
+        if let Some(idempotency) = &new.idempotency
+            && let Some(job) = asked_before(tx, &new.org, &new.owner, idempotency).await?
+        {
             return Ok(Enqueued { job, created: false });
         }
         if insert(tx, now, new).await? {
@@ -66,15 +68,19 @@ async fn insert(tx: &Work, now: i64, new: &NewJob) -> Result<bool> {
     Ok(inserted == 1)
 }
 
-async fn earlier(tx: &Work, new: &NewJob) -> Result<Option<Job>> {
-    let Some(idempotency) = &new.idempotency else { return Ok(None) };
+pub(super) async fn asked_before(
+    work: &Work,
+    org: &OrgId,
+    owner: &str,
+    idempotency: &Idempotency,
+) -> Result<Option<Job>> {
     let sql = "SELECT id, idempotency_fingerprint FROM jobs WHERE org = $1 AND owner = $2 AND idempotency_key = $3";
-    let Some(row) = tx.first(sql, &[&new.org.as_str(), &new.owner, &idempotency.key]).await? else { return Ok(None) };
+    let Some(row) = work.first(sql, &[&org.as_str(), &owner, &idempotency.key]).await? else { return Ok(None) };
     let (id, fingerprint): (String, String) = (get(&row, 0)?, get(&row, 1)?);
     if fingerprint != idempotency.fingerprint {
         return Err(refusals::another_body());
     }
-    load(tx, &id).await.map(Some)
+    load(work, &id).await.map(Some)
 }
 
 /// A job that must be there, whoever it belongs to.

@@ -16,8 +16,8 @@ use super::upkeep::{Dead, PRUNED_AT_ONCE};
 use super::{SqliteStore, artifacts, leases, requests, rows, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::jobs::{
-    Claimed, Enqueued, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth, Signal,
-    StatisticsRow, WorkerName,
+    Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
+    Signal, StatisticsRow, WorkerName,
 };
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
@@ -40,6 +40,11 @@ impl Jobs for SqliteStore {
             self.wake();
         }
         Ok(enqueued)
+    }
+
+    async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>> {
+        let (org, owner, idempotency) = (org.clone(), owner.to_owned(), idempotency.clone());
+        self.read(move |tx, _| requests::asked_before(tx, &org, &owner, &idempotency)).await
     }
 
     async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {

@@ -7,14 +7,16 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::fault::Sql;
 use super::rows::{self, JOBS};
-use crate::jobs::{Enqueued, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
 use crate::refusals;
 
 pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> {
-    if let Some(job) = earlier(tx, new)? {
+    let idempotency = new.idempotency.as_ref();
+    if let Some(idempotency) = idempotency
+        && let Some(job) = asked_before(tx, &new.org, &new.owner, idempotency)?
+    {
         return Ok(Enqueued { job, created: false });
     }
-    let idempotency = new.idempotency.as_ref();
     // Due by the database's clock: by the caller's, which may be a little ahead, a worker that is woken at
     // once would not find it.
     tx.prepare_cached(
@@ -43,18 +45,22 @@ pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> 
     Ok(Enqueued { job: load(tx, new.id)?, created: true })
 }
 
-fn earlier(tx: &Connection, new: &NewJob) -> Sql<Option<Job>> {
-    let Some(idempotency) = &new.idempotency else { return Ok(None) };
-    let found: Option<(String, String)> = tx
+pub(super) fn asked_before(
+    connection: &Connection,
+    org: &OrgId,
+    owner: &str,
+    idempotency: &Idempotency,
+) -> Sql<Option<Job>> {
+    let found: Option<(String, String)> = connection
         .prepare_cached(
             "SELECT id, idempotency_fingerprint FROM jobs WHERE org = ?1 AND owner = ?2 AND idempotency_key = ?3",
         )?
-        .query_row(params![new.org.as_str(), new.owner, idempotency.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![org.as_str(), owner, idempotency.key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match found {
         None => Ok(None),
         Some((_, fingerprint)) if fingerprint != idempotency.fingerprint => Err(refusals::another_body().into()),
-        Some((id, _)) => rows::first(tx, &format!("{JOBS} WHERE jobs.id = ?1"), [id], rows::job),
+        Some((id, _)) => rows::first(connection, &format!("{JOBS} WHERE jobs.id = ?1"), [id], rows::job),
     }
 }
 
