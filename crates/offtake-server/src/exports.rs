@@ -26,7 +26,7 @@ use crate::edge::{Draining, RequestId};
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, plain_header, prefer_wait, traceparent};
 use crate::jobs::view::{JobResponse, status_url};
-use crate::jobs::wait::wait_for;
+use crate::jobs::wait::{bounded, wait_for};
 use crate::jobs::{MAX_WAIT, with_link};
 use crate::presets;
 use crate::state::App;
@@ -149,11 +149,11 @@ async fn asked_before(app: &App, caller: &Caller, idempotency: Option<&Idempoten
 /// How long to wait for the job, and whether the caller asked for it.
 fn patience(app: &App, headers: &HeaderMap, spec: &ExportSpec) -> Option<(Duration, bool)> {
     if let Some(seconds) = prefer_wait(headers, MAX_WAIT) {
-        return Some((Duration::from_secs(seconds), true));
+        return Some((bounded(app, Duration::from_secs(seconds)), true));
     }
     match &spec.rows.selection {
         Selection::Partial { ids } if ids.len() <= app.settings.sync_rows => {
-            Some((app.settings.sync_wait, false))
+            Some((bounded(app, app.settings.sync_wait), false))
         }
         Selection::All | Selection::AllExcept { .. } | Selection::Partial { .. } => None,
     }

@@ -21,7 +21,7 @@ use crate::error::Problem;
 use crate::extract::{Name, Params, no_such_job};
 use crate::state::App;
 use view::JobResponse;
-use wait::wait_for;
+use wait::{bounded, wait_for};
 
 /// Jobs of a page when nothing is said.
 const DEFAULT_LIMIT: u64 = 20;
@@ -125,7 +125,7 @@ pub(crate) async fn detail(
     headers: HeaderMap,
     draining: Draining,
 ) -> Result<Response, Problem> {
-    let wait = Duration::from_secs(params.number("wait", 0, MAX_WAIT).unwrap_or(0));
+    let wait = bounded(&app, Duration::from_secs(params.number("wait", 0, MAX_WAIT).unwrap_or(0)));
     params.finish()?;
     let id = name.job()?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);

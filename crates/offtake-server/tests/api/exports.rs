@@ -117,6 +117,18 @@ async fn the_job_of_a_key_stays_whatever_becomes_of_the_preset() {
 }
 
 #[tokio::test]
+async fn a_wait_ends_before_the_request_would() {
+    let settings = ServerSettings { request_timeout: std::time::Duration::from_secs(1), ..ServerSettings::default() };
+    let house = House::with(settings);
+    let asked = house.post(SPANS, &json!({"format": "csv"})).header("prefer", "wait=60").answer();
+    let job = house.create(&json!({"format": "csv"})).await;
+    let looked = house.get(format!("/api/v1/export/jobs/{job}?wait=60")).answer();
+    let (asked, looked) = tokio::join!(asked, looked);
+    assert_eq!(asked.expect(202).json()["status"], "pending");
+    assert_eq!(looked.expect(200).json()["status"], "pending");
+}
+
+#[tokio::test]
 async fn few_rows_are_waited_for_and_come_with_their_link() {
     let house =
         House::with(ServerSettings { sync_wait: std::time::Duration::from_secs(30), ..ServerSettings::default() });
