@@ -222,6 +222,9 @@ pub struct PerfRow {
     pub usage: JobUsage,
 }
 
+/// How many days statistics reach back.
+pub const STATISTICS_DAYS: i64 = 366;
+
 /// What an organization did with one dataset over some days (J12).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatisticsRow {
@@ -293,7 +296,8 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// The newest performance rows of an organization, newest first.
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>>;
 
-    /// What an organization did since a moment.
+    /// What an organization asked for since a moment. Of pruned jobs only whole days are known, so that the totals are
+    /// right from any midnight in UTC of the last [`STATISTICS_DAYS`].
     async fn statistics(&self, org: &OrgId, since: Timestamp) -> Result<Vec<StatisticsRow>>;
 
     // --- what a worker does ---
@@ -365,7 +369,7 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     async fn reclaim(&self, worker: &WorkerName, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>>;
 
     /// Deletes the rows of jobs that have been at rest for longer than `retention`, with their performance rows,
-    /// as far as no artifact of theirs has bytes left. Returns how many.
+    /// as far as no artifact of theirs has bytes left; statistics keep counting them. Returns how many.
     async fn prune(&self, retention: SignedDuration) -> Result<u64>;
 
     /// Deletes the performance rows of jobs that completed longer than `retention` ago. Returns how many.

@@ -197,6 +197,7 @@ async fn estimates_come_from_what_was() {
     let statistics = house.get("/api/v1/export/statistics?days=30").answer().await.expect(200).json();
     assert_eq!(statistics["totals"]["jobs"], 2);
     assert_eq!(statistics["days"], 30);
+    assert_eq!(statistics["since"], "2026-10-21T00:00:00Z", "thirty days before, from midnight on");
     let completed = statistics["datasets"].as_array().expect("rows").iter().find(|row| row["status"] == "completed");
     assert_eq!(completed.expect("a row")["row_count"], 1, "{statistics}");
     let other = house.ask(Method::GET, "/api/v1/export/statistics").by("other", "x", "exports:read");

@@ -184,6 +184,35 @@ pub(crate) async fn thousands_of_rows_are_pruned(b: &Backend) {
     assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 1100);
 }
 
+pub(crate) async fn statistics_count_what_was_pruned(b: &Backend) {
+    let midnight = jiff::Timestamp::from_second(b.now().as_second().div_euclid(86_400) * 86_400).unwrap();
+    let statistics = async |since| b.jobs.statistics(&org("acme"), since).await.unwrap();
+    for _ in 0..2 {
+        b.enqueued().await;
+        let (_, artifact) = b.completed(b.claimed("w").await).await;
+        b.pass(KEEP);
+        b.artifacts.expire_due().await.unwrap();
+        b.artifacts.mark_deleted(artifact.id).await.unwrap();
+        let cancelled = b.enqueued().await.id;
+        b.jobs.cancel(&scope("acme"), cancelled).await.unwrap();
+    }
+    b.jobs.enqueue(b.request("acme", "ada")).await.unwrap();
+    let all = statistics(midnight).await;
+    assert_eq!(all.iter().map(|row| row.jobs).sum::<u64>(), 5);
+    let later = midnight + SignedDuration::from_hours(24);
+    let fewer = statistics(later).await;
+    assert_eq!(fewer.iter().map(|row| row.jobs).sum::<u64>(), 4, "the first is of the day before");
+
+    assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 4);
+    assert_eq!(statistics(midnight).await, all);
+    assert_eq!(statistics(later).await, fewer);
+    assert_eq!(b.jobs.statistics(&org("bolt"), midnight).await.unwrap(), []);
+    // And not for ever.
+    b.pass(SignedDuration::from_hours(24 * (crate::STATISTICS_DAYS + 20)));
+    b.jobs.prune(NO_RETENTION).await.unwrap();
+    assert_eq!(statistics(midnight).await.iter().map(|row| row.jobs).sum::<u64>(), 1);
+}
+
 pub(crate) async fn depth_counts_what_waits_and_runs(b: &Backend) {
     assert_eq!(b.jobs.depth().await.unwrap(), QueueDepth::default());
     b.enqueued().await;

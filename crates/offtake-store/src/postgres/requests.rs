@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use super::rows::{JOB_COLUMNS, JOB_TABLES, get};
 use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
 use crate::refusals;
-use crate::rows::{self, int};
+use crate::rows::{self, first_whole_day, int};
 
 static BY_ID: LazyLock<String> = LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE jobs.id = $1"));
 static IN_SCOPE: LazyLock<String> = LazyLock::new(|| {
@@ -227,12 +227,16 @@ pub(super) async fn recent_performance(work: &Work, org: &OrgId, limit: u32) -> 
 }
 
 pub(super) async fn statistics(work: &Work, org: &OrgId, since: i64) -> Result<Vec<StatisticsRow>> {
-    let sql = "SELECT dataset, status, count(*),
-                      coalesce(sum(rows_done) FILTER (WHERE status IN ('completed', 'expired')), 0)::bigint,
-                      coalesce(sum(bytes_done) FILTER (WHERE status IN ('completed', 'expired')), 0)::bigint
-               FROM jobs WHERE org = $1 AND created_at >= $2
+    let sql = "SELECT dataset, status, sum(jobs)::bigint, sum(rows_done)::bigint, sum(bytes_done)::bigint FROM (
+                   SELECT dataset, status, 1 AS jobs,
+                          CASE WHEN status IN ('completed', 'expired') THEN rows_done ELSE 0 END AS rows_done,
+                          CASE WHEN status IN ('completed', 'expired') THEN bytes_done ELSE 0 END AS bytes_done
+                   FROM jobs WHERE org = $1 AND created_at >= $2
+                   UNION ALL
+                   SELECT dataset, status, jobs, rows_done, bytes_done FROM pruned_jobs WHERE org = $1 AND day >= $3
+               ) AS asked_for
                GROUP BY dataset, status ORDER BY dataset, status COLLATE \"C\"";
-    let found = work.rows(sql, &[&org.as_str(), &since]).await?;
+    let found = work.rows(sql, &[&org.as_str(), &since, &first_whole_day(since)]).await?;
     let read = |row: &tokio_postgres::Row| {
         let name: String = get(row, 1)?;
         let count = |column: usize| -> Result<u64> { Ok(get::<i64>(row, column)?.max(0).unsigned_abs()) };

@@ -9,6 +9,7 @@ use super::fault::Sql;
 use super::rows::{self, JOBS};
 use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
 use crate::refusals;
+use crate::rows::first_whole_day;
 
 pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> {
     let idempotency = new.idempotency.as_ref();
@@ -161,12 +162,15 @@ pub(super) fn recent_performance(connection: &Connection, org: &OrgId, limit: u3
 }
 
 pub(super) fn statistics(connection: &Connection, org: &OrgId, since: i64) -> Sql<Vec<StatisticsRow>> {
-    let sql = "SELECT dataset, status, count(*),
-                      sum(iif(status IN ('completed', 'expired'), rows_done, 0)),
-                      sum(iif(status IN ('completed', 'expired'), bytes_done, 0))
-               FROM jobs WHERE org = ?1 AND created_at >= ?2
+    let sql = "SELECT dataset, status, sum(jobs), sum(rows_done), sum(bytes_done) FROM (
+                   SELECT dataset, status, 1 AS jobs,
+                          iif(status IN ('completed', 'expired'), rows_done, 0) AS rows_done,
+                          iif(status IN ('completed', 'expired'), bytes_done, 0) AS bytes_done
+                   FROM jobs WHERE org = ?1 AND created_at >= ?2
+                   UNION ALL
+                   SELECT dataset, status, jobs, rows_done, bytes_done FROM pruned_jobs WHERE org = ?1 AND day >= ?3)
                GROUP BY dataset, status ORDER BY dataset, status";
-    rows::all(connection, sql, params![org.as_str(), since], |row| {
+    rows::all(connection, sql, params![org.as_str(), since, first_whole_day(since)], |row| {
         let name: String = row.get(1)?;
         let count = |column: usize| -> Sql<u64> { Ok(row.get::<_, i64>(column)?.max(0).unsigned_abs()) };
         Ok(StatisticsRow {
