@@ -146,6 +146,15 @@ async fn cancelled_stays_cancelled() {
     assert_eq!(house.get(format!("{path}/download")).answer().await.problem(409).0, "conflict");
 }
 
+/// Does what a worker does: takes the oldest job, and fails.
+async fn fail_next(house: &House, code: ErrorKind, message: &str) {
+    let worker = WorkerName("tests".to_owned());
+    let claimed = house.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
+    let error = JobError { code, message: message.to_owned() };
+    let lease = claimed.expect("a job").lease;
+    house.store.jobs.fail(lease, &error, SignedDuration::from_hours(1)).await.expect("failed");
+}
+
 #[tokio::test]
 async fn a_failed_job_says_why_and_can_be_tried_again() {
     let house = House::new();
@@ -154,11 +163,7 @@ async fn a_failed_job_says_why_and_can_be_tried_again() {
     let retry = || house.ask(http::Method::POST, format!("{path}/retry")).by("acme", "alice", "all").answer();
     assert_eq!(house.get(format!("{path}/download")).answer().await.problem(409).0, "not_ready");
     assert_eq!(house.get(format!("{path}/receipt")).answer().await.problem(409).0, "not_ready");
-    let worker = WorkerName("tests".to_owned());
-    let claimed = house.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
-    let error = JobError { code: ErrorKind::MemoryLimit, message: "too much".to_owned() };
-    let lease = claimed.expect("a job").lease;
-    house.store.jobs.fail(lease, &error, SignedDuration::from_hours(1)).await.expect("failed");
+    fail_next(&house, ErrorKind::MemoryLimit, "too much").await;
     let failed = house.get(&path).answer().await.json();
     assert_eq!(failed["error"], json!({"code": "memory_limit", "message": "too much"}));
     assert_eq!(failed["metadata"]["can_retry"], true);
@@ -210,11 +215,7 @@ async fn a_failed_local_export_is_gone_on_with_where_it_was_begun() {
     let house = House::new();
     let job = local(&house).await;
     let path = format!("/api/v1/export/jobs/{job}");
-    let worker = WorkerName("tests".to_owned());
-    let claimed = house.store.jobs.claim(&worker, true, SignedDuration::from_secs(30)).await.expect("a claim");
-    let error = JobError { code: ErrorKind::StorageFull, message: "full".to_owned() };
-    let lease = claimed.expect("a job").lease;
-    house.store.jobs.fail(lease, &error, SignedDuration::from_hours(1)).await.expect("failed");
+    fail_next(&house, ErrorKind::StorageFull, "full").await;
     assert_eq!(house.get(&path).answer().await.json()["metadata"]["can_retry"], false);
     let retry = house.ask(http::Method::POST, format!("{path}/retry")).by("acme", "alice", "all");
     let refused = retry.answer().await.expect(409).json();
@@ -228,11 +229,7 @@ async fn who_may_not_read_the_dataset_is_not_offered_a_retry() {
     let house = House::new();
     let job = house.create(&json!({"format": "csv"})).await;
     let path = format!("/api/v1/export/jobs/{job}");
-    let worker = WorkerName("tests".to_owned());
-    let claimed = house.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
-    let error = JobError { code: ErrorKind::Internal, message: "broken".to_owned() };
-    let lease = claimed.expect("a job").lease;
-    house.store.jobs.fail(lease, &error, SignedDuration::from_hours(1)).await.expect("failed");
+    fail_next(&house, ErrorKind::Internal, "broken").await;
     for (permissions, offered) in
         [("exports:read,exports:create,traces:read", true), ("exports:read,exports:create", false)]
     {
