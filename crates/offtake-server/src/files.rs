@@ -137,7 +137,8 @@ async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, meth
     let body = if *method == Method::HEAD || range.is_empty() {
         Body::empty()
     } else {
-        let bytes = app.store.objects.read(&artifact.key, range.clone()).await?;
+        let bytes =
+            app.store.objects.read(&artifact.key, range.clone()).await.map_err(|error| vanished(artifact, error))?;
         // The head is out by then: the client sees a connection that ends too early, we see why.
         Body::from_stream(bytes.inspect_err(|error| tracing::error!(%error, "a file broke off while it was sent")))
     };
@@ -149,6 +150,15 @@ async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, meth
         headers.extend(text(&part).map(|value| (header::CONTENT_RANGE, value)));
     }
     Ok(response)
+}
+
+/// That bytes are missing is the client's to know, where they should lie is not.
+fn vanished(artifact: &Artifact, error: Error) -> Error {
+    if error.kind() != ErrorKind::Gone {
+        return error;
+    }
+    tracing::error!(%error, job_id = %artifact.job, org_id = %artifact.org, "the bytes of a ready file are gone");
+    Error::new(ErrorKind::Gone, "the file is no longer there")
 }
 
 fn describe(response: &mut Response, artifact: &Artifact, sha256: &str, etag: &str) {

@@ -80,7 +80,7 @@ impl Execution {
     /// What the spec asks for, as the dataset understands it now.
     fn reading(&self) -> Result<Reading> {
         let spec = &self.job.spec;
-        let dataset = self.worker.catalog.get(&spec.dataset)?.clone();
+        let dataset = self.dataset()?;
         let query = dataset.query(&self.job.org, &spec.rows)?;
         let recipe = Arc::new(Recipe::new(spec, &dataset.schema)?);
         // The snapshot of mutable rows does not outlive the process that reads it: a checkpoint of it would
@@ -89,6 +89,18 @@ impl Execution {
         let columns = fingerprint(&recipe)?;
         let budget = MemoryBudget::new(self.worker.settings.budget_for(spec.format));
         Ok(Reading { dataset, query, recipe, columns, resumes, budget })
+    }
+
+    /// The owner of the job reads what goes wrong here: the catalog would name every other dataset.
+    fn dataset(&self) -> Result<Dataset> {
+        let name = &self.job.spec.dataset;
+        match self.worker.catalog.get(name) {
+            Ok(dataset) => Ok(dataset.clone()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Error::new(ErrorKind::NotFound, format!("the dataset {name} is no longer configured")))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens the source for the plan there is, or for a new one where there is none or its snapshot is lost.
@@ -161,6 +173,7 @@ impl Execution {
         start: Start,
     ) -> Result<Written, Stop> {
         self.pulse.enter(Phase::Exporting);
+        self.pulse.goes_on_after(start.written.rows);
         let mut written = start.written.clone();
         let mut parts = pin!(self.parts(reading, plan, reader, start));
         let mut next = self.unless_shutdown(parts.next()).await?;

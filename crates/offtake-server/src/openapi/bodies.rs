@@ -162,7 +162,8 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     );
     properties.insert(
         "notify".to_owned(),
-        json!({"type": "object", "additionalProperties": false, "properties": {"email": {"type": "boolean"}}}),
+        json!({"type": "object", "additionalProperties": false, "properties": {"email": {"type": "boolean"}},
+            "description": "Kept with the job; nothing sends mail yet"}),
     );
 }
 

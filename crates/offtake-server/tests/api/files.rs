@@ -169,3 +169,16 @@ async fn links_begin_with_the_public_address() {
     let link = a_link(&house).await;
     assert!(link.starts_with("https://data.example.com/x/files/art_"), "{link}");
 }
+
+#[tokio::test]
+async fn bytes_that_vanished_are_missed_without_saying_where() {
+    let house = House::new();
+    house.create(&serde_json::json!({"format": "csv"})).await;
+    let (job, artifact) = house.complete_next(CONTENT).await;
+    let link = house.link(&format!("/api/v1/export/jobs/{job}")).await;
+    let key = house.store.artifacts.by_id(artifact).await.expect("its row").key;
+    house.store.objects.delete(&key).await.expect("deleted");
+    let answer = by_link(&house, &link).answer().await.expect(410);
+    assert_eq!(answer.json()["detail"], "the file is no longer there");
+    assert!(!String::from_utf8_lossy(&answer.body).contains("objects"), "{answer:?}");
+}

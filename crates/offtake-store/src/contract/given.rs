@@ -228,7 +228,7 @@ impl Backend {
     }
 
     pub(crate) async fn disposable(&self) -> Vec<ArtifactId> {
-        let artifacts = self.artifacts.disposable(self.now(), 100).await.unwrap();
+        let artifacts = self.artifacts.disposable(100).await.unwrap();
         artifacts.into_iter().map(|artifact| artifact.id).collect()
     }
 }

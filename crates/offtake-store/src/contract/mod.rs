@@ -70,6 +70,7 @@ macro_rules! contract_tests {
                 rows_are_pruned_when_nothing_is_left_of_them
                 a_failed_job_that_may_be_retried_is_not_pruned
                 thousands_of_rows_are_pruned
+                statistics_count_what_was_pruned
                 depth_counts_what_waits_and_runs
             }
             artifacts {

@@ -49,6 +49,7 @@ const MIGRATIONS: Migrations = Migrations {
     steps: &[
         include_str!("../../migrations/postgres/0001_jobs.sql"),
         include_str!("../../migrations/postgres/0002_presets.sql"),
+        include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
     ],
 };
 

@@ -169,6 +169,33 @@ async fn what_the_checkpoint_names_may_be_gone() {
 }
 
 #[tokio::test]
+async fn rows_of_an_earlier_attempt_are_no_speed() {
+    let house = House::with_rows(3000);
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let id = house.enqueue(csv()).await;
+    let first = house.start(house.worker("one"));
+    gate.reached().await;
+    first.stop().await;
+    let found = house.job(id).await.progress.rows;
+    assert!(found > 0);
+
+    let gate = Gate::closed();
+    (0..47).for_each(|range| house.rows.fault(range, Fault::Wait(gate.clone()), 1));
+    let mut changes = house.store.jobs.changes();
+    let second = house.start(house.worker("two"));
+    gate.reached().await;
+    changes.mark_unchanged();
+    // Nothing but a heartbeat changes the job now.
+    changes.changed().await.unwrap();
+    let progress = house.job(id).await.progress;
+    assert_eq!((progress.rows, progress.rows_per_second), (found, 0.0));
+    gate.open();
+    house.at_rest(id).await;
+    second.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_is_not_continued_with_other_columns() {
     let mut house = House::with_rows(3000);
     let gate = Gate::closed();

@@ -304,7 +304,12 @@ async fn a_failed_export_says_why_and_goes_on_once_that_is_mended() {
     assert!(!shell.path("x.csv").exists());
     let line = ran.stderr.lines().find(|line| line.contains("--resume")).expect("how to go on");
     let job = line.split_whitespace().find(|word| word.starts_with("job_")).expect("a job");
+    let retried = shell.run(&["jobs", "retry", job, "--org", "acme"]).await;
+    assert_eq!(retried.code, Some(5), "no worker would take it: {retried:?}");
+    assert!(retried.stderr.contains(&format!("offtake export --resume {job}")), "{retried:?}");
     let ran = shell.run(&["export", "--resume", job]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(shell.run(&["verify", "x.csv"]).await.code, Some(0));
+    let fetched = shell.run(&["jobs", "download", job, "--org", "acme", "-o", "y.csv"]).await;
+    assert_eq!(fetched.code, Some(5), "it is not stored: {fetched:?}");
 }

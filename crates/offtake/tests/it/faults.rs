@@ -214,6 +214,76 @@ async fn a_job_cancelled_in_the_middle_stays_cancelled_and_leaves_nothing() {
     }
 }
 
+/// The sweep does not come by: it is the worker that hears of it, stops reading and takes away what it wrote.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_worker_stops_within_two_seconds() {
+    let app = busy().await.set("worker.sweep", "\"1h\"").start().await;
+    let client = app.client("acme").await;
+    let mut best = LONG;
+    // A machine that is busy with something else may once take longer.
+    for _ in 0..3 {
+        let job = client.begin("spans", &json!({"format": "csv"})).await;
+        assert!(checkpoint_beyond(&app, &client, &job, 0).await, "the job was over too soon");
+        client.delete(&format!("/api/v1/export/jobs/{job}")).await.expect(204);
+        let cancelled = std::time::Instant::now();
+        let seen = client.job(&job).await;
+        let took = eventually("the staged file is gone", Duration::from_secs(20), || async {
+            app.stored().is_empty().then(|| cancelled.elapsed())
+        })
+        .await;
+        println!("stopped after {took:?}");
+        best = best.min(took);
+        let after = client.job(&job).await;
+        assert_eq!((&after["status"], &after["row_count"]), (&json!("cancelled"), &seen["row_count"]), "{after}");
+        assert_eq!(app.checkpointed_rows(&job), 0, "there is no new checkpoint");
+        if best <= Duration::from_secs(2) {
+            return;
+        }
+    }
+    panic!("not once within two seconds, at best {best:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_never_goes_back_and_is_whole_only_with_the_file() {
+    let mut app = busy().await.apart().start().await;
+    let client = app.client("acme").await;
+    let job = client.begin("spans", &json!({"format": "csv"})).await;
+    let watching = tokio::spawn(watch(client.clone(), job.clone()));
+    assert!(checkpoint_beyond(&app, &client, &job, 0).await, "the job was over too soon");
+    app.kill9(Role::Worker);
+    app.start_role(Role::Worker).await;
+    let seen = watching.await.expect("no panic");
+    let (mut rows, mut percent, mut steps) = (0, 0.0, 0);
+    for job in &seen {
+        let now = job["row_count"].as_u64().expect("a count");
+        assert!(now >= rows, "back from {rows}: {job}");
+        steps += u64::from(now > rows);
+        rows = now;
+        let share = job["progress_percent"].as_f64().unwrap_or(0.0);
+        assert!(share >= percent, "back from {percent}: {job}");
+        percent = share;
+        assert_eq!(percent >= 100.0, job["status"] == "completed", "{job}");
+    }
+    let last = seen.last().expect("it was looked at");
+    assert_eq!((&last["status"], &last["attempt"]), (&json!("completed"), &json!(2)), "{last}");
+    assert!(steps >= 2, "there is something to see between begin and end: {steps}");
+}
+
+/// The job, looked at again and again until it rests.
+async fn watch(client: Client, job: String) -> Vec<Json> {
+    let mut seen = Vec::new();
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        looks.tick().await;
+        let now = client.job(&job).await;
+        let active = matches!(now["status"].as_str(), Some("pending" | "processing"));
+        seen.push(now);
+        if !active {
+            return seen;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_cancelled_while_its_worker_sleeps_stays_cancelled() {
     let mut app = busy().await.apart().start().await;
