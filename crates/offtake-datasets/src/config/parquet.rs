@@ -137,7 +137,7 @@ pub(super) fn columns(
         let name = file.name.clone();
         let label = config.label.clone().unwrap_or_else(|| name.clone());
         stored.insert(name.clone(), how);
-        loads.push(LoadColumn { name: name.clone(), ty, kept, rounded: file.is_finer() && config.r#type.is_some() });
+        loads.push(LoadColumn { name: name.clone(), ty, kept, said: config.r#type.is_some() });
         columns.push(Column { name, ty, label, sensitive: config.sensitive, elements });
     }
     (columns, stored, loads)

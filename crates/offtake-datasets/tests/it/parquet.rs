@@ -256,6 +256,11 @@ async fn bad_files_are_named() {
     };
     batch(vec![("id", ids(&[3])), ("note", ids(&[1]))]);
     told(&pattern("").unwrap_err(), &["other.parquet", "\"note\"", "Int64", "text"]);
+    let as_text = pattern("columns = { note = { type = \"text\" } }").unwrap().remove(0);
+    let notes = rows(&as_text, json!({}), None).await.unwrap();
+    let notes: Vec<_> =
+        notes.column_by_name("note").unwrap().as_string::<i32>().iter().flatten().map(str::to_owned).collect();
+    assert_eq!(notes, ["a", "b", "1"], "unless the configuration says what both can be");
     batch(vec![("id", ids(&[3]))]);
     told(&pattern("").unwrap_err(), &["other.parquet", "no column \"note\""]);
     batch(vec![("id", ids(&[3])), ("note", array(StringArray::from(vec!["c"]))), ("more", ids(&[1]))]);

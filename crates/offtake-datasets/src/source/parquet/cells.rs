@@ -26,8 +26,9 @@ pub(crate) struct LoadColumn {
     pub(crate) name: String,
     pub(crate) ty: ColumnType,
     pub(crate) kept: Kept,
-    /// Whether moments that are finer than microseconds are rounded down: the configuration says so.
-    pub(crate) rounded: bool,
+    /// Whether the configuration says the type. Files may differ then as far as each value fits, and moments that are
+    /// finer than microseconds are rounded down.
+    pub(crate) said: bool,
 }
 
 /// What a cell becomes, where its type leaves a choice.
@@ -219,9 +220,7 @@ impl<'a> Cells<'a> {
             TimeUnit::Second => units.checked_mul(1_000_000),
             TimeUnit::Millisecond => units.checked_mul(1_000),
             TimeUnit::Microsecond => Some(units),
-            TimeUnit::Nanosecond if units.rem_euclid(1_000) == 0 || self.column.rounded => {
-                Some(units.div_euclid(1_000))
-            }
+            TimeUnit::Nanosecond if units.rem_euclid(1_000) == 0 || self.column.said => Some(units.div_euclid(1_000)),
             TimeUnit::Nanosecond => {
                 let name = &self.column.name;
                 return Err(format!(

@@ -167,11 +167,6 @@ impl FileColumn {
         is_integer(&self.ty)
     }
 
-    /// Whether its moments may be finer than microseconds.
-    pub(crate) fn is_finer(&self) -> bool {
-        matches!(self.ty, DataType::Timestamp(TimeUnit::Nanosecond, _))
-    }
-
     /// The type of the elements, if it is a list whose elements requests can name.
     pub(crate) fn elements(&self) -> Option<ColumnType> {
         match &self.ty {

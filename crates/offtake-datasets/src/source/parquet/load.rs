@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use offtake_model::dataset::ColumnType;
 use offtake_model::{Error, ErrorKind, Result};
@@ -93,9 +94,7 @@ impl Recipe {
             let Some(place) = found.iter().position(|found| found.name == column.name) else {
                 return differs(format!("it has no column {:?}", column.name));
             };
-            let loadable =
-                found[place].readable(column.ty) || (column.ty == ColumnType::Timestamp && found[place].is_integer());
-            if !loadable {
+            if !loadable(column, &found[place]) {
                 let (ty, wanted) = (&found[place].ty, column.ty.name());
                 return differs(format!("its column {:?} is of type {ty}, not {wanted}", column.name));
             }
@@ -103,6 +102,13 @@ impl Recipe {
         }
         Ok(places)
     }
+}
+
+/// Without a type that is said, files of one table have the same. One of nothing but NULLs has none.
+fn loadable(column: &LoadColumn, found: &FileColumn) -> bool {
+    let counted = column.ty == ColumnType::Timestamp && found.is_integer();
+    let fits = if column.said { found.readable(column.ty) || counted } else { found.inferred() == column.ty };
+    fits || found.ty == DataType::Null
 }
 
 /// Makes the SQLite file at `path` of these files' rows; how many there are.
