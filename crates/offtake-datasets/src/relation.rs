@@ -62,4 +62,7 @@ pub enum Stored {
     Seconds,
     /// Timestamps as INTEGER milliseconds since the epoch.
     Milliseconds,
+    /// As files are loaded: like [`Native`](Self::Native), with all that INTEGER and REAL cannot hold. Decimals are
+    /// BLOBs of 16 bytes in the order of the numbers, NaN is the text `NaN`, timestamps may be infinite.
+    Loaded,
 }

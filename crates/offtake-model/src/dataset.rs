@@ -103,6 +103,18 @@ pub enum RowsMode {
     AppendOnly,
     /// Rows change: one database snapshot per export.
     Mutable,
+    /// Rows change from one version to the next, and a version that is kept stays as it is: a cut-off names it.
+    Versioned,
+}
+
+impl RowsMode {
+    /// Whether a moment can be asked for again: its rows are the same then.
+    pub const fn keeps_moments(self) -> bool {
+        match self {
+            Self::AppendOnly | Self::Versioned => true,
+            Self::Mutable => false,
+        }
+    }
 }
 
 /// What a request to a dataset may ask for at most.

@@ -55,7 +55,7 @@ pub(crate) struct DatasetResponse {
     title: String,
     /// What is needed to read it.
     permission: String,
-    /// `append_only` or `mutable`.
+    /// `append_only`, `mutable` or `versioned`.
     #[schema(value_type = String)]
     rows: RowsMode,
     columns: Vec<ColumnView>,

@@ -117,6 +117,26 @@ pub async fn store_rows(spans_db: &Path, org: &str, receipt: &Json) -> Cells {
     parse_cells(&checked("read_store.py", ran))
 }
 
+/// Makes Parquet files as `make_lake.py` describes them.
+///
+/// # Panics
+/// If they cannot be made.
+pub async fn lake(kind: &str, folder: &Path, more: &[&str]) {
+    let folder = folder.to_string_lossy();
+    let mut all = vec![kind, &*folder];
+    all.extend(more);
+    checked("make_lake.py", python("make_lake.py", &all).await);
+}
+
+/// The rows of Parquet files in a folder, by pyarrow, in the order of their `id`.
+///
+/// # Panics
+/// If they cannot be read.
+pub async fn lake_rows(folder: &Path, org: &str, receipt: &Json) -> Cells {
+    let (path, columns) = (folder.to_string_lossy(), receipt["columns"].to_string());
+    parse_cells(&checked("read_lake.py", python("read_lake.py", &[&*path, org, &*columns]).await))
+}
+
 /// SHA-256 of bytes, by `sha256sum`.
 ///
 /// # Panics

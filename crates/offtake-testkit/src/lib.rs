@@ -29,7 +29,7 @@ pub use client::{Answer, Client, job_id};
 pub use data::{amplified, copy_dir, genuine, prepared, scratch};
 pub use diff::{Cells, assert_same_rows, nulls_as_empty};
 pub use disk::SmallDisk;
-pub use foreign::{Reader, exported_rows, node, python, sha256, store_rows};
+pub use foreign::{Reader, exported_rows, lake, lake_rows, node, python, sha256, store_rows};
 pub use hostile::hostile_spans;
 pub use otlp::{SpanSketch, json_of, length_prefixed, request_of, requests, text, value};
 pub use postgres::{Database, PgVersion, Postgres};

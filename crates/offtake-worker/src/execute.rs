@@ -85,7 +85,7 @@ impl Execution {
         let recipe = Arc::new(Recipe::new(spec, &dataset.schema)?);
         // The snapshot of mutable rows does not outlive the process that reads it: a checkpoint of it would
         // only make a job that kills its worker start from zero for ever.
-        let resumes = recipe.resumes() && dataset.schema.rows == RowsMode::AppendOnly;
+        let resumes = recipe.resumes() && dataset.schema.rows.keeps_moments();
         let columns = fingerprint(&recipe)?;
         let budget = MemoryBudget::new(self.worker.settings.budget_for(spec.format));
         Ok(Reading { dataset, query, recipe, columns, resumes, budget })
@@ -271,5 +271,5 @@ fn in_flight(settings: &WorkerSettings, budget: &MemoryBudget, held_back: u64, p
 }
 
 fn snapshot_lost(error: &Error, reading: &Reading) -> bool {
-    error.kind() == ErrorKind::RowsChanged && reading.dataset.schema.rows == RowsMode::Mutable
+    error.kind() == ErrorKind::RowsChanged && reading.dataset.schema.rows != RowsMode::AppendOnly
 }

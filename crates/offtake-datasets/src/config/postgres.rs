@@ -136,7 +136,7 @@ impl LivePostgres {
         }
         let is_table = matches!(&*kind, "r" | "p");
         let unique = if is_table { Some(self.unique(oid)?) } else { None };
-        Ok(Some(Shape { from, columns, unique, is_table }))
+        Ok(Some(Shape { from, columns, unique, is_table, files: None }))
     }
 
     /// What the rows of a SELECT are like.
@@ -144,7 +144,7 @@ impl LivePostgres {
         let query = query.trim().trim_end_matches(';');
         // The line ends keep a comment from swallowing the bracket.
         let from = format!("(\n{query}\n) t");
-        Ok(Shape { columns: self.columns(&from)?, from, unique: None, is_table: false })
+        Ok(Shape { columns: self.columns(&from)?, from, unique: None, is_table: false, files: None })
     }
 
     /// The columns as the server describes them, without asking for rows.

@@ -5,6 +5,7 @@
 mod agree;
 mod configured;
 mod fixture;
+mod parquet;
 mod postgres;
 mod ranges;
 mod requests;

@@ -30,6 +30,7 @@ mod limits;
 mod memory;
 mod metrics_logs;
 mod packs;
+mod parquet_source;
 mod postgres;
 mod presets;
 mod requests_bad;

@@ -88,8 +88,10 @@ impl PostgresSource {
         match (task.schema.rows, asked) {
             (RowsMode::Mutable, None) => Ok(AsOf::Snapshot { at }),
             (RowsMode::Mutable, Some(_)) => Err(crate::request::as_of_of_mutable()),
-            (RowsMode::AppendOnly, Some(AsOf::Snapshot { .. })) => Err(crate::request::as_of_is_foreign()),
-            (RowsMode::AppendOnly, asked) => {
+            (RowsMode::AppendOnly | RowsMode::Versioned, Some(AsOf::Snapshot { .. })) => {
+                Err(crate::request::as_of_is_foreign())
+            }
+            (RowsMode::AppendOnly | RowsMode::Versioned, asked) => {
                 let present = task.present(session).await?;
                 match asked {
                     Some(AsOf::Cutoff { sequence, .. }) if !(0..=present).contains(&sequence) => {
@@ -179,10 +181,8 @@ impl Source for PostgresSource {
 
     async fn page(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, page: &PageRequest) -> Result<Page> {
         let cursor = page.cursor.as_deref().map(|text| Cursor::parse(text, dataset, query, page)).transpose()?;
-        let asked = match dataset.rows {
-            RowsMode::AppendOnly => cursor.as_ref().map(|cursor| cursor.as_of).or(query.as_of),
-            RowsMode::Mutable => query.as_of,
-        };
+        let kept = cursor.as_ref().filter(|_| dataset.rows.keeps_moments());
+        let asked = kept.map(|cursor| cursor.as_of).or(query.as_of);
         let session = self.sessions.begin().await?;
         let task = self.task(&session, dataset, query, asked).await?;
         let read = page::read(&session, &task, query, page, cursor.map(|cursor| cursor.position)).await?;
@@ -197,7 +197,7 @@ impl Source for PostgresSource {
         settings: PlanSettings,
         progress: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Plan> {
-        if dataset.rows == RowsMode::AppendOnly {
+        if dataset.rows.keeps_moments() {
             let session = self.sessions.begin_in(Some(self.sessions.turn().await?), None).await?;
             let task = self.task(&session, dataset, query, query.as_of).await?;
             let plan = plan::make(&session, &task, settings, &*progress).await?;
