@@ -38,4 +38,5 @@ mod s3;
 mod shell;
 mod split;
 mod support;
+mod types;
 mod whole_traces;
