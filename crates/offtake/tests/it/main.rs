@@ -23,6 +23,7 @@ mod downloads;
 mod exporters;
 mod faults;
 mod formats;
+mod human;
 mod image;
 mod ingest_bad;
 mod isolation;
