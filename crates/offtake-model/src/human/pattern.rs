@@ -4,6 +4,8 @@ use super::locales::Locale;
 
 /// The longest pattern, in characters.
 const LONGEST: usize = 64;
+/// What is a formula to a spreadsheet begins so: cells made by a pattern have no other guard.
+const FORMULAS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// A pattern, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +69,9 @@ impl Pattern {
     pub fn parse(text: &str, shows: Shows, locale: Option<&Locale>) -> Result<Self, String> {
         if !(1..=LONGEST).contains(&text.chars().count()) || text.chars().any(char::is_control) {
             return Err(format!("is a text of 1 to {LONGEST} characters without control characters"));
+        }
+        if text.starts_with(FORMULAS) {
+            return Err("begins as a formula would in a spreadsheet".to_owned());
         }
         let mut pieces: Vec<Piece> = Vec::new();
         let mut characters = text.chars();
@@ -259,6 +264,7 @@ mod tests {
         assert!(wrong("%H", Shows::Dates, "").starts_with("%H is none of a date"));
         assert!(wrong("today 100 %%", Shows::Dates, "").starts_with("shows nothing"));
         assert!(wrong("%d %B", Shows::Dates, "de").contains("English"));
+        assert!(wrong("=1+%d", Shows::Dates, "").contains("formula"));
         assert!(wrong("", Shows::Dates, "").contains("1 to 64"));
         assert!(wrong("%d\n", Shows::Dates, "").contains("control"));
         assert!(Pattern::parse("%d %B", Shows::Dates, Locale::named("en-GB")).is_ok());
