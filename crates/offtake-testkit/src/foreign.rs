@@ -137,6 +137,18 @@ pub async fn lake_rows(folder: &Path, org: &str, receipt: &Json) -> Cells {
     parse_cells(&checked("read_lake.py", python("read_lake.py", &[&*path, org, &*columns]).await))
 }
 
+/// Rows that a database told as texts, made canonical by [`canon_cells.py`](../python/canon_cells.py). `columns` is as a
+/// receipt has it; `file` is written to.
+///
+/// # Panics
+/// If a cell is not of its column's type.
+pub async fn canonical_rows(columns: &Json, rows: &Cells, file: &Path) -> Cells {
+    let lines: Vec<String> = rows.iter().map(|row| Json::from(row.clone()).to_string()).collect();
+    std::fs::write(file, lines.join("\n")).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let ran = python("canon_cells.py", &[&*columns.to_string(), &*file.to_string_lossy()]).await;
+    parse_cells(&checked("canon_cells.py", ran))
+}
+
 /// SHA-256 of bytes, by `sha256sum`.
 ///
 /// # Panics

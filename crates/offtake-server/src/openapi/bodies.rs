@@ -3,6 +3,7 @@
 use offtake_datasets::Catalog;
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
 use offtake_model::format::{Compression, Dialect, Format};
+use offtake_model::human::LOCALES;
 use offtake_model::selection::Scope;
 use serde_json::{Map, Value as Json, json};
 
@@ -141,6 +142,7 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     add("compression", json!({"type": "string", "enum": Compression::ALL.map(Compression::name), "default": "none"}));
     add("dialect", json!({"type": "string", "enum": Dialect::ALL.map(Dialect::name), "default": "rfc4180"}));
     add("delimiter", json!({"type": "string", "minLength": 1, "maxLength": 1, "default": ","}));
+    add("formats", formats());
     add("fields", fields(schema));
     add(
         "limit",
@@ -165,6 +167,31 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
         json!({"type": "object", "additionalProperties": false, "properties": {"email": {"type": "boolean"}},
             "description": "Kept with the job; nothing sends mail yet"}),
     );
+}
+
+fn formats() -> Json {
+    let text = |description: &str| json!({"type": "string", "description": description});
+    let locales: Vec<&str> = LOCALES.iter().map(|locale| locale.tag).collect();
+    let locale = format!(
+        "How numbers, dates and times are written, in any case; or its language. Known: {}",
+        locales.join(", ")
+    );
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "csv and xlsx: numbers, dates and times as people write them; what is left out is as the locale has \
+            it, and exact without one",
+        "properties": {
+            "locale": {"type": "string", "description": locale, "examples": ["de-DE"]},
+            "time_zone": {"type": "string", "description": "The IANA name of the zone moments are shown in", "default": "UTC",
+                "examples": ["Europe/Berlin"]},
+            "decimal_separator": {"type": "string", "enum": [".", ","]},
+            "group_separator": text("Between groups of digits; empty for none"),
+            "date": {"type": "string", "description": "A pattern in the notation of strftime", "examples": ["%d.%m.%Y"]},
+            "timestamp": {"type": "string", "description": "A pattern in the notation of strftime",
+                "examples": ["%d.%m.%Y %H:%M:%S"]},
+        },
+    })
 }
 
 fn page_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>) {

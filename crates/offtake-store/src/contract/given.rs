@@ -58,6 +58,7 @@ pub(crate) fn spec() -> ExportSpec {
         compression: Compression::Gzip,
         dialect: Dialect::Excel,
         delimiter: ';',
+        formats: None,
         fields: None,
         limit: Some(1000),
         name: None,

@@ -208,6 +208,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         compression,
         dialect: Dialect::default(),
         delimiter: ',',
+        formats: None,
         fields: None,
         limit: None,
         name: None,

@@ -79,6 +79,12 @@ pub(crate) struct ExportArgs {
     /// Between the cells of CSV; `tab` is a tab
     #[arg(long, value_name = "CHAR")]
     pub(crate) delimiter: Option<String>,
+    /// Numbers, dates and times of csv and xlsx as they are written there: de-DE, en-GB, …
+    #[arg(long, value_name = "LOCALE")]
+    pub(crate) locale: Option<String>,
+    /// The time zone moments are shown in: Europe/Berlin, …
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
     /// At most so many rows, the first in key order; the receipt says so
     #[arg(long, value_name = "ROWS")]
     pub(crate) limit: Option<u64>,
