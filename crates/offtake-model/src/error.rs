@@ -100,6 +100,8 @@ error_kinds! {
     SourceDenied, "source_denied", 500, Never, "The source of the rows refuses access";
     /// Object storage cannot be reached.
     StorageUnavailable, "storage_unavailable", 503, UpTo(10), "Object storage cannot be reached";
+    /// Object storage refuses the keys or what they may do, or has no such bucket.
+    StorageDenied, "storage_denied", 500, UpTo(3), "Object storage refuses access";
     /// Shutting down, or not up yet.
     Unavailable, "unavailable", 503, UpTo(10), "Not available at the moment";
     /// No space is left where files are kept.
