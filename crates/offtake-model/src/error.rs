@@ -159,12 +159,13 @@ pub struct Error {
     detail: String,
     violations: Vec<Violation>,
     cause: Option<Cause>,
+    open: bool,
 }
 
 impl Error {
     /// An error of `kind`; `detail` says what, where, and what to do.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), violations: Vec::new(), cause: None }
+        Self { kind, detail: detail.into(), violations: Vec::new(), cause: None, open: false }
     }
 
     /// A request with these things wrong.
@@ -173,7 +174,7 @@ impl Error {
             [one] => one.detail.clone(),
             several => format!("{} things are wrong with the request", several.len()),
         };
-        Self { kind: ErrorKind::InvalidRequest, detail, violations, cause: None }
+        Self { kind: ErrorKind::InvalidRequest, detail, violations, cause: None, open: false }
     }
 
     /// A request with one thing wrong.
@@ -186,6 +187,18 @@ impl Error {
     pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// Lets whoever asked see the detail, though they cannot mend it: it names nothing that is internal.
+    #[must_use]
+    pub const fn openly(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// Whether whoever asked may see the detail.
+    pub const fn is_open(&self) -> bool {
+        self.open || self.kind.is_clients()
     }
 
     /// What to decide on.
