@@ -80,9 +80,9 @@ async fn process_of(client: &Client) -> Result<i32, Error> {
 
 /// The number in the last row of an answer.
 pub(crate) fn number_in(answer: &[SimpleQueryMessage]) -> i32 {
-    let last = answer.iter().rev().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0).and_then(|number| number.parse().ok()),
-        _ => None,
+    let last = answer.iter().rev().find_map(|message| {
+        let SimpleQueryMessage::Row(row) = message else { return None };
+        row.get(0)?.parse().ok()
     });
     last.unwrap_or_default()
 }
