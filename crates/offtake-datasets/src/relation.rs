@@ -34,6 +34,11 @@ pub struct Relation {
     /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection. Postgres finds
     /// its own way: always `None` there.
     pub lookup: Option<String>,
+    /// For Postgres: the table that holds the key unique, or the key and the tenant's column together, as
+    /// `to_regclass` reads it; it is asked again before rows are counted. `None` where the source cannot tell.
+    pub unique_in: Option<String>,
+    /// The tenant's column, where [`tenant`](Self::tenant) compares one.
+    pub tenant_column: Option<String>,
     /// For Postgres: the type of each column's expression, as `format_type` writes it: `uuid`, `numeric(12,2)`.
     pub types: BTreeMap<String, String>,
 }

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+mod backend;
+mod farewell;
 mod listener;
 mod migrate;
 mod pool;
@@ -15,6 +17,7 @@ mod tls;
 mod trouble;
 mod work;
 
+pub use backend::Backend;
 pub use deadpool_postgres::{Object as Connection, Transaction};
 pub use listener::{Listener, Note};
 pub use migrate::Migrations;

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
-use crate::openapi::Document;
+use crate::openapi::Documents;
 use crate::token::{Secret, Verifier};
 
 /// How the server behaves.
@@ -89,7 +89,7 @@ pub(crate) struct Shared {
     pub(crate) links: Links,
     pub(crate) ingest: Semaphore,
     /// Made with the router, once the routes are known.
-    pub(crate) document: OnceLock<Document>,
+    pub(crate) documents: OnceLock<Documents>,
 }
 
 impl std::ops::Deref for Shared {
@@ -107,6 +107,6 @@ impl Shared {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
         let ingest = Semaphore::new(state.settings.otlp_concurrency.max(1));
-        Arc::new(Self { state, verifier, links, ingest, document: OnceLock::new() })
+        Arc::new(Self { state, verifier, links, ingest, documents: OnceLock::new() })
     }
 }

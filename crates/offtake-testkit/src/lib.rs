@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod cable;
 mod client;
 mod data;
 mod diff;
@@ -25,6 +26,7 @@ mod settings;
 mod wait;
 
 pub use app::{AppBuilder, Role, TestApp};
+pub use cable::{Cable, Flow};
 pub use client::{Answer, Client, job_id};
 pub use data::{amplified, copy_dir, genuine, prepared, scratch};
 pub use diff::{Cells, Difference, assert_same_rows, differing_cells, nulls_as_empty};

@@ -128,6 +128,13 @@ impl Execution {
                     (plan, checkpoint) = (self.plan(reading).await?, None);
                     replans += 1;
                 }
+                // Not now, but why should it be so for ever?
+                Err(Stop::Error(error)) if snapshot_lost(&error, reading) => {
+                    let detail = format!("{}, again and again", error.detail());
+                    return Err(Stop::Error(
+                        Error::new(ErrorKind::SourceUnavailable, detail).openly().caused_by(error),
+                    ));
+                }
                 Err(stop) => return Err(stop),
             }
         }

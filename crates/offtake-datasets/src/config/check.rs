@@ -78,6 +78,8 @@ pub(super) fn compile(name: &str, config: &DatasetConfig, live: &mut Live, wrong
         tenant,
         cutoff: cutoff.as_ref().map(|cutoff| cutoff.cutoff.clone()),
         sequence: cutoff.map(|cutoff| cutoff.sequence),
+        unique_in: if dialect == Dialect::Postgres { shape.unique_in() } else { None },
+        tenant_column: (config.tenant != NO_TENANT).then(|| config.tenant.clone()),
         lookup: None,
         from: shape.from.clone(),
     };

@@ -46,6 +46,14 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// The table whose indexes were looked at.
+    pub(super) fn unique_in(&self) -> Option<String> {
+        self.unique.as_ref()?;
+        self.from.strip_suffix(" t").map(str::to_owned)
+    }
+}
+
 /// An open source.
 #[derive(Debug)]
 pub(super) enum Live {

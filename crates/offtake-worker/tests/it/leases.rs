@@ -117,8 +117,6 @@ async fn a_worker_that_hears_nothing_gives_up_before_its_lease_ends() {
     let moody = Moody::around(house.store.jobs.clone());
     house.store.jobs = moody.clone();
     house.settings.slots = 1;
-    house.settings.lease = Duration::from_millis(300);
-    house.settings.heartbeat = Duration::from_millis(50);
     house.settings.sweep_every = Duration::from_secs(3600);
     let gate = Gate::closed();
     house.rows.fault(40, Fault::Wait(gate.clone()), 1);
@@ -127,10 +125,15 @@ async fn a_worker_that_hears_nothing_gives_up_before_its_lease_ends() {
     let running = house.start(house.worker_with("deaf", house.settings.clone(), &mut registry));
     gate.reached().await;
     moody.feel(Mood::Silent);
+    // The worker's clock jumps: a lease short enough to wait for is lost at the wrong moment on a loaded machine, and
+    // nobody rescues the job, because the database's clock stands still.
+    tokio::time::pause();
+    tokio::time::advance(house.settings.lease).await;
+    tokio::time::resume();
 
     // Its only slot is free again although nobody told it anything and its source still waits.
     let next = house.enqueue(csv()).await;
-    house.until(next, |job| job.status == JobStatus::Processing).await;
+    house.until(next, |job| job.status != JobStatus::Pending).await;
     moody.feel(Mood::Fine);
     assert_eq!(house.at_rest(next).await.status, JobStatus::Completed);
     running.stop().await;

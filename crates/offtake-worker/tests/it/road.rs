@@ -232,12 +232,14 @@ async fn a_lost_snapshot_is_planned_anew() {
     assert_eq!(house.rows.planned.load(Ordering::SeqCst), 3);
 
     // Not for ever, and not where rows are only added.
-    for (dataset, plans) in [("changing", 4), ("rows", 1)] {
+    for (dataset, plans, code) in
+        [("changing", 4 + 10 * 3, ErrorKind::SourceUnavailable), ("rows", 1, ErrorKind::RowsChanged)]
+    {
         house.rows.planned.store(0, Ordering::SeqCst);
         house.rows.lost_snapshots.store(100, Ordering::SeqCst);
         let id = house.enqueue(export(dataset, Format::Csv, Compression::None)).await;
         let job = house.at_rest(id).await;
-        assert_eq!(job.error.unwrap().code, ErrorKind::RowsChanged);
+        assert_eq!(job.error.unwrap().code, code);
         assert_eq!(house.rows.planned.load(Ordering::SeqCst), plans, "{dataset}");
     }
     running.stop().await;

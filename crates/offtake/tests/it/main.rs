@@ -8,6 +8,7 @@
 //! | `OFFTAKE_TEST_SPANS` | spans in the data of jobs that are disturbed, and the smaller size of the memory tests | 60000 |
 //! | `OFFTAKE_TEST_SPANS_BIG` | the larger size of the memory tests | three times as many |
 //! | `OFFTAKE_TEST_JOBS` | jobs per format that are killed up to five times each | 2 |
+//! | `OFFTAKE_TEST_OUTAGE` | seconds for which sources and stores are away; with 200 a job gives up on a store | 1 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
 //! A million spans, 21 jobs, and memory at one and three million (an hour or so; spans are made once, under `target`):
@@ -20,6 +21,7 @@
 mod cli;
 mod config;
 mod downloads;
+mod drift;
 mod exporters;
 mod faults;
 mod formats;
@@ -32,6 +34,7 @@ mod memory;
 mod metrics_logs;
 mod packs;
 mod parquet_source;
+mod pg_source;
 mod postgres;
 mod presets;
 mod requests_bad;
@@ -40,5 +43,6 @@ mod s3;
 mod shell;
 mod split;
 mod support;
+mod ties;
 mod types;
 mod whole_traces;

@@ -33,7 +33,7 @@ use offtake_model::checkpoint::Uploaded;
 use offtake_model::{Error, ErrorKind, Result};
 
 use super::{LinkRequest, ObjectKey, Objects, Upload};
-use fault::fault;
+use fault::{fault, fault_in};
 use signed::Signed;
 use upload::S3Upload;
 
@@ -121,7 +121,8 @@ impl Bucket {
         loop {
             let options = PaginatedListOptions { page_token, ..PaginatedListOptions::default() };
             let page = self.store.list_paginated(Some(prefix), options).await;
-            let page = page.map_err(|error| fault("listed", &self.settings.bucket, error))?;
+            let bucket = &self.settings.bucket;
+            let page = page.map_err(|error| fault_in(bucket, "listed", bucket, error))?;
             found.extend(page.result.objects.into_iter().map(|object| object.location));
             page_token = page.page_token;
             if page_token.is_none() {
@@ -162,7 +163,7 @@ impl Objects for S3Objects {
     async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
         let path = self.bucket.path(key)?;
         let put = self.bucket.store.put(&path, PutPayload::from(bytes)).await;
-        put.map(drop).map_err(|error| fault("written", key, error))
+        put.map(drop).map_err(|error| fault_in(&self.bucket.settings.bucket, "written", key, error))
     }
 
     async fn read(&self, key: &ObjectKey, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>> {
@@ -224,7 +225,7 @@ impl Objects for S3Objects {
         let path = Path::parse(format!("{}.ping", self.bucket.below()))
             .map_err(|error| Error::new(ErrorKind::Internal, "the prefix is no path").caused_by(error))?;
         let put = self.bucket.store.put(&path, PutPayload::from_static(b"ping")).await;
-        put.map_err(|error| fault("written", &path, error))?;
+        put.map_err(|error| fault_in(&self.bucket.settings.bucket, "written", &path, error))?;
         self.bucket.remove(&path).await
     }
 

@@ -312,7 +312,7 @@ async fn wrong_keys_are_told_and_never_shown() {
     assert!(!format!("{settings:?}").contains("guessed"));
     let objects = S3Objects::new(settings).unwrap();
     let error = objects.ping().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageUnavailable);
+    assert_eq!(error.kind(), ErrorKind::StorageDenied);
     assert!(error.detail().contains("check the keys"), "{error}");
     assert!(!format!("{objects:?} {error:?}").contains("guessed"));
 }
