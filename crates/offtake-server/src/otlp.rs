@@ -72,7 +72,7 @@ pub(crate) async fn traces(
             Encoding::Protobuf => decode_protobuf(&plain)?,
             Encoding::Json => decode_json(&plain)?,
         };
-        Ok(to_spans(request, &conventions))
+        to_spans(request, &conventions, most)
     })
     .await?;
     let refused = incoming.rejected;

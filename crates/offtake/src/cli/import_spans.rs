@@ -12,7 +12,7 @@ use offtake_model::{Error, Result};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use self::records::{Record, Records};
+use self::records::{LARGEST, Record, Records};
 use super::Context;
 use crate::exit::{FAILED, Failure, Outcome};
 use crate::output;
@@ -120,9 +120,8 @@ fn read(path: &Path, conventions: &Conventions, to: &mpsc::Sender<Batch>) -> Res
             Record::Json(line) => decode_json(line),
             Record::Protobuf(message) => decode_protobuf(message),
         };
-        match request {
-            Ok(request) => {
-                let incoming = to_spans(request, conventions);
+        match request.and_then(|request| to_spans(request, conventions, LARGEST)) {
+            Ok(incoming) => {
                 batch.spans.extend(incoming.spans);
                 batch.refused.extend(incoming.rejected.iter().map(|reason| records.at(reason)));
             }

@@ -9,6 +9,7 @@ use offtake_testkit::{
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
+use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use prost::Message;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
@@ -101,6 +102,37 @@ async fn too_large_is_refused_before_it_is_held() {
     let grown = app.process(Role::Serve).peak_rss_kib() - before;
     assert!(grown < 64 * 1024, "{grown} KiB for requests of at most 2 MiB, one of which would be 512 MiB");
     send(&client, &[SpanSketch::new(1)]).await;
+}
+
+/// Every row repeats the resource it came from: a small body must not become terabytes of rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_is_not_multiplied_by_its_spans() {
+    let mut app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    let body = |kilobytes: usize, spans: u64, scopes: bool| {
+        let sketches: Vec<SpanSketch> = (0..spans).map(SpanSketch::new).collect();
+        let mut request = request_of(&sketches);
+        let group = &mut request.resource_spans[0];
+        let attribute = SpanSketch::new(0).with("notes", text(&"x".repeat(kilobytes << 10))).0.attributes.pop();
+        group.resource.get_or_insert_default().attributes.extend(attribute);
+        if scopes {
+            let spans = std::mem::take(&mut group.scope_spans[0].spans);
+            group.scope_spans =
+                spans.into_iter().map(|span| ScopeSpans { spans: vec![span], ..ScopeSpans::default() }).collect();
+        }
+        gzip(&request.encode_to_vec())
+    };
+    let packed = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+    let before = app.process(Role::Serve).peak_rss_kib();
+    for scopes in [false, true] {
+        let answer = post(&client, &packed, body(4096, 20_000, scopes)).await.expect(413);
+        assert!(String::from_utf8_lossy(&answer.body).contains("send fewer spans a request"), "{answer}");
+    }
+    let grown = app.process(Role::Serve).peak_rss_kib() - before;
+    assert!(grown < 512 * 1024, "{grown} KiB for a body of some MiB");
+    assert_eq!(identities(&client, json!({})).await.len(), 0);
+    post(&client, &packed, body(1, 5_000, false)).await.expect(200);
+    assert_eq!(identities(&client, json!({})).await.len(), 5_000, "what exporters send is taken");
 }
 
 /// A client that sends its whole body before it looks for an answer, as most do, must still find the answer: an
