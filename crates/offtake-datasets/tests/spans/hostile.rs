@@ -194,6 +194,43 @@ fn bodies_that_are_no_requests_are_malformed() {
     }
 }
 
+/// Two or three bytes each on the wire, and up to some hundred in memory: whatever can be repeated is weighed.
+#[test]
+fn a_body_of_empty_elements_is_refused_wherever_they_are() {
+    const MANY: usize = 100_000;
+    let field = |tag: u8, body: &[u8]| [&[tag << 3 | 2][..], &varint(body.len()), body].concat();
+    let within = |path: &[u8], body: Vec<u8>| path.iter().rev().fold(body, |body, tag| field(*tag, &body));
+    for (what, path, element) in [
+        ("resources", &[][..], &[0x0a, 0][..]),
+        ("scopes", &[1], &[0x12, 0]),
+        ("spans", &[1, 2], &[0x12, 0]),
+        ("attributes of a resource", &[1, 1], &[0x0a, 0]),
+        ("entities of a resource", &[1, 1], &[0x1a, 0]),
+        ("attributes of a scope", &[1, 2, 1], &[0x1a, 0]),
+        ("attributes of a span", &[1, 2, 2], &[0x4a, 0]),
+        ("events", &[1, 2, 2], &[0x5a, 0]),
+        ("attributes of an event", &[1, 2, 2, 11], &[0x1a, 0]),
+        ("links", &[1, 2, 2], &[0x6a, 0]),
+        ("attributes of a link", &[1, 2, 2, 13], &[0x22, 0]),
+        ("members of a list", &[1, 1, 1, 2, 6], &[0x0a, 0]),
+    ] {
+        let elements = element.repeat(MANY);
+        let body = within(path, elements.clone());
+        let error = decode_protobuf(&body).expect_err(what);
+        assert!(error.detail().contains("empty elements"), "{what}: {error}");
+        // Behind a group, which nobody uses any more but every decoder passes over.
+        let group = [0xfb, 0x07, 0x0a, 1, 0, 0xfc, 0x07];
+        let body = within(path, [&group[..], &elements].concat());
+        let error = decode_protobuf(&body).expect_err(what);
+        assert!(error.detail().contains("empty elements"), "{what} behind a group: {error}");
+    }
+    // Each level is a vector of its own, with room for four.
+    let nested = (0..40).fold(Vec::new(), |inner, _| within(&[5, 1], inner));
+    let body = within(&[1, 1, 1, 2, 5], field(1, &nested).repeat(2_000));
+    let error = decode_protobuf(&body).expect_err("arrays of one");
+    assert!(error.detail().contains("empty elements"), "arrays of one: {error}");
+}
+
 /// A resource stands in every row of its spans: a few bytes a span must not become megabytes a row.
 #[test]
 fn what_every_row_would_repeat_is_bounded_before_it_is_repeated() {

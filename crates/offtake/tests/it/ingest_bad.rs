@@ -135,6 +135,29 @@ async fn a_resource_is_not_multiplied_by_its_spans() {
     assert_eq!(identities(&client, json!({})).await.len(), 5_000, "what exporters send is taken");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_empty_elements_is_refused_before_it_is_held() {
+    let mut app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    let field = |tag: u8, body: Vec<u8>| {
+        let mut outer = vec![tag << 3 | 2];
+        prost::encoding::encode_varint(body.len() as u64, &mut outer);
+        [outer, body].concat()
+    };
+    let before = app.process(Role::Serve).peak_rss_kib();
+    // Entities of a resource; then the same behind a field of a kind that nobody uses any more.
+    let entities = [0x1a, 0].repeat(1 << 20);
+    let group = vec![0xfb, 0x07, 0xfc, 0x07];
+    for elements in [entities.clone(), [group, entities].concat()] {
+        let body = field(1, field(1, elements));
+        let answer = post(&client, &[("content-type", PROTOBUF), ("content-encoding", "gzip")], gzip(&body)).await;
+        assert_eq!(answer.status, 400, "{answer}");
+    }
+    let grown = app.process(Role::Serve).peak_rss_kib() - before;
+    assert!(grown < 64 * 1024, "{grown} KiB for a body of 2 MiB");
+    send(&client, &[SpanSketch::new(1)]).await;
+}
+
 /// A client that sends its whole body before it looks for an answer, as most do, must still find the answer: an
 /// exporter that sees a broken connection sends the same again for ever.
 #[tokio::test(flavor = "multi_thread")]
