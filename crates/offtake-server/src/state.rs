@@ -87,7 +87,8 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
-    pub(crate) ingest: Semaphore,
+    /// Turns at decoding and storing spans.
+    pub(crate) ingest: Arc<Semaphore>,
     /// Made with the router, once the routes are known.
     pub(crate) document: OnceLock<Document>,
 }
@@ -106,7 +107,7 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
-        let ingest = Semaphore::new(state.settings.otlp_concurrency.max(1));
+        let ingest = Arc::new(Semaphore::new(state.settings.otlp_concurrency.max(1)));
         Arc::new(Self { state, verifier, links, ingest, document: OnceLock::new() })
     }
 }

@@ -1,6 +1,7 @@
 //! Bodies that no exporter should send: refused or stored exactly, and never a fault of ours.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use offtake_testkit::{
     AppBuilder, Client, Reader, Rng, Role, SpanSketch, TestApp, assert_same_rows, exported_rows, genuine,
@@ -13,6 +14,8 @@ use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use prost::Message;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::support::{OFFTAKE, SPAN_COLUMNS, column_names, id_of, identities, json_rows, saved, send};
 
@@ -156,6 +159,42 @@ async fn a_body_of_empty_elements_is_refused_before_it_is_held() {
     let grown = app.process(Role::Serve).peak_rss_kib() - before;
     assert!(grown < 64 * 1024, "{grown} KiB for a body of 2 MiB");
     send(&client, &[SpanSketch::new(1)]).await;
+}
+
+/// The head of a request for OTLP, and a connection that takes what follows.
+async fn raw(app: &TestApp, headers: &str, length: usize) -> TcpStream {
+    let token = app.token("acme", "tester", "all").await;
+    let address = app.url().replace("http://", "");
+    let mut connection = TcpStream::connect(&address).await.expect("somebody listens");
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: {PROTOBUF}\r\n\
+         content-length: {length}\r\n{headers}\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.expect("it is read");
+    connection
+}
+
+/// Work that nobody waits for any more is still work: it counts until it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_early_does_not_get_more_done_at_once() {
+    let mut app = AppBuilder::new(OFFTAKE).set("server.otlp_concurrency", "1").start().await;
+    let client = app.client("acme").await;
+    let timeless = |number| {
+        let mut span = SpanSketch::new(number);
+        span.0.start_time_unix_nano = 0;
+        span
+    };
+    let body = request_of(&(0..80_000).map(timeless).collect::<Vec<_>>()).encode_to_vec();
+    let before = app.process(Role::Serve).peak_rss_kib();
+    for _ in 0..12 {
+        let mut connection = raw(&app, "", body.len()).await;
+        connection.write_all(&body).await.expect("it is read");
+        // Long enough for the work to begin, not for it to end.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    send(&client, &[SpanSketch::new(2)]).await;
+    let grown = app.process(Role::Serve).peak_rss_kib() - before;
+    assert!(grown < 250 * 1024, "{grown} KiB for one body of some MiB at a time");
 }
 
 /// A client that sends its whole body before it looks for an answer, as most do, must still find the answer: an
