@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use crate::auth::Caller;
 use crate::error::Problem;
 use crate::exports::blocking;
-use crate::extract::{media_type, read_body};
+use crate::extract::{Held, media_type, read_body};
 use crate::state::App;
 
 /// How long a request waits for its turn before it is sent away to come back.
@@ -65,7 +65,7 @@ pub(crate) async fn traces(
     let Some(spans) = app.spans.clone() else {
         return Err(Problem::new(ErrorKind::NotFound, "this installation does not take in spans"));
     };
-    let body = read_body(&headers, body, app.settings.otlp_body_bytes).await?;
+    let body = read_body(&headers, body, app.settings.otlp_body_bytes, &app.otlp_room).await?;
     // A turn is taken with the whole body in hand: a slow sender keeps nobody else waiting.
     let turn = tokio::time::timeout(TURN, Arc::clone(&app.ingest).acquire_owned()).await;
     let turn = turn.map_err(|_| Error::new(ErrorKind::TooManyRequests, BUSY))?;
@@ -84,13 +84,13 @@ pub(crate) async fn traces(
 }
 
 fn decode(
-    body: Bytes,
+    body: Held,
     packing: Packing,
     encoding: Encoding,
     most: usize,
     conventions: &Conventions,
 ) -> Result<Incoming> {
-    let plain = unpack(&body, packing, most)?;
+    let plain = unpack(&body.bytes, packing, most)?;
     let request = match encoding {
         Encoding::Protobuf => decode_protobuf(&plain)?,
         Encoding::Json => decode_json(&plain)?,

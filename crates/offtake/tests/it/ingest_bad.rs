@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use offtake_testkit::{
-    AppBuilder, Client, Reader, Rng, Role, SpanSketch, TestApp, assert_same_rows, exported_rows, genuine,
+    AppBuilder, Client, Reader, Rng, Role, SpanSketch, TestApp, assert_same_rows, eventually, exported_rows, genuine,
     hostile_spans, json_of, nulls_as_empty, python, request_of, requests, store_rows, text,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use prost::Message;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::{OFFTAKE, SPAN_COLUMNS, column_names, id_of, identities, json_rows, saved, send};
@@ -195,6 +195,40 @@ async fn who_leaves_early_does_not_get_more_done_at_once() {
     send(&client, &[SpanSketch::new(2)]).await;
     let grown = app.process(Role::Serve).peak_rss_kib() - before;
     assert!(grown < 250 * 1024, "{grown} KiB for one body of some MiB at a time");
+}
+
+/// Bodies that are on their way take memory too; together no more than some of the largest.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_end_take_a_bounded_room_for_a_bounded_time() {
+    let app = AppBuilder::new(OFFTAKE)
+        .set("server.max_otlp_body", "\"1MiB\"")
+        .set("server.otlp_concurrency", "1")
+        .start()
+        .await;
+    let client = app.client("acme").await;
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut connection = raw(&app, "", 1 << 20).await;
+        connection.write_all(&vec![b'x'; (1 << 20) - 1]).await.expect("it is read");
+        waiting.push(connection);
+    }
+    let good = || request_of(&[SpanSketch::new(1)]).encode_to_vec();
+    let busy = eventually("all room is taken", Duration::from_secs(30), || async {
+        let answer = client.otlp(good()).await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(busy.status, 429, "{busy}");
+    assert!(busy.header("retry-after").parse::<u32>().is_ok(), "{busy}");
+    eventually("there is room again", Duration::from_secs(30), || async {
+        (client.otlp(good()).await.status == 200).then_some(())
+    })
+    .await;
+    for mut connection in waiting {
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 504", "who sends no more is told");
+    }
 }
 
 /// A client that sends its whole body before it looks for an answer, as most do, must still find the answer: an
