@@ -19,6 +19,7 @@
 
 mod cli;
 mod config;
+mod disk;
 mod downloads;
 mod exporters;
 mod faults;
