@@ -82,6 +82,9 @@ struct ColumnView {
     /// The type of its elements, if it is an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     elements: Option<String>,
+    /// The regular expression of what its values can be compared with, if not every text will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<String>,
 }
 
 /// A filter.
@@ -113,6 +116,7 @@ impl DatasetResponse {
             label: column.label.clone(),
             sensitive: column.sensitive,
             elements: column.elements.map(ColumnType::name),
+            pattern: column.pattern(),
         });
         let filters = schema.filters.iter().map(|filter| FilterView {
             name: filter.name.clone(),

@@ -55,7 +55,7 @@ pub struct AppBuilder {
     template: Option<PathBuf>,
     settings: BTreeMap<String, String>,
     tables: String,
-    small_disk: Option<u32>,
+    small_disk: Option<(&'static str, u32)>,
     database: Option<String>,
     roles: Vec<Role>,
 }
@@ -124,8 +124,17 @@ impl AppBuilder {
     /// Files lie on a disk of so many mebibytes.
     #[must_use]
     pub fn with_small_disk(mut self, mebibytes: u32) -> Self {
-        self.small_disk = Some(mebibytes);
+        self.small_disk = Some(("objects", mebibytes));
         self
+    }
+
+    /// All data lies on a disk of so many mebibytes: databases and files. Only the process sees it, and it goes with
+    /// the process.
+    #[must_use]
+    pub fn with_all_on_small_disk(mut self, mebibytes: u32) -> Self {
+        self.small_disk = Some(("", mebibytes));
+        // Commands that run beside it make tokens with the same secret.
+        self.set("token.secret", "\"what everybody beside the small disk knows\"")
     }
 
     /// Starts it.
@@ -142,10 +151,10 @@ impl AppBuilder {
         let config = folder.path().join("test.toml");
         let text: String = self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         fs::write(&config, text + &self.tables).expect("the configuration can be written");
-        let disk = self.small_disk.map(|mebibytes| {
-            let objects = data.join("objects");
-            fs::create_dir_all(&objects).expect("the objects folder can be made");
-            SmallDisk::at(&objects, mebibytes)
+        let disk = self.small_disk.map(|(folder, mebibytes)| {
+            let folder = data.join(folder);
+            fs::create_dir_all(&folder).expect("the folder can be made");
+            SmallDisk::at(&folder, mebibytes)
         });
         let mut app = TestApp {
             binary: self.binary,
@@ -192,6 +201,15 @@ impl TestApp {
     /// Where its data lies.
     pub fn data_dir(&self) -> &Path {
         &self.data
+    }
+
+    /// The same folder, as the process that writes it sees it.
+    pub fn data_dir_within(&self) -> PathBuf {
+        let writer = self.processes.get(&Role::Worker).or_else(|| self.processes.get(&Role::Serve));
+        match (&self.disk, writer) {
+            (Some(_), Some(process)) => SmallDisk::seen_by(process.pid(), &self.data),
+            _ => self.data.clone(),
+        }
     }
 
     /// A folder beside the data, for the test's own files.
@@ -340,12 +358,7 @@ impl TestApp {
 
     /// The folder of the files, as the process that writes them sees it.
     pub fn objects(&self) -> PathBuf {
-        let objects = self.data.join("objects");
-        let writer = self.processes.get(&Role::Worker).or_else(|| self.processes.get(&Role::Serve));
-        match (&self.disk, writer) {
-            (Some(disk), Some(process)) => disk.seen_by(process.pid()),
-            _ => objects,
-        }
+        self.data_dir_within().join("objects")
     }
 
     /// Every file under the objects folder, relative to it, with its size.
@@ -378,7 +391,8 @@ impl TestApp {
     /// If the job database cannot be read.
     pub fn orphans(&self) -> Vec<String> {
         let stored = self.stored();
-        if stored.is_empty() {
+        let readable = self.database.is_some() || self.jobs_db().exists();
+        if stored.is_empty() || !readable {
             return Vec::new();
         }
         let jobs = self.job_states();

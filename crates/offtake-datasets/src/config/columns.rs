@@ -73,7 +73,14 @@ pub(super) fn compile(
             }
         };
         let label = config.label.clone().unwrap_or_else(|| column.name.clone());
-        columns.push(Column { name: column.name.clone(), ty, label, sensitive: config.sensitive, elements });
+        columns.push(Column {
+            name: column.name.clone(),
+            ty,
+            label,
+            sensitive: config.sensitive,
+            elements,
+            hex_digits: None,
+        });
     }
     (columns, stored)
 }

@@ -182,7 +182,7 @@ fn identities(schema: &DatasetSchema, ids: &[Map<String, Json>], found: &mut Fou
                 found.at(&at, format!("{name} is missing: an identity has {columns}"));
                 continue;
             };
-            match values::typed(json, column.ty, Finer::Refused) {
+            match values::equal_to(json, column, Finer::Refused) {
                 Ok(value) => values.push(value),
                 Err(detail) => found.at(&format!("{at}{}", pointer(&[name])), detail),
             }

@@ -65,6 +65,7 @@ pub(crate) fn schema(rows: RowsMode) -> Arc<DatasetSchema> {
         label: (*name).to_owned(),
         sensitive: false,
         elements: None,
+        hex_digits: None,
     });
     let filter = |name: &str, column: &str, op| Filter { name: name.into(), columns: vec![column.into()], op };
     Arc::new(DatasetSchema {

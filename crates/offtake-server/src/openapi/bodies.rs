@@ -234,7 +234,10 @@ fn selection(schema: &DatasetSchema) -> Json {
 }
 
 fn filter_schema(schema: &DatasetSchema, filter: &Filter) -> Json {
-    let one = of_type(schema.filter_type(filter));
+    let one = match schema.filter_equals(filter) {
+        Some(column) => value(Some(column)),
+        None => of_type(schema.filter_type(filter)),
+    };
     let columns = filter.columns.join(" or ");
     let (mut body, what) = match filter.op {
         FilterOp::Eq => (one, "equal to"),
@@ -257,7 +260,11 @@ fn one_or_list(one: &Json) -> Json {
 }
 
 fn value(column: Option<&Column>) -> Json {
-    of_type(column.map(|column| column.ty))
+    let mut value = of_type(column.map(|column| column.ty));
+    if let Some(pattern) = column.and_then(Column::pattern) {
+        value["pattern"] = json!(pattern);
+    }
+    value
 }
 
 fn of_type(ty: Option<ColumnType>) -> Json {
@@ -273,6 +280,9 @@ fn of_type(ty: Option<ColumnType>) -> Json {
 }
 
 fn example(column: Option<&Column>) -> Json {
+    if let Some(digits) = column.and_then(|column| column.hex_digits) {
+        return json!("a1b2c3d4".chars().cycle().take(digits.into()).collect::<String>());
+    }
     match column.map_or(ColumnType::Text, |column| column.ty) {
         ColumnType::Text | ColumnType::Json => json!("a1b2"),
         ColumnType::Int64 => json!(1),

@@ -20,6 +20,7 @@
 
 mod cli;
 mod config;
+mod disk;
 mod downloads;
 mod drift;
 mod exporters;
