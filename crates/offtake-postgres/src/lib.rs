@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod examine;
 mod listener;
 mod migrate;
 mod pool;
@@ -16,6 +17,7 @@ mod trouble;
 mod work;
 
 pub use deadpool_postgres::{Object as Connection, Transaction};
+pub use examine::Examined;
 pub use listener::{Listener, Note};
 pub use migrate::Migrations;
 pub use pool::{Canceller, Limits, Pool};

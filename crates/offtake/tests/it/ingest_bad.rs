@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use offtake_testkit::{
     AppBuilder, Client, Reader, Rng, Role, SpanSketch, TestApp, assert_same_rows, exported_rows, genuine,
-    hostile_spans, json_of, nulls_as_empty, python, request_of, requests, store_rows, text,
+    hostile_spans, json_of, nulls_as_empty, python, request_of, requests, text,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -208,7 +208,7 @@ async fn all_formats_hold_what_is_stored(app: &TestApp, client: &Client) -> usiz
         let job = client.export("spans", &json!({"format": format, "fields": SPAN_COLUMNS})).await;
         let receipt = client.receipt(id_of(&job)).await;
         let file = saved(app, client, &job).await;
-        let stored = store_rows(&app.spans_db(), "acme", &receipt).await;
+        let stored = app.span_rows("acme", &receipt).await;
         rows = stored.len();
         for &reader in readers {
             let found = exported_rows(reader, &file, &receipt).await;

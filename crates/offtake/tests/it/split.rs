@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offtake_testkit::{AppBuilder, Role, eventually, prepared, small_spans};
+use offtake_testkit::{AppBuilder, Role, eventually, small_spans};
 use serde_json::json;
 
 use crate::support::{OFFTAKE, id_of, send_genuine};
@@ -23,7 +23,7 @@ async fn a_server_takes_on_what_a_worker_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_work_goes_on_while_the_server_restarts() {
-    let mut app = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await).apart().start().await;
+    let mut app = AppBuilder::new(OFFTAKE).with_spans(small_spans()).apart().start().await;
     let client = app.client("acme").await;
     let job = client.begin("spans", &json!({"format": "csv"})).await;
     eventually("work has begun", Duration::from_secs(60), || async { (app.checkpointed_rows(&job) > 0).then_some(()) })
