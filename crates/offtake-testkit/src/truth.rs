@@ -79,10 +79,7 @@ impl TestApp {
     /// If it never ran.
     pub fn jobs_of(&self, role: Role) -> Vec<(String, u64)> {
         let id = fs::read_to_string(self.data_of(role).join("data-dir.id")).expect("its data dir has a name");
-        let sql = format!(
-            "SELECT id, attempt FROM jobs WHERE status = 'processing' AND worker LIKE '{}/%'",
-            id.trim()
-        );
+        let sql = format!("SELECT id, attempt FROM jobs WHERE status = 'processing' AND worker LIKE '{}/%'", id.trim());
         let found = self.jobs_query(&sql).into_iter().map(two);
         found.map(|(job, attempt)| (job, attempt.parse().expect("a number"))).collect()
     }

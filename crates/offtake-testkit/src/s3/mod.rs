@@ -282,6 +282,7 @@ fn seaweed(folder: &Path, data: &Path, port: u16) -> Vec<String> {
         "-filer",
         "-s3",
         "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
     ];
     all.extend(fixed.map(str::to_owned));
     all
@@ -300,7 +301,8 @@ fn juice(data: &Path, port: u16) -> Vec<String> {
     let (user, secret) = (format!("MINIO_ROOT_USER={ACCESS_KEY}"), format!("MINIO_ROOT_PASSWORD={SECRET_KEY}"));
     let log = data.join("gateway.log").display().to_string();
     let address = format!("127.0.0.1:{port}");
-    let switches = ["--multi-buckets", "--keep-etag", "--no-banner", "--no-usage-report", "--backup-meta", "0"];
+    let switches =
+        ["--multi-buckets", "--keep-etag", "--object-meta", "--no-banner", "--no-usage-report", "--backup-meta", "0"];
     let mut all = vec!["env", &user, &secret, &program, "gateway"];
     all.extend(switches);
     all.extend(["--log", &log, &names, &address]);

@@ -90,7 +90,8 @@ impl Chaos {
         // One in four stays away for longer than its lease.
         let long = self.chance.below(4) == 0;
         let away = if long { self.lease + Duration::from_secs(2) } else { self.lease / 4 };
-        let until = Instant::now() + away.mul_f64(0.5 + self.chance.below(100) as f64 / 200.0).max(away * u32::from(long));
+        let until =
+            Instant::now() + away.mul_f64(0.5 + self.chance.below(100) as f64 / 200.0).max(away * u32::from(long));
         let (what, state) = match self.chance.below(5) {
             0 | 1 => {
                 self.killed(role);
@@ -179,7 +180,7 @@ async fn whatever_happens_to_workers_every_job_ends_with_the_right_bytes() {
         }
     }
     // Chance may kill the same job before every checkpoint, which is not what poison is.
-    let builder = builder.set("worker.max_deaths", "1000").set("worker.slots", "4");
+    let builder = builder.set("worker.max_deaths", "100").set("worker.slots", "4");
     let app = builder.spread(&[Role::Server, Role::SecondServer, WORKERS[0], WORKERS[1], WORKERS[2]]).start().await;
     let clients = [app.client("acme").await, app.second_client("acme").await];
     eventually("every row is below the cut-off", LONG, || async {

@@ -1,7 +1,6 @@
 //! What a command says, where it says it, and what it leaves behind.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use offtake_testkit::{AppBuilder, House, Ran, TestApp, genuine, run, scratch, sha256};
 use serde_json::{Value as Json, json};
@@ -298,13 +297,7 @@ async fn a_token_allows_what_was_asked_for_and_typing_errors_are_told() {
 async fn a_reader_that_goes_away_is_no_panic() {
     let shell = Shell::with_spans().await;
     let line = format!("{OFFTAKE} export spans --org acme -o - --format csv | head -c 10; echo \"${{PIPESTATUS[0]}}\"");
-    let output = tokio::task::spawn_blocking({
-        let folder = shell.folder.path().to_owned();
-        move || Command::new("bash").args(["-c", &line]).current_dir(folder).output().expect("bash")
-    })
-    .await
-    .expect("joined");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let Ran { stdout: out, stderr: err, .. } = run(Path::new("bash"), &["-c", &line], shell.folder.path()).await;
     assert!(!err.contains("panicked"), "{err}");
     assert!(out.starts_with("trace_id,s"), "{out}");
     // Whether the pipe broke depends on who was faster; nothing else may have happened.

@@ -104,7 +104,8 @@ async fn a_pooler_in_transaction_mode_is_found_out() {
     let app = AppBuilder::new(OFFTAKE).on_postgres(&database.url()).start().await;
     // Where the user who may run it can read.
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("an own folder");
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("an own folder");
     for (mode, code) in [("session", 0), ("transaction", 1)] {
         let (_process, port) = bouncer(folder.path(), &server, mode).await;
         let url = format!("postgres://postgres@127.0.0.1:{port}/{}?sslmode=disable", database.name());

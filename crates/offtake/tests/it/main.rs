@@ -42,6 +42,7 @@ mod isolation;
 mod limits;
 mod memory;
 mod metrics_logs;
+mod minio;
 mod packs;
 mod postgres;
 mod presets;

@@ -1,7 +1,5 @@
 //! What is wrong with the Postgres that jobs are kept in.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use offtake_model::clock::{Clock, SystemClock};
 use offtake_postgres::{Examined, Settings};
@@ -79,6 +77,8 @@ fn rights(server: &Examined, found: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn sound() -> Examined {
