@@ -60,9 +60,9 @@ impl Pool {
     /// The cells of the one row of a statement, which is not prepared: a pooler might lose it.
     async fn cells(&self, connection: &Object, sql: &str) -> Result<Vec<String>> {
         let messages = connection.simple_query(sql).await.map_err(|cause| self.error(cause))?;
-        let row = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
+        let row = messages.iter().find_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            Some(row)
         });
         let row = row.ok_or_else(|| odd(&[]))?;
         Ok((0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect())

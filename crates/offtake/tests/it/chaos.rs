@@ -86,7 +86,11 @@ impl Chaos {
     async fn strike(&mut self) {
         let up: Vec<Role> =
             self.workers.iter().filter(|(_, state)| matches!(state, State::Up)).map(|(role, _)| *role).collect();
-        let Some(&role) = up.get(usize::try_from(self.chance.below(up.len() as u64)).expect("few")) else { return };
+        // One is always there to go on with what the others leave.
+        if up.len() < 2 {
+            return;
+        }
+        let role = up[usize::try_from(self.chance.below(up.len() as u64)).expect("few")];
         // One in four stays away for longer than its lease.
         let long = self.chance.below(4) == 0;
         let away = if long { self.lease + Duration::from_secs(2) } else { self.lease / 4 };
