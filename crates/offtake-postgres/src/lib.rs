@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod examine;
 mod farewell;
 mod listener;
 mod migrate;
@@ -19,6 +20,7 @@ mod work;
 
 pub use backend::Backend;
 pub use deadpool_postgres::{Object as Connection, Transaction};
+pub use examine::Examined;
 pub use listener::{Listener, Note};
 pub use migrate::Migrations;
 pub use pool::{Canceller, Limits, Pool};

@@ -89,7 +89,7 @@ pub async fn node(script: &str, arguments: &[&str]) -> Ran {
     ran
 }
 
-fn checked(what: &str, ran: Ran) -> String {
+pub(crate) fn checked(what: &str, ran: Ran) -> String {
     assert_eq!(ran.code, Some(0), "{what} failed:\n{}\n{:.500}", ran.stderr, ran.stdout);
     ran.stdout
 }
@@ -111,7 +111,7 @@ pub async fn exported_rows(reader: Reader, file: &Path, receipt: &Json) -> Cells
 ///
 /// # Panics
 /// If they cannot be read.
-pub async fn store_rows(spans_db: &Path, org: &str, receipt: &Json) -> Cells {
+pub(crate) async fn store_rows(spans_db: &Path, org: &str, receipt: &Json) -> Cells {
     let (path, columns) = (spans_db.to_string_lossy(), receipt["columns"].to_string());
     let ran = python("read_store.py", &[&*path, org, &*columns]).await;
     parse_cells(&checked("read_store.py", ran))

@@ -89,7 +89,6 @@ impl Model {
             self.expires_at = Some(now + KEEP);
         } else {
             self.leave(JobStatus::Pending);
-            self.run_at = now;
         }
     }
 }

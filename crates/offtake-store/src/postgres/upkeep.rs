@@ -51,7 +51,7 @@ pub(super) async fn rescue(
         if deaths >= i64::from(max_deaths) {
             poison(tx, now, &id, deaths, keep).await?;
         } else {
-            requeue(tx, now, &id).await?;
+            requeue(tx, &id).await?;
         }
         // One row that cannot be read must not keep the others with their dead workers.
         match load(tx, &id).await {
@@ -65,13 +65,14 @@ pub(super) async fn rescue(
     Ok(rescued)
 }
 
-async fn requeue(tx: &Work, now: i64, id: &str) -> Result<()> {
+/// `run_at` stays: who has waited longest goes on first, also where a queue has grown meanwhile.
+async fn requeue(tx: &Work, id: &str) -> Result<()> {
     let next = JobStatus::Processing.after(Transition::Rescue)?;
     tx.execute(
         "UPDATE jobs SET status = $2, phase = 'queued', fence = fence + 1, worker = NULL, lease_until = NULL,
-                         deaths = deaths + 1, rows_per_second = 0, run_at = $3
+                         deaths = deaths + 1, rows_per_second = 0
          WHERE id = $1 AND status = 'processing'",
-        &[&id, &next.name(), &now],
+        &[&id, &next.name()],
     )
     .await?;
     Ok(())

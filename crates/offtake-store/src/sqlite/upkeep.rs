@@ -42,7 +42,7 @@ pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, ke
         if deaths.saturating_add(1) >= i64::from(max_deaths) {
             poison(tx, now, &id, deaths.saturating_add(1), keep)?;
         } else {
-            requeue(tx, now, &id)?;
+            requeue(tx, &id)?;
         }
         // One row that cannot be read must not keep the others with their dead workers.
         match rows::first(tx, &format!("{JOBS} WHERE jobs.id = ?1"), [&id], rows::job) {
@@ -56,14 +56,15 @@ pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, ke
     Ok(rescued)
 }
 
-fn requeue(tx: &Connection, now: i64, id: &str) -> Sql<()> {
+/// `run_at` stays: who has waited longest goes on first, also where a queue has grown meanwhile.
+fn requeue(tx: &Connection, id: &str) -> Sql<()> {
     let next = JobStatus::Processing.after(Transition::Rescue)?;
     tx.prepare_cached(
         "UPDATE jobs SET status = ?2, phase = 'queued', fence = fence + 1, worker = NULL, lease_until = NULL,
-                         deaths = deaths + 1, rows_per_second = 0, run_at = ?3
+                         deaths = deaths + 1, rows_per_second = 0
          WHERE id = ?1 AND status = 'processing'",
     )?
-    .execute(params![id, next.name(), now])?;
+    .execute(params![id, next.name()])?;
     Ok(())
 }
 

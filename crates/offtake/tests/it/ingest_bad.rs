@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use offtake_testkit::{
     AppBuilder, Client, Reader, Rng, Role, SpanSketch, TestApp, assert_same_rows, eventually, exported_rows, genuine,
-    hostile_spans, json_of, nulls_as_empty, python, request_of, requests, store_rows, text,
+    hostile_spans, json_of, nulls_as_empty, python, request_of, requests, text,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -188,11 +188,12 @@ fn naps_of_the_writer(pid: u32) -> u64 {
 /// Work that nobody waits for any more is still work: its turn lasts until it is done.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_leaves_early_does_not_get_more_done_at_once() {
-    let mut app = AppBuilder::new(OFFTAKE).set("server.otlp_concurrency", "1").start().await;
+    // The one writer of SQLite can be kept waiting from outside.
+    let mut app = AppBuilder::new(OFFTAKE).embedded().set("server.otlp_concurrency", "1").start().await;
     let client = app.client("acme").await;
     let body = |number| request_of(&[SpanSketch::new(number)]).encode_to_vec();
     client.otlp(body(0)).await.expect(200);
-    let writing = rusqlite::Connection::open(app.spans_db()).expect("the spans");
+    let writing = rusqlite::Connection::open(app.data_dir().join("spans.db")).expect("the spans");
     writing.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
     let pid = app.process(Role::Serve).pid();
     let before = naps_of_the_writer(pid);
@@ -349,7 +350,7 @@ async fn all_formats_hold_what_is_stored(app: &TestApp, client: &Client) -> usiz
         let job = client.export("spans", &json!({"format": format, "fields": SPAN_COLUMNS})).await;
         let receipt = client.receipt(id_of(&job)).await;
         let file = saved(app, client, &job).await;
-        let stored = store_rows(&app.spans_db(), "acme", &receipt).await;
+        let stored = app.span_rows("acme", &receipt).await;
         rows = stored.len();
         for &reader in readers {
             let found = exported_rows(reader, &file, &receipt).await;

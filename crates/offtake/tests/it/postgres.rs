@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use offtake_testkit::{AppBuilder, PgVersion, Postgres, Role, eventually, prepared, small_spans};
+use offtake_testkit::{AppBuilder, PgVersion, Postgres, Role, eventually, small_spans};
 use serde_json::{Value as Json, json};
 
 use crate::faults::{assert_digest, checkpoint_beyond, killed_again_and_again, undisturbed};
@@ -23,7 +23,7 @@ async fn the_main_road() {
         assert_eq!(identities(&client, json!({})).await.len() as u64, GENUINE);
         let job = client.export("spans", &json!({"format": "csv", "compression": "gzip"})).await;
         assert_eq!((job["status"].as_str(), job["row_count"].as_u64()), (Some("completed"), Some(GENUINE)), "{job}");
-        assert!(!app.jobs_db().exists(), "no second job store is made");
+        assert!(!app.data_dir().join("offtake.db").exists(), "no second job store is made");
         assert_eq!(database.rows("SELECT count(*) FROM offtake.jobs")[0][0].as_deref(), Some("2"));
 
         let listed = app.cli(&["jobs", "list", "--org", "acme", "--json"]).await;
@@ -47,7 +47,7 @@ async fn the_main_road() {
 async fn kill_9_costs_no_byte() {
     let server = Postgres::shared(PgVersion::V15);
     let database = server.database();
-    let builder = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await);
+    let builder = AppBuilder::new(OFFTAKE).with_spans(small_spans());
     let app = builder.on_postgres(&database.url()).apart().start().await;
     killed_again_and_again(app, Role::Worker, json!({"format": "csv"})).await;
 }
@@ -56,7 +56,7 @@ async fn kill_9_costs_no_byte() {
 async fn a_database_that_restarts_costs_neither_job_nor_answer() {
     let mut server = Postgres::own(PgVersion::V15);
     let database = server.database();
-    let builder = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await);
+    let builder = AppBuilder::new(OFFTAKE).with_spans(small_spans());
     let app = builder.set("worker.lease", "\"30s\"").on_postgres(&database.url()).apart().start().await;
     let client = app.client("acme").await;
     let body = json!({"format": "csv"});

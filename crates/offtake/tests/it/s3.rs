@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offtake_testkit::{AppBuilder, Asked, Client, Fault, Proxy, Role, S3Server, TestApp, eventually, prepared, sha256};
+use offtake_testkit::{AppBuilder, Asked, Client, Fault, Proxy, Role, S3Server, TestApp, eventually, sha256};
 use offtake_testkit::{Rng, small_spans};
 use serde_json::{Value as Json, json};
 
@@ -34,7 +34,7 @@ impl OnBucket {
 
     /// With spans enough for many parts.
     async fn busy() -> Self {
-        Self::start(AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await)).await
+        Self::start(AppBuilder::new(OFFTAKE).with_spans(small_spans())).await
     }
 
     /// Exports without disturbance; the digest of the file.

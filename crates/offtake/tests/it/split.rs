@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use offtake_testkit::{AppBuilder, Client, Role, TestApp, eventually, prepared, small_spans};
+use offtake_testkit::{AppBuilder, Client, Role, TestApp, eventually, small_spans};
 use serde_json::json;
 
 use crate::faults::checkpoint_beyond;
@@ -24,7 +24,7 @@ async fn a_server_takes_on_what_a_worker_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_work_goes_on_while_the_server_restarts() {
-    let mut app = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await).apart().start().await;
+    let mut app = AppBuilder::new(OFFTAKE).with_spans(small_spans()).apart().start().await;
     let client = app.client("acme").await;
     let job = client.begin("spans", &json!({"format": "csv"})).await;
     eventually("work has begun", Duration::from_secs(60), || async { (app.checkpointed_rows(&job) > 0).then_some(()) })
@@ -44,7 +44,7 @@ fn default_times(app: AppBuilder) -> AppBuilder {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_worker_goes_on_within_45_seconds() {
-    let app = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await).apart();
+    let app = AppBuilder::new(OFFTAKE).with_spans(small_spans()).apart();
     let mut app = default_times(app).start().await;
     // Before the other one dies, or it would take its name, and with it its jobs.
     app.start_role(Role::SecondWorker).await;
@@ -69,7 +69,7 @@ async fn another_worker_goes_on_within_45_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_restarts_does_not_wait_for_its_own_lease() {
-    let app = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await);
+    let app = AppBuilder::new(OFFTAKE).with_spans(small_spans());
     // It would last longer than the test.
     let mut app = default_times(app).set("worker.lease", "\"10m\"").start().await;
     let client = app.client("acme").await;

@@ -131,13 +131,6 @@ impl Bucket {
         }
     }
 
-    async fn remove(&self, path: &Path) -> Result<()> {
-        match self.store.delete(path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(fault("deleted", path, error)),
-        }
-    }
-
     /// Ends an upload without an object. Not an error if there is none.
     async fn abort(&self, path: &Path, upload: &str) -> Result<()> {
         match self.store.abort_multipart(path, &upload.to_owned()).await {
@@ -204,7 +197,7 @@ impl Objects for S3Objects {
         }
         for found in self.bucket.list(path.as_ref()).await? {
             if found == path || found.as_ref().starts_with(&company) {
-                self.bucket.remove(&found).await?;
+                self.bucket.signed.delete(&found).await?;
             }
         }
         Ok(())
@@ -226,7 +219,7 @@ impl Objects for S3Objects {
             .map_err(|error| Error::new(ErrorKind::Internal, "the prefix is no path").caused_by(error))?;
         let put = self.bucket.store.put(&path, PutPayload::from_static(b"ping")).await;
         put.map_err(|error| fault_in(&self.bucket.settings.bucket, "written", &path, error))?;
-        self.bucket.remove(&path).await
+        self.bucket.signed.delete(&path).await
     }
 
     async fn link(&self, key: &ObjectKey, link: &LinkRequest) -> Result<Option<String>> {

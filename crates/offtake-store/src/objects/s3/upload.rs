@@ -237,7 +237,7 @@ impl Upload for S3Upload {
         if let Some(id) = &self.id {
             self.bucket.abort(&self.path, id).await?;
         }
-        if self.rolled { self.bucket.remove(&self.path).await } else { Ok(()) }
+        if self.rolled { self.bucket.signed.delete(&self.path).await } else { Ok(()) }
     }
 }
 
