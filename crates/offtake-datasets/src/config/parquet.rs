@@ -138,7 +138,7 @@ pub(super) fn columns(
         let label = config.label.clone().unwrap_or_else(|| name.clone());
         stored.insert(name.clone(), how);
         loads.push(LoadColumn { name: name.clone(), ty, kept, said: config.r#type.is_some() });
-        columns.push(Column { name, ty, label, sensitive: config.sensitive, elements });
+        columns.push(Column { name, ty, label, sensitive: config.sensitive, elements, hex_digits: None });
     }
     (columns, stored, loads)
 }
