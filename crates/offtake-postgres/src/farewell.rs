@@ -60,6 +60,8 @@ impl Connect for Connector {
                 drop(connection);
             });
             let process = process_of(&client).await?;
+            // What another process of this number said long ago is not about this one.
+            drop(self.farewells.take(process));
             // The driver may be over already.
             let _over = tell.send(process);
             Ok((client, driver))

@@ -261,6 +261,8 @@ fn be_impatient(config: &mut Config, options: &Options) {
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::config::SslMode;
+
     use super::*;
 
     #[test]
@@ -275,6 +277,20 @@ mod tests {
         assert_eq!((settings.verify, settings.root()), (Verify::ChainAndName, Some(Path::new("/etc/my ca.pem"))));
         let shown = format!("{settings:?} {settings}");
         assert!(!shown.contains("crt"), "{shown}");
+    }
+
+    #[test]
+    fn each_host_is_reached_alone() {
+        let settings = Settings::parse("postgres://me:s@a:5433,b/jobs?options=-cx%3D1&sslmode=require").unwrap();
+        let hosts = settings.each_host();
+        assert_eq!(hosts.len(), 2);
+        for (host, name, port) in [(&hosts[0], "a", 5433), (&hosts[1], "b", 5432)] {
+            assert_eq!((host.get_hosts(), host.get_ports()), (&[Host::Tcp(name.to_owned())][..], &[port][..]));
+            assert_eq!((host.get_user(), host.get_password()), (Some("me"), Some(b"s".as_slice())));
+            assert_eq!((host.get_dbname(), host.get_options()), (Some("jobs"), Some("-cx=1")));
+            assert_eq!((host.get_ssl_mode(), host.get_connect_timeout()), (SslMode::Require, Some(&CONNECT_TIMEOUT)));
+        }
+        assert_eq!(Settings::parse("postgres://h/d").unwrap().each_host().len(), 1);
     }
 
     #[test]
