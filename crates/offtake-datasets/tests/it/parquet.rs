@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int64Array, ListArray,
@@ -37,8 +38,12 @@ async fn many_who_ask_at_once_wait_for_one_loading() {
     let bench = Arc::new(Bench::parquet(&many(500)));
     let query = everything(Chosen::All);
     assert_eq!(loaded(bench.folder()), [""; 0], "nothing is loaded before somebody asks");
-    let counts = (0..16).map(|_| bench.source.count(&bench.schema, &query));
-    for count in futures::future::join_all(counts).await {
+    // Sources of their own are to each other what other processes are.
+    let again = || lake(bench.folder(), ITEMS_IN_FILES, &bench.clock).unwrap().remove(0).source;
+    let sources: Vec<_> = (0..4).map(|_| again()).chain([Arc::clone(&bench.source)]).collect();
+    let counts = (0..40).map(|turn| sources[turn % sources.len()].count(&bench.schema, &query));
+    let counts = tokio::time::timeout(Duration::from_secs(60), futures::future::join_all(counts));
+    for count in counts.await.expect("nobody waits for ever") {
         assert_eq!(count.unwrap().rows, 500);
     }
     let made = loaded(bench.folder());

@@ -4,8 +4,16 @@
 //! files are about: finding them, knowing when they have changed, reading their cells exactly, and whose turn it is to
 //! load. A moment is a version, which stays as it is while the files change.
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of the many types of Arrow, those that are not named are alike here"
+)]
 mod cells;
 mod files;
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of the many types of Arrow, those that are not named are alike here"
+)]
 mod footer;
 mod load;
 mod nested;
@@ -166,7 +174,8 @@ impl Source for ParquetSource {
     }
 
     async fn ping(&self) -> Result<()> {
-        for versions in self.datasets.values().cloned() {
+        for versions in self.datasets.values() {
+            let versions = Arc::clone(versions);
             blocking(move || versions.clear()).await?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! A version is built once, by whoever needs it first, under a lock file that other processes wait for. Whoever reads a
 //! version holds that lock too, shared; a version that is not the present one goes when nobody has used it for a while.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -86,7 +86,8 @@ impl Versions {
     /// Builds the present version, unless another process has done it meanwhile. Blocks.
     pub(super) fn build(&self, wanted: Wanted) -> Result<Arc<Version>> {
         make_folder(&self.folder)?;
-        for _ in 0..MOST_CHANGES {
+        let mut changes = 0;
+        while changes < MOST_CHANGES {
             let files = self.files()?;
             let number = self.number(&files);
             if matches!(wanted, Wanted::Number(wanted) if wanted != number) {
@@ -95,9 +96,10 @@ impl Versions {
             if let Some(version) = self.opened(number)? {
                 return Ok(version);
             }
-            let lock = self.lock(number, Lock::Alone)?;
+            let Some(lock) = self.turn(number)? else { continue };
             if !self.path(number, "db").exists() && !self.load(number, &files)? {
                 tracing::warn!(dataset = self.dataset, "the files have changed while they were loaded; loading anew");
+                changes += 1;
                 continue;
             }
             drop(lock);
@@ -169,7 +171,7 @@ impl Versions {
         if !path.exists() {
             return Ok(None);
         }
-        let lock = self.lock(number, Lock::Shared)?;
+        let lock = self.shared(number)?;
         if !path.exists() {
             return Ok(None);
         }
@@ -195,9 +197,29 @@ impl Versions {
         self.folder.join(format!("{}-{number:016x}.{ending}", self.dataset))
     }
 
-    fn lock(&self, number: i64, how: Lock) -> Result<File> {
+    /// The lock of whoever reads a version. Waits for whoever builds it.
+    fn shared(&self, number: i64) -> Result<File> {
         let path = self.path(number, "lock");
-        lock(&path, how).map_err(|error| unwritable(&path, error))
+        lock_shared(&path).map_err(|error| unwritable(&path, error))
+    }
+
+    /// The lock of whoever builds a version. `None` if somebody else has built it, or has tried to: nobody may wait to
+    /// have it alone, since who built the version goes on to read it.
+    fn turn(&self, number: i64) -> Result<Option<File>> {
+        let path = self.path(number, "lock");
+        let failed = |error| unwritable(&path, error);
+        loop {
+            let file = open_lock(&path).map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) if is_at(&file, &path) => return Ok(Some(file)),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    drop(self.shared(number)?);
+                    return Ok(None);
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+        }
     }
 
     /// Removes the versions that nobody has used for a while, but the present one.
@@ -255,19 +277,14 @@ impl Drop for Version {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Lock {
-    Shared,
-    Alone,
+fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path)
 }
 
-fn lock(path: &Path, how: Lock) -> io::Result<File> {
+fn lock_shared(path: &Path) -> io::Result<File> {
     loop {
-        let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path)?;
-        match how {
-            Lock::Shared => file.lock_shared()?,
-            Lock::Alone => file.lock()?,
-        }
+        let file = open_lock(path)?;
+        file.lock_shared()?;
         // Whoever removed a version removed its lock as well: what we hold may have no name any more.
         if is_at(&file, path) {
             return Ok(file);
