@@ -194,7 +194,7 @@ async fn a_job_cancelled_in_the_middle_stays_cancelled_and_leaves_nothing() {
 /// The sweep does not come by: it is the worker that hears of it, stops reading and takes away what it wrote.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_worker_stops_within_two_seconds() {
-    let app = busy().await.set("worker.sweep", "\"1h\"").start().await;
+    let app = busy().set("worker.sweep", "\"1h\"").start().await;
     let client = app.client("acme").await;
     let mut best = LONG;
     // A machine that is busy with something else may once take longer.
@@ -222,7 +222,7 @@ async fn a_cancelled_worker_stops_within_two_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_never_goes_back_and_is_whole_only_with_the_file() {
-    let mut app = busy().await.apart().start().await;
+    let mut app = busy().apart().start().await;
     let client = app.client("acme").await;
     let job = client.begin("spans", &json!({"format": "csv"})).await;
     let watching = tokio::spawn(watch(client.clone(), job.clone()));
