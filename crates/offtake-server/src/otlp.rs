@@ -83,6 +83,7 @@ pub(crate) async fn traces(
     Ok(answer(encoding, &refused))
 }
 
+/// A body into rows. Its room is free once it is decoded.
 fn decode(
     body: Held,
     packing: Packing,
