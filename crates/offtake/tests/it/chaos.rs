@@ -85,17 +85,17 @@ struct Chaos {
 }
 
 impl Chaos {
-    /// Does something to one of the workers that are up.
-    async fn strike(&mut self) {
+    /// Does something to one of the workers that are up, while it works: a kill first. `false` if there was none.
+    async fn strike(&mut self) -> bool {
         let up: Vec<Role> =
             self.workers.iter().filter(|(_, state)| matches!(state, State::Up)).map(|(role, _)| *role).collect();
         // One is always there to go on with what the others leave.
         if up.len() < 2 {
-            return;
+            return false;
         }
         let role = up[usize::try_from(self.chance.below(up.len() as u64)).expect("few")];
         if self.app.jobs_of(role).is_empty() {
-            return;
+            return false;
         }
         // One in six stays away for longer than its lease.
         let away = match self.chance.below(6) {
@@ -104,7 +104,7 @@ impl Chaos {
         };
         let until = Instant::now() + away;
         let (what, state) = match self.chance.below(6) {
-            0..=2 => {
+            drawn if drawn < 3 || self.done.is_empty() => {
                 self.killed(role);
                 ("killed", State::Down(until))
             }
@@ -119,6 +119,7 @@ impl Chaos {
         };
         self.workers.insert(role, state);
         *self.done.entry(what).or_default() += 1;
+        true
     }
 
     fn killed(&mut self, role: Role) {
@@ -215,8 +216,7 @@ async fn whatever_happens_to_workers_every_job_ends_with_the_right_bytes() {
             let answer = clients[number % 2].create("readings", &body(number)).await.expect(202);
             begun.push(job_id(&answer));
         }
-        if Instant::now() >= next && began.elapsed() < length {
-            chaos.strike().await;
+        if Instant::now() >= next && began.elapsed() < length && chaos.strike().await {
             next = Instant::now() + Duration::from_millis(200 + chaos.chance.below(1_500));
         }
         chaos.recover(false).await;
@@ -262,5 +262,5 @@ async fn assert_all_right(mut chaos: Chaos, clients: &[Client; 2], jobs: &[Strin
         chaos.resumed.len(),
         waiting.elapsed()
     );
-    assert!(chaos.done.values().sum::<u32>() > 3 && !chaos.resumed.is_empty(), "nobody was disturbed at work");
+    assert!(!chaos.resumed.is_empty(), "nobody was disturbed at work");
 }
