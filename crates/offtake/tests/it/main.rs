@@ -10,7 +10,7 @@
 //! | `OFFTAKE_TEST_SPANS_BIG` | the larger size of the memory tests | three times as many |
 //! | `OFFTAKE_TEST_JOBS` | jobs per format that are killed up to five times each | 2 |
 //! | `OFFTAKE_TEST_OUTAGE` | seconds for which sources and stores are away; with 200 a job gives up on a store | 1 |
-//! | `OFFTAKE_TEST_CHAOS_SECONDS`, `…_JOBS` | how long workers are disturbed, and the jobs meanwhile | 20, 12 |
+//! | `OFFTAKE_TEST_CHAOS_SECONDS`, `…_JOBS`, `…_ROWS` | how long workers are disturbed, the jobs meanwhile, their rows | 20, 12, 60000 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
 //! A million spans, 21 jobs, and memory at one and three million (an hour or so; spans are made once, under `target`):
@@ -25,7 +25,7 @@
 //!
 //! ```text
 //! OFFTAKE_TEST_ALL=1 scripts/test-postgres-s3.sh
-//! OFFTAKE_TEST_CHAOS_SECONDS=120 OFFTAKE_TEST_CHAOS_JOBS=50 \
+//! OFFTAKE_TEST_CHAOS_SECONDS=120 OFFTAKE_TEST_CHAOS_JOBS=50 OFFTAKE_TEST_CHAOS_ROWS=150000 \
 //!     cargo nextest run -p offtake --test it --no-capture chaos
 //! ```
 
