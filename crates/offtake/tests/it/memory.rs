@@ -23,15 +23,31 @@ async fn peak(spans: u64, format: &str, compression: &str) -> f64 {
     app.worker().peak_rss_kib() as f64 / 1024.0
 }
 
+/// How often a peak is measured: what happens to be in flight at once only ever adds to it, rows that are kept do so
+/// every time.
+const MEASURED: usize = 3;
+
 async fn flat_and_below(limit: f64, format: &str, compression: &str) {
-    let small = peak(small_spans(), format, compression).await;
-    let big = peak(big_spans(), format, compression).await;
-    println!("{format} {compression}: {small:.1} MiB at {} spans, {big:.1} MiB at {}", small_spans(), big_spans());
-    assert!(small <= limit && big <= limit, "peak RSS {small:.1} and {big:.1} MiB, limit {limit} MiB");
+    let (mut small, mut big) = (f64::MAX, f64::MAX);
     let millions = (big_spans() - small_spans()) as f64 / 1e6;
     // One frame more or less in flight at the peak; `make bench` measures the slope, over millions of rows.
     let slack = 12.0 + millions;
-    assert!(big - small <= slack, "peak RSS grew from {small:.1} to {big:.1} MiB with the rows");
+    for _ in 0..MEASURED {
+        let peaks = (peak(small_spans(), format, compression).await, peak(big_spans(), format, compression).await);
+        println!(
+            "{format} {compression}: {:.1} MiB at {} spans, {:.1} at {}",
+            peaks.0,
+            small_spans(),
+            peaks.1,
+            big_spans()
+        );
+        assert!(peaks.0 <= limit && peaks.1 <= limit, "peak RSS {:.1} and {:.1} MiB, limit {limit}", peaks.0, peaks.1);
+        (small, big) = (small.min(peaks.0), big.min(peaks.1));
+        if big - small <= slack {
+            return;
+        }
+    }
+    panic!("peak RSS grew from {small:.1} to {big:.1} MiB with the rows");
 }
 
 #[tokio::test(flavor = "multi_thread")]
