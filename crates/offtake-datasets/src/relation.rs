@@ -62,4 +62,6 @@ pub enum Stored {
     Seconds,
     /// Timestamps as INTEGER milliseconds since the epoch.
     Milliseconds,
+    /// Texts with U+0000 in Postgres, which has no place for it: as [`crate::escape`] writes them.
+    Escaped,
 }

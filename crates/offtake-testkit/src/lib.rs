@@ -26,7 +26,7 @@ mod wait;
 
 pub use app::{AppBuilder, Role, TestApp};
 pub use client::{Answer, Client, job_id};
-pub use data::{amplified, copy_dir, genuine, prepared, scratch};
+pub use data::{amplified, copy_dir, genuine, prepared, prepared_database, scratch};
 pub use diff::{Cells, assert_same_rows, nulls_as_empty};
 pub use disk::SmallDisk;
 pub use foreign::{Reader, exported_rows, node, python, sha256, store_rows};

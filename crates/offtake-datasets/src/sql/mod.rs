@@ -24,7 +24,7 @@ use crate::relation::{Dialect, Relation, Stored};
 pub(crate) use names::bind as bind_names;
 pub(crate) use operand::{Bound, Encoded, Operand, key_value, ordered_bytes};
 pub(crate) use order::{Order, Position};
-pub(crate) use pg::{array, base_type, is_native, literal};
+pub(crate) use pg::{array, base_type, is_native};
 
 /// A statement and its parameters, in the order they appear in. SQLite's are of its own types; those of Postgres are
 /// texts, each followed by a cast to its type.
@@ -160,7 +160,12 @@ impl<'a> Statements<'a> {
             }
             Dialect::Postgres => {
                 let columns: Result<Vec<Vec<String>>> = (0..keys.len())
-                    .map(|index| sampled.iter().map(|key| key.get(index).map_or(Ok(String::new()), literal)).collect())
+                    .map(|index| {
+                        sampled
+                            .iter()
+                            .map(|key| key.get(index).map_or(Ok(String::new()), |value| keys[index].literal(value)))
+                            .collect()
+                    })
                     .collect();
                 let casts: Vec<&str> = keys.iter().map(Operand::key_type).collect();
                 unnest(&mut sql, &columns?, &casts);
@@ -226,6 +231,13 @@ impl<'a> Statements<'a> {
             if let Some(key) = bound {
                 sql.push(" AND ");
                 sql.append(order::compare_key(&keys, operator, key, !by_lookup)?);
+                if self.relation.dialect == Dialect::Postgres && keys.len() > 1 {
+                    // It follows from the bound. Postgres guesses how many rows lie between two bounds from comparisons
+                    // of single columns alone, and reads the whole table where it guesses too many.
+                    sql.push(" AND ");
+                    let operator = if operator == ">" { ">=" } else { operator };
+                    sql.append(order::compare_key(&keys[..1], operator, key, true)?);
+                }
             }
         }
         Ok(sql)
@@ -343,7 +355,10 @@ impl<'a> Statements<'a> {
                 Ok(Operand::sqlite(expression, described.ty, stored))
             }
             Dialect::Postgres => match self.relation.types.get(column) {
-                Some(ty) => Ok(Operand::postgres(expression, described.ty, ty)),
+                Some(ty) => {
+                    let escaped = self.relation.stored.get(column) == Some(&Stored::Escaped);
+                    Ok(Operand::postgres(expression, described.ty, ty, escaped))
+                }
                 None => {
                     let detail = format!("the type of {column} in {} is not known", self.schema.name);
                     Err(Error::new(ErrorKind::Internal, detail))

@@ -1,6 +1,8 @@
 //! The built-in span store, from bytes on the wire to rows of its datasets.
 
 #[cfg(test)]
+mod both;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod conventions;

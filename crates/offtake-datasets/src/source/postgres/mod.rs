@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use offtake_model::as_of::AsOf;
+use offtake_model::budget::MemoryBudget;
 use offtake_model::clock::SharedClock;
 use offtake_model::dataset::{Column, DatasetSchema, RowsMode};
 use offtake_model::plan::Plan;
@@ -28,10 +29,10 @@ use offtake_postgres::Pool;
 use super::cursor::Cursor;
 use super::snapshots::{self, Snapshots};
 use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
-use crate::relation::Relation;
+use crate::relation::{Relation, Stored};
 use crate::sql::{Sql, Statements};
 
-use session::{Session, Sessions};
+use session::{Rows, Session, Sessions};
 use snapshot::Keeper;
 
 /// What a source is beside its connections.
@@ -75,12 +76,16 @@ impl PostgresSource {
         query: &RowQuery,
         asked: Option<AsOf>,
     ) -> Result<Task> {
+        let task = self.without_moment(schema, query)?;
+        let moment = self.moment(session, &task, asked).await?;
+        Ok(task.at(moment))
+    }
+
+    fn without_moment(&self, schema: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Task> {
         let relation = self.relations.get(&schema.name).cloned().ok_or_else(|| {
             Error::new(ErrorKind::Internal, format!("the dataset {} does not lie in this source", schema.name))
         })?;
-        let task = Task { schema: Arc::clone(schema), relation, query: Arc::new(query.clone()) };
-        let moment = self.moment(session, &task, asked).await?;
-        Ok(task.at(moment))
+        Ok(Task { schema: Arc::clone(schema), relation, query: Arc::new(query.clone()) })
     }
 
     async fn moment(&self, session: &Session, task: &Task, asked: Option<AsOf>) -> Result<AsOf> {
@@ -141,6 +146,23 @@ impl Task {
             })
         };
         names.iter().map(find).collect()
+    }
+
+    /// Runs a statement whose rows begin with these columns.
+    async fn rows(
+        &self,
+        session: &Session,
+        sql: &Sql,
+        columns: &[Column],
+        budget: Option<&MemoryBudget>,
+    ) -> Result<Rows> {
+        let mut rows = session.rows(sql, columns, budget).await?;
+        for (decoder, column) in rows.decoders.iter_mut().zip(columns) {
+            if self.relation.stored.get(&column.name) == Some(&Stored::Escaped) {
+                decoder.unescape();
+            }
+        }
+        Ok(rows)
     }
 
     fn key_columns(&self) -> Result<Vec<Column>> {
@@ -225,7 +247,7 @@ impl Source for PostgresSource {
         match plan.as_of {
             AsOf::Cutoff { .. } => {
                 let session = self.sessions.begin_in(Some(self.sessions.turn().await?), None).await?;
-                let task = self.task(&session, dataset, query, Some(plan.as_of)).await?;
+                let task = self.without_moment(dataset, query)?.at(plan.as_of);
                 let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
                 ranges.check(&session).await?;
                 session.end().await?;

@@ -213,7 +213,7 @@ fn eight(cell: ValueRef<'_>, ty: ColumnType, stored: Stored) -> Option<i64> {
         (Stored::Milliseconds, ValueRef::Integer(int)) => int.checked_mul(1_000)?,
         (Stored::Seconds, ValueRef::Integer(int)) => int.checked_mul(1_000_000)?,
         (Stored::Plain, cell) => return plain::micros(cell),
-        (Stored::Native | Stored::Milliseconds | Stored::Seconds, _) => return None,
+        (Stored::Native | Stored::Milliseconds | Stored::Seconds | Stored::Escaped, _) => return None,
     };
     let years_with_a_name = Timestamp::MIN.as_microsecond()..=Timestamp::MAX.as_microsecond();
     years_with_a_name.contains(&micros).then_some(micros)
