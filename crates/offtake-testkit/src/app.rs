@@ -107,7 +107,7 @@ impl AppBuilder {
         self
     }
 
-    /// Jobs are kept in this Postgres database.
+    /// Jobs and spans are kept in this Postgres database.
     #[must_use]
     pub fn on_postgres(mut self, url: &str) -> Self {
         self.database = Some(url.to_owned());

@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use offtake_testkit::{AppBuilder, Client, PgVersion, Postgres, Role, eventually, prepared_database, small_spans};
+use offtake_testkit::{
+    AppBuilder, Client, PgVersion, Postgres, Role, eventually, prepared, prepared_database, small_spans,
+};
 use serde_json::{Value as Json, json};
 
 use crate::faults::{assert_digest, checkpoint_beyond, killed_again_and_again, undisturbed};
@@ -88,18 +90,39 @@ async fn kill_9_costs_no_byte() {
     killed_again_and_again(app, Role::Worker, json!({"format": "csv"})).await;
 }
 
+/// Spans in a file: what is read stays while the job store goes.
+const FILED: &str = r#"
+[sources.file]
+url = "sqlite:data/spans.db"
+[datasets.filed]
+title = "Spans in a file"
+source = "file"
+table = "spans"
+tenant = "org_id"
+key = ["started_at", "trace_id", "span_id"]
+rows = "append_only"
+sequence = "ingest_seq"
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_restarts_costs_neither_job_nor_answer() {
     let mut server = Postgres::own(PgVersion::V15);
     let database = prepared_database(&server, OFFTAKE, small_spans()).await;
-    let builder = AppBuilder::new(OFFTAKE);
+    let builder = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await).with_tables(FILED);
     let app = builder.set("worker.lease", "\"30s\"").on_postgres(&database.url()).apart().start().await;
     let client = app.client("acme").await;
     let body = json!({"format": "csv"});
-    let digest = undisturbed(&app, &client, &body).await;
-    let stops: [fn(&mut Postgres); 3] = [Postgres::stop_fast, Postgres::stop_immediate, Postgres::kill9];
-    for stop in stops {
-        let job = client.begin("spans", &body).await;
+    let filed = client.export("filed", &body).await;
+    let filed = client.receipt(id_of(&filed)).await["sha256"].as_str().expect("a digest").to_owned();
+    let spans = undisturbed(&app, &client, &body).await;
+    let stops: [(fn(&mut Postgres), &str); 4] = [
+        (Postgres::stop_fast, "filed"),
+        (Postgres::stop_immediate, "filed"),
+        (Postgres::kill9, "filed"),
+        (Postgres::stop_immediate, "spans"),
+    ];
+    for (stop, dataset) in stops {
+        let job = client.begin(dataset, &body).await;
         assert!(checkpoint_beyond(&app, &client, &job, 0).await, "the job was too quick");
         stop(&mut server);
         let began = Instant::now();
@@ -110,8 +133,10 @@ async fn a_database_that_restarts_costs_neither_job_nor_answer() {
         assert!(!answer.header("retry-after").is_empty(), "{answer}");
         server.start();
         let rested = client.rested_through(&job, LONG).await;
-        assert_eq!(rested["attempt"], 1, "the worker kept its job: {rested}");
-        assert_digest(&app, &client, &rested, &digest).await;
+        if dataset == "filed" {
+            assert_eq!(rested["attempt"], 1, "the worker kept its job: {rested}");
+        }
+        assert_digest(&app, &client, &rested, if dataset == "filed" { &filed } else { &spans }).await;
     }
     app.no_orphans().await;
 }
