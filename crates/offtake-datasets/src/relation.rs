@@ -31,8 +31,8 @@ pub struct Relation {
     pub sequence: Option<String>,
     /// The FROM clause for a partial selection. It begins with `temp.chosen c`, whose columns `c0, c1, …` hold the
     /// identities, CROSS JOINed to the rows by an index, so that only these rows are touched. The aliases must be
-    /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection. Postgres finds
-    /// its own way: always `None` there.
+    /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection. Postgres mostly
+    /// finds its own way; where it does not, `:chosen c` stands for `temp.chosen c` there, wherever it is needed.
     pub lookup: Option<String>,
     /// For Postgres: the type of each column's expression, as `format_type` writes it: `uuid`, `numeric(12,2)`.
     pub types: BTreeMap<String, String>,

@@ -162,9 +162,11 @@ pub(super) const fn span_cutoff(dialect: Dialect) -> &'static str {
 }
 
 /// The FROM clause, alias `t`, of traces at `:cutoff`: the rows that are settled there as they stand, and those that
-/// have grown since recomputed. `chosen` joins a table of trace ids (`c.c0`) in front of both, in SQLite.
+/// have grown since recomputed. `chosen` joins a table of trace ids (`c.c0`) in front of both.
 ///
 /// Both arms are scoped by `:org` within, so that each can use its index; a range of the key is pushed into both.
+/// Postgres reads the first arm in the order of its index only if there are no conditions in it: they are those of
+/// [`scope`], outside, which hold for the second arm by themselves.
 pub(super) fn at_cutoff(dialect: Dialect, chosen: bool) -> String {
     let names = |alias: &str, cast: bool| {
         let column = |name: &str, affinity: &str| match (cast, dialect) {
@@ -176,26 +178,40 @@ pub(super) fn at_cutoff(dialect: Dialect, chosen: bool) -> String {
         let rest = columns(dialect).map(|(name, _, affinity, _)| column(name, affinity));
         own.into_iter().chain(rest).collect::<Vec<_>>().join(", ")
     };
-    let settled_from = if chosen { "temp.chosen c CROSS JOIN traces r" } else { "traces r" };
-    let grown_from = if chosen { "temp.chosen c CROSS JOIN traces g" } else { "traces g" };
-    let settled_join = if chosen { "r.trace_id = c.c0 AND " } else { "" };
+    let first = match (chosen, dialect) {
+        (false, _) => "",
+        (true, Dialect::Sqlite) => "temp.chosen c CROSS JOIN ",
+        (true, Dialect::Postgres) => ":chosen c CROSS JOIN ",
+    };
+    let settled = match (chosen, dialect) {
+        (false, Dialect::Postgres) => "",
+        (false, Dialect::Sqlite) => " WHERE r.org_id = :org AND r.last_seq <= :cutoff",
+        (true, _) => " WHERE r.trace_id = c.c0 AND r.org_id = :org AND r.last_seq <= :cutoff",
+    };
     // The unary plus keeps the planner from the index of grown traces where trace ids are given.
     let grown_join = if chosen { "g.trace_id = c.c0 AND +" } else { "" };
     let recomputed = aggregate(
         dialect,
         &format!(
-            "{cutoff} AND s.org_id = :org AND s.trace_id IN (SELECT g.trace_id FROM {grown_from} \
+            "{cutoff} AND s.org_id = :org AND s.trace_id IN (SELECT g.trace_id FROM {first}traces g \
              WHERE {grown_join}g.last_seq > :cutoff AND g.settled_seq <= :cutoff AND g.last_seq > g.settled_seq \
              AND g.org_id = :org)",
             cutoff = span_cutoff(dialect),
         ),
     );
     format!(
-        "(SELECT {settled} FROM {settled_from} WHERE {settled_join}r.org_id = :org AND r.last_seq <= :cutoff \
-         UNION ALL SELECT {grown} FROM ({recomputed}) a) t",
-        settled = names("r", false),
+        "(SELECT {as_they_stand} FROM {first}traces r{settled} UNION ALL SELECT {grown} FROM ({recomputed}) a) t",
+        as_they_stand = names("r", false),
         grown = names("a", true),
     )
+}
+
+/// The conditions on the organization and the cut-off that [`at_cutoff`] leaves to whoever reads it.
+pub(super) fn scope(dialect: Dialect) -> [Option<String>; 2] {
+    match dialect {
+        Dialect::Sqlite => [None, None],
+        Dialect::Postgres => [Some("t.org_id = :org".to_owned()), Some("t.last_seq <= :cutoff".to_owned())],
+    }
 }
 
 /// The text itself of a column of [`at_cutoff`] that begins with how well placed it is. In SQLite by way of bytes,

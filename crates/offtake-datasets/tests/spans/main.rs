@@ -11,4 +11,6 @@ mod genuine;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod store;
