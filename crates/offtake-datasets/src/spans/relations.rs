@@ -272,9 +272,9 @@ mod tests {
 
     /// The steps of a statement in a database.
     fn steps(database: &Database, sql: &Sql) -> Vec<String> {
-        let text = sql.written(|text, _, value| match value {
-            SqlValue::Text(value) => text.push_str(&format!("'{}'", value.replace('\'', "''"))),
-            other => panic!("{other:?} is no text"),
+        let text = sql.written(|text, _, value| {
+            let SqlValue::Text(value) = value else { panic!("{value:?} is no text") };
+            text.push_str(&format!("'{}'", value.replace('\'', "''")));
         });
         let rows =
             database.rows(&format!("SET search_path = offtake; SET TimeZone = 'UTC'; EXPLAIN (COSTS off) {text}"));

@@ -90,6 +90,9 @@ async fn kill_9_costs_no_byte() {
     killed_again_and_again(app, Role::Worker, json!({"format": "csv"})).await;
 }
 
+/// A way for a server to go.
+type Stop = fn(&mut Postgres);
+
 /// Spans in a file: what is read stays while the job store goes.
 const FILED: &str = r#"
 [sources.file]
@@ -115,7 +118,7 @@ async fn a_database_that_restarts_costs_neither_job_nor_answer() {
     let filed = client.export("filed", &body).await;
     let filed = client.receipt(id_of(&filed)).await["sha256"].as_str().expect("a digest").to_owned();
     let spans = undisturbed(&app, &client, &body).await;
-    let stops: [(fn(&mut Postgres), &str); 4] = [
+    let stops: [(Stop, &str); 4] = [
         (Postgres::stop_fast, "filed"),
         (Postgres::stop_immediate, "filed"),
         (Postgres::kill9, "filed"),
