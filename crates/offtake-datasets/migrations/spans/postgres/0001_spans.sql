@@ -5,7 +5,7 @@
 
 -- Whoever adds spans takes an advisory lock before it is given numbers, and holds it until its transaction is over: one
 -- transaction at a time adds spans, on however many machines, so numbers are commit-ordered. Whoever sees N sees every
--- span up to N, because the next transaction is let in only when the one before is over for every new snapshot (ADR 9).
+-- span up to N, because the next transaction is let in only when the one before is over for every new snapshot (ADR 11).
 -- A sequence, because it gives no number twice, even after the newest rows were deleted.
 CREATE SEQUENCE spans_numbers MINVALUE 0 START 0;
 
