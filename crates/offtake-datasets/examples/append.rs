@@ -68,7 +68,7 @@ async fn send(
     let mut mapping = Duration::ZERO;
     for body in bodies.iter().skip(sender).step_by(senders) {
         let begun = Instant::now();
-        let incoming = to_spans(decode_protobuf(body)?, &conventions);
+        let incoming = to_spans(decode_protobuf(body)?, &conventions, body.len())?;
         mapping += begun.elapsed();
         store.append(&org, incoming.spans).await?;
     }

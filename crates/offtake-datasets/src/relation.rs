@@ -34,6 +34,11 @@ pub struct Relation {
     /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection. Postgres mostly
     /// finds its own way; where it does not, `:chosen c` stands for `temp.chosen c` there, wherever it is needed.
     pub lookup: Option<String>,
+    /// For Postgres: the table that holds the key unique, or the key and the tenant's column together, as
+    /// `to_regclass` reads it; it is asked again before rows are counted. `None` where the source cannot tell.
+    pub unique_in: Option<String>,
+    /// The tenant's column, where [`tenant`](Self::tenant) compares one.
+    pub tenant_column: Option<String>,
     /// For Postgres: the type of each column's expression, as `format_type` writes it: `uuid`, `numeric(12,2)`.
     pub types: BTreeMap<String, String>,
 }
@@ -64,4 +69,7 @@ pub enum Stored {
     Milliseconds,
     /// Texts with U+0000 in Postgres, which has no place for it: as [`crate::escape`] writes them.
     Escaped,
+    /// As files are loaded: like [`Native`](Self::Native), with all that INTEGER and REAL cannot hold. Decimals are
+    /// BLOBs of 16 bytes in the order of the numbers, NaN is the text `NaN`, timestamps may be infinite.
+    Loaded,
 }

@@ -62,6 +62,15 @@ pub struct Column {
     pub sensitive: bool,
     /// The type of its elements, if it is an array. Its own type is `json` then.
     pub elements: Option<ColumnType>,
+    /// How many hex digits, in lower case, each of its texts has, if it is known to hold nothing else.
+    pub hex_digits: Option<u8>,
+}
+
+impl Column {
+    /// The regular expression of what requests may compare it with, if not every text will do. Hex knows no case.
+    pub fn pattern(&self) -> Option<String> {
+        self.hex_digits.map(|digits| format!("^[0-9a-fA-F]{{{digits}}}$"))
+    }
 }
 
 /// What a filter does with its column.
@@ -103,6 +112,18 @@ pub enum RowsMode {
     AppendOnly,
     /// Rows change: one database snapshot per export.
     Mutable,
+    /// Rows change from one version to the next, and a version that is kept stays as it is: a cut-off names it.
+    Versioned,
+}
+
+impl RowsMode {
+    /// Whether a moment can be asked for again: its rows are the same then.
+    pub const fn keeps_moments(self) -> bool {
+        match self {
+            Self::AppendOnly | Self::Versioned => true,
+            Self::Mutable => false,
+        }
+    }
 }
 
 /// What a request to a dataset may ask for at most.
@@ -159,6 +180,11 @@ impl DatasetSchema {
     /// The filter of this name.
     pub fn filter(&self, name: &str) -> Option<&Filter> {
         self.filters.iter().find(|filter| filter.name == name)
+    }
+
+    /// The column that values of a filter are equal to, if that is what it asks for.
+    pub fn filter_equals(&self, filter: &Filter) -> Option<&Column> {
+        matches!(filter.op, FilterOp::Eq | FilterOp::In).then(|| self.column(filter.columns.first()?))?
     }
 
     /// The type of the values that requests give for a filter: its column's, or that of its column's elements.

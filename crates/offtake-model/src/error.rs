@@ -100,6 +100,8 @@ error_kinds! {
     SourceDenied, "source_denied", 500, Never, "The source of the rows refuses access";
     /// Object storage cannot be reached.
     StorageUnavailable, "storage_unavailable", 503, UpTo(10), "Object storage cannot be reached";
+    /// Object storage refuses the keys or what they may do, or has no such bucket.
+    StorageDenied, "storage_denied", 500, UpTo(3), "Object storage refuses access";
     /// Shutting down, or not up yet.
     Unavailable, "unavailable", 503, UpTo(10), "Not available at the moment";
     /// No space is left where files are kept.
@@ -157,12 +159,13 @@ pub struct Error {
     detail: String,
     violations: Vec<Violation>,
     cause: Option<Cause>,
+    open: bool,
 }
 
 impl Error {
     /// An error of `kind`; `detail` says what, where, and what to do.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), violations: Vec::new(), cause: None }
+        Self { kind, detail: detail.into(), violations: Vec::new(), cause: None, open: false }
     }
 
     /// A request with these things wrong.
@@ -171,7 +174,7 @@ impl Error {
             [one] => one.detail.clone(),
             several => format!("{} things are wrong with the request", several.len()),
         };
-        Self { kind: ErrorKind::InvalidRequest, detail, violations, cause: None }
+        Self { kind: ErrorKind::InvalidRequest, detail, violations, cause: None, open: false }
     }
 
     /// A request with one thing wrong.
@@ -184,6 +187,18 @@ impl Error {
     pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// Lets whoever asked see the detail, though they cannot mend it: it names nothing that is internal.
+    #[must_use]
+    pub const fn openly(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// Whether whoever asked may see the detail.
+    pub const fn is_open(&self) -> bool {
+        self.open || self.kind.is_clients()
     }
 
     /// What to decide on.

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::as_of::AsOf;
 use crate::format::{Compression, Dialect, Format};
+use crate::human::HumanFormats;
 use crate::selection::{Scope, Selection};
 
 /// A column asked for: its name alone, or with the header it shall have.
@@ -90,6 +91,9 @@ pub struct ExportSpec {
     /// Between the cells of CSV.
     #[serde(default = "comma")]
     pub delimiter: char,
+    /// How numbers, dates and times are written for people; `None`: exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formats: Option<HumanFormats>,
     /// The columns, in order; `None`: the dataset's default columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<Field>>,

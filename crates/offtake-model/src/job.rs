@@ -237,6 +237,35 @@ pub struct Job {
     pub expires_at: Option<Timestamp>,
 }
 
+impl Job {
+    /// That its file lies where anybody who may read it can fetch it.
+    ///
+    /// # Errors
+    /// `conflict` for a local export, whose file lies where it was written to.
+    pub fn require_stored(&self) -> Result<(), Error> {
+        if self.pinned_to.is_none() {
+            return Ok(());
+        }
+        let detail = format!(
+            "{} was made by `offtake export` on the data directory; its file lies where that wrote it, and is not stored",
+            self.id
+        );
+        Err(Error::new(ErrorKind::Conflict, detail))
+    }
+
+    /// That any worker can go on with it.
+    ///
+    /// # Errors
+    /// `conflict` for a local export, which no worker takes.
+    pub fn require_worker(&self) -> Result<(), Error> {
+        if self.pinned_to.is_none() {
+            return Ok(());
+        }
+        let detail = format!("no worker takes a local export; go on with it by `offtake export --resume {}`", self.id);
+        Err(Error::new(ErrorKind::Conflict, detail))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

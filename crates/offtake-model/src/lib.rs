@@ -13,6 +13,7 @@ pub mod dataset;
 pub mod error;
 pub mod export;
 pub mod format;
+pub mod human;
 pub mod id;
 pub mod job;
 pub mod naming;

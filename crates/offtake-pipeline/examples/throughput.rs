@@ -156,6 +156,7 @@ fn dataset() -> DatasetSchema {
             label: name.to_owned(),
             sensitive: false,
             elements: None,
+            hex_digits: None,
         })
         .collect();
     DatasetSchema {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use offtake_model::dataset::{ColumnType, DatasetSchema};
 use offtake_model::export::{ExportSpec, Field};
 use offtake_model::format::{Compression, Format, is_delimiter};
+use offtake_model::human::Human;
 use offtake_model::receipt::ReceiptColumn;
 use offtake_model::{Error, Result, Violation};
 
@@ -37,6 +38,7 @@ pub struct Recipe {
     spec_sha256: String,
     title: String,
     shape: Shape,
+    human: Option<Human>,
     text: Option<Arc<TextEncoder>>,
 }
 
@@ -45,7 +47,8 @@ impl Recipe {
     ///
     /// # Errors
     /// `invalid_request` with a pointer for each thing wrong: an unknown column, two columns under one header, no
-    /// column at all, a delimiter that cannot delimit, a compression around Parquet or xlsx, too many columns for a sheet.
+    /// column at all, a delimiter that cannot delimit, a compression around Parquet or xlsx, too many columns for a sheet,
+    /// a form of numbers or times that the format cannot have.
     pub fn new(spec: &ExportSpec, dataset: &DatasetSchema) -> Result<Self> {
         let mut violations = Vec::new();
         let columns = file_columns(spec, dataset, &mut violations);
@@ -64,6 +67,13 @@ impl Recipe {
             let detail = format!("a sheet has at most {MOST_COLUMNS_OF_A_SHEET} columns");
             violations.push(Violation::at("/fields", detail));
         }
+        let human = match spec.formats.as_ref().map(|formats| formats.compile(spec.format)).transpose() {
+            Ok(human) => human,
+            Err(wrong) => {
+                violations.extend(wrong);
+                None
+            }
+        };
         if !violations.is_empty() {
             return Err(Error::invalid(violations));
         }
@@ -73,7 +83,8 @@ impl Recipe {
             compression: spec.compression,
             spec_sha256: spec.sha256(),
             title: dataset.title.clone(),
-            text: TextEncoder::new(spec, shape.columns()).map(Arc::new),
+            text: TextEncoder::new(spec, human.as_ref(), shape.columns()).map(Arc::new),
+            human,
             shape,
         })
     }
@@ -119,6 +130,11 @@ impl Recipe {
     /// How rows as read become rows as shown.
     pub const fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// How values are written for people; `None`: exactly.
+    pub(crate) const fn human(&self) -> Option<&Human> {
+        self.human.as_ref()
     }
 
     pub(crate) fn text(&self) -> Option<Arc<TextEncoder>> {

@@ -6,6 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+mod backend;
+mod examine;
+mod farewell;
 mod listener;
 mod migrate;
 mod pool;
@@ -15,7 +18,9 @@ mod tls;
 mod trouble;
 mod work;
 
+pub use backend::Backend;
 pub use deadpool_postgres::{Object as Connection, Transaction};
+pub use examine::Examined;
 pub use listener::{Listener, Note};
 pub use migrate::Migrations;
 pub use pool::{Canceller, Limits, Pool};

@@ -10,11 +10,12 @@ use offtake_model::{Error, ErrorKind, Result};
 use tokio_postgres::CancelToken;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::farewell::{Connector, Farewells, SHOW_PROCESS, number_in};
 use crate::listener::Listener;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::tls::connector;
-use crate::trouble::{Faults, Role};
+use crate::trouble::{Faults, Role, Trouble};
 
 /// How many connections there may be, and how long one may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub struct Pool {
     session: Session,
     limits: Limits,
     faults: Faults,
+    farewells: Farewells,
 }
 
 impl fmt::Debug for Pool {
@@ -62,7 +64,9 @@ impl Pool {
     pub fn new(settings: Settings, session: Session, role: Role, limits: Limits) -> Result<Self> {
         let tls = connector(&settings)?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(settings.config().clone(), tls.clone(), recycling);
+        let farewells = Farewells::default();
+        let connector = Connector { tls: tls.clone(), farewells: farewells.clone() };
+        let manager = Manager::from_connect(settings.config().clone(), connector, recycling);
         let sql: Arc<str> = session.sql().into();
         let prepare = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
             let sql = Arc::clone(&sql);
@@ -77,7 +81,7 @@ impl Pool {
             .build()
             .map_err(|cause| Error::new(ErrorKind::Internal, "the pool cannot be made").caused_by(cause))?;
         let faults = Faults::new(role, settings.to_string(), session);
-        Ok(Self { pool, tls, settings: Arc::new(settings), session, limits, faults })
+        Ok(Self { pool, tls, settings: Arc::new(settings), session, limits, faults, farewells })
     }
 
     /// A connection, idle or new. It has all the methods of a `tokio_postgres::Client`.
@@ -89,6 +93,30 @@ impl Pool {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(self.of_pool(error)),
             Err(_) => Err(self.faults.silent(self.limits.connect + self.limits.acquire)),
+        }
+    }
+
+    /// A connection on which `BEGIN …` has run, with the number of its process on the server. Idle connections of a
+    /// server that is gone are found out by that, and another one is made.
+    ///
+    /// # Errors
+    /// The kinds of [`Faults`].
+    pub async fn begin(&self, begin: &str) -> Result<(Object, i32)> {
+        let sql = format!("{begin}; {SHOW_PROCESS}");
+        loop {
+            let connection = self.get().await?;
+            let is_new = Object::metrics(&connection).recycle_count == 0;
+            let begun = tokio::time::timeout(self.limits.connect, connection.simple_query(&sql)).await;
+            let error = match begun {
+                Ok(Ok(answer)) => return Ok((connection, number_in(&answer))),
+                Ok(Err(cause)) if is_new || !Trouble::of(&cause).ends_session() => return Err(self.faults.of(cause)),
+                Ok(Err(cause)) => self.faults.of(cause),
+                Err(_) if is_new => return Err(self.faults.silent(self.limits.connect)),
+                Err(_) => self.faults.silent(self.limits.connect),
+            };
+            tracing::info!(%error, "a connection was dead; all that are idle are given up");
+            drop(Object::take(connection));
+            self.pool.retain(|_, _| false);
         }
     }
 
@@ -117,6 +145,16 @@ impl Pool {
     /// What an error on one of its connections comes to.
     pub fn error(&self, cause: tokio_postgres::Error) -> Error {
         self.faults.of(cause)
+    }
+
+    /// The same, where the process at the other end is known: it may have said why it went.
+    pub fn error_of(&self, process: i32, cause: tokio_postgres::Error) -> Error {
+        let said = if cause.as_db_error().is_none() { self.farewells.take(process) } else { None };
+        self.faults.of(said.unwrap_or(cause))
+    }
+
+    pub(crate) fn tls(&self) -> MakeRustlsConnect {
+        self.tls.clone()
     }
 
     /// What turns errors into Offtake's, for whoever works apart from the pool.

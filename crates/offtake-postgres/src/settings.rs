@@ -83,6 +83,16 @@ impl Settings {
         self.to_string() == other.to_string()
     }
 
+    /// The same settings for each of the hosts alone.
+    pub(crate) fn each_host(&self) -> Vec<Config> {
+        let all = &self.config;
+        let count = all.get_hosts().len().max(all.get_hostaddrs().len());
+        if count < 2 {
+            return vec![all.clone()];
+        }
+        (0..count).map(|at| alone(all, at)).collect()
+    }
+
     pub(crate) const fn config(&self) -> &Config {
         &self.config
     }
@@ -117,6 +127,41 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Settings({self}, user {:?}, tls {:?})", self.config.get_user(), self.verify)
     }
+}
+
+/// The settings of the host at this place in the list. (A list cannot be shortened.)
+fn alone(all: &Config, at: usize) -> Config {
+    let mut one = Config::new();
+    match all.get_hosts().get(at) {
+        Some(Host::Tcp(name)) => drop(one.host(name)),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => drop(one.host_path(path)),
+        None => {}
+    }
+    if let Some(address) = all.get_hostaddrs().get(at) {
+        one.hostaddr(*address);
+    }
+    if let Some(port) = all.get_ports().get(at).or_else(|| all.get_ports().first()) {
+        one.port(*port);
+    }
+    if let Some(user) = all.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = all.get_password() {
+        one.password(password);
+    }
+    if let Some(database) = all.get_dbname() {
+        one.dbname(database);
+    }
+    if let Some(options) = all.get_options() {
+        one.options(options);
+    }
+    if let Some(limit) = all.get_connect_timeout() {
+        one.connect_timeout(*limit);
+    }
+    one.ssl_mode(all.get_ssl_mode()).ssl_negotiation(all.get_ssl_negotiation());
+    one.channel_binding(all.get_channel_binding());
+    one
 }
 
 fn shown(host: &Host) -> String {
@@ -216,6 +261,8 @@ fn be_impatient(config: &mut Config, options: &Options) {
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::config::SslMode;
+
     use super::*;
 
     #[test]
@@ -230,6 +277,20 @@ mod tests {
         assert_eq!((settings.verify, settings.root()), (Verify::ChainAndName, Some(Path::new("/etc/my ca.pem"))));
         let shown = format!("{settings:?} {settings}");
         assert!(!shown.contains("crt"), "{shown}");
+    }
+
+    #[test]
+    fn each_host_is_reached_alone() {
+        let settings = Settings::parse("postgres://me:s@a:5433,b/jobs?options=-cx%3D1&sslmode=require").unwrap();
+        let hosts = settings.each_host();
+        assert_eq!(hosts.len(), 2);
+        for (host, name, port) in [(&hosts[0], "a", 5433), (&hosts[1], "b", 5432)] {
+            assert_eq!((host.get_hosts(), host.get_ports()), (&[Host::Tcp(name.to_owned())][..], &[port][..]));
+            assert_eq!((host.get_user(), host.get_password()), (Some("me"), Some(b"s".as_slice())));
+            assert_eq!((host.get_dbname(), host.get_options()), (Some("jobs"), Some("-cx=1")));
+            assert_eq!((host.get_ssl_mode(), host.get_connect_timeout()), (SslMode::Require, Some(&CONNECT_TIMEOUT)));
+        }
+        assert_eq!(Settings::parse("postgres://h/d").unwrap().each_host().len(), 1);
     }
 
     #[test]

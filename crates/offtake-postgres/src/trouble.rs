@@ -135,12 +135,42 @@ impl Faults {
     pub fn of(&self, cause: tokio_postgres::Error) -> Error {
         let trouble = Trouble::of(&cause);
         let said = cause.as_db_error().map(|error| format!(" ({})", error.message())).unwrap_or_default();
-        Error::new(self.kind(trouble), self.detail(trouble, &said)).caused_by(cause)
+        let error = Error::new(self.kind(trouble), self.detail(trouble, &said));
+        let error = if self.tells(trouble) { error.openly() } else { error };
+        error.caused_by(cause)
+    }
+
+    /// Whether whoever asked for rows is told the detail: where it names settings, and nothing of the server's.
+    fn tells(&self, trouble: Trouble) -> bool {
+        let harmless = match trouble {
+            Trouble::Unreachable
+            | Trouble::Restarting
+            | Trouble::TooManyClients
+            | Trouble::Conflict
+            | Trouble::StatementTimeout
+            | Trouble::LockTimeout
+            | Trouble::IdleTimeout => true,
+            // What the server says here names users, hosts, files or values.
+            Trouble::SchemaDrift
+            | Trouble::Denied
+            | Trouble::ReadOnly
+            | Trouble::DiskFull
+            | Trouble::OutOfResources
+            | Trouble::Duplicate
+            | Trouble::Other => false,
+        };
+        harmless && !self.is_store()
+    }
+
+    /// An error about a source that cannot be used at the moment.
+    fn openly(&self, detail: String) -> Error {
+        let error = Error::new(self.unavailable(), detail);
+        if self.is_store() { error } else { error.openly() }
     }
 
     /// That it did not answer within `limit`.
     pub fn silent(&self, limit: Duration) -> Error {
-        Error::new(self.unavailable(), format!("{} did not answer within {}", self.whose(), seconds(limit)))
+        self.openly(format!("{} did not answer within {}", self.whose(), seconds(limit)))
     }
 
     /// That no connection became free within `limit`.
@@ -150,7 +180,7 @@ impl Faults {
             self.whose(),
             seconds(limit)
         );
-        Error::new(self.unavailable(), detail)
+        self.openly(detail)
     }
 
     /// The kind for a database that cannot be used at the moment.
@@ -198,6 +228,14 @@ impl Faults {
         }
     }
 
+    /// Where a setting is raised: in the configuration where it is set there, else in the database.
+    fn remedy(&self, setting: &str, configured: Option<Duration>) -> String {
+        match (&self.inner.role, configured) {
+            (Role::Source(name), Some(_)) => format!("raise sources.{name}.{setting}"),
+            (Role::Source(_) | Role::Store, _) => "raise it for this role".to_owned(),
+        }
+    }
+
     fn detail(&self, trouble: Trouble, said: &str) -> String {
         let whose = self.whose();
         let session = &self.inner.session;
@@ -209,12 +247,14 @@ impl Faults {
             Trouble::TooManyClients => {
                 format!("{whose} has as many clients as it may; raise its max_connections, or take fewer connections")
             }
-            Trouble::Conflict => {
-                format!("{whose} could not serve two transactions at once, or a standby its replay{said}")
-            }
+            Trouble::Conflict => format!(
+                "{whose} broke off what was in the way of something else{said}; if it is a standby, raise \
+                 max_standby_streaming_delay or turn on hot_standby_feedback there"
+            ),
             Trouble::StatementTimeout => format!(
-                "{whose} broke a statement off: statement_timeout{} ran out, or an operator cancelled it",
-                value(session.statement_timeout)
+                "{whose} broke a statement off: statement_timeout{} ran out, or an operator cancelled it; {}",
+                value(session.statement_timeout),
+                self.remedy("statement_timeout", session.statement_timeout)
             ),
             Trouble::LockTimeout => {
                 format!("{whose} waited for a lock for longer than lock_timeout{}", value(session.lock_timeout))

@@ -25,7 +25,7 @@ const DEFAULT_LIMIT: u32 = 50;
 /// Rows of a page at most.
 pub(crate) const MAX_LIMIT: u32 = 1000;
 /// What belongs to an export alone: the body of an export asks for the same rows here, without change.
-const OF_EXPORTS: [&str; 7] = ["format", "compression", "dialect", "delimiter", "name", "notify", "preset"];
+const OF_EXPORTS: [&str; 8] = ["format", "compression", "dialect", "delimiter", "formats", "name", "notify", "preset"];
 /// What makes no difference to a count.
 const OF_PAGES: [&str; 4] = ["fields", "limit", "sort", "cursor"];
 
@@ -55,7 +55,7 @@ pub(crate) struct DatasetResponse {
     title: String,
     /// What is needed to read it.
     permission: String,
-    /// `append_only` or `mutable`.
+    /// `append_only`, `mutable` or `versioned`.
     #[schema(value_type = String)]
     rows: RowsMode,
     columns: Vec<ColumnView>,
@@ -82,6 +82,9 @@ struct ColumnView {
     /// The type of its elements, if it is an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     elements: Option<String>,
+    /// The regular expression of what its values can be compared with, if not every text will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<String>,
 }
 
 /// A filter.
@@ -113,6 +116,7 @@ impl DatasetResponse {
             label: column.label.clone(),
             sensitive: column.sensitive,
             elements: column.elements.map(ColumnType::name),
+            pattern: column.pattern(),
         });
         let filters = schema.filters.iter().map(|filter| FilterView {
             name: filter.name.clone(),

@@ -80,7 +80,7 @@ pub(crate) fn render(problem: &Problem, wire: Wire, request_id: &str, response: 
     let kind = error.kind();
     let status = status(error, wire);
     // What broke inside is in the log, under the request id; the client is told nothing else.
-    let detail = if kind.is_clients() { error.detail() } else { "the log has more, under the request id" };
+    let detail = if error.is_open() { error.detail() } else { "the log has more, under the request id" };
     let (media_type, body) = match wire {
         Wire::Problem => ("application/problem+json", problem_body(error, detail, request_id)),
         Wire::OtlpProtobuf | Wire::OtlpJson => {

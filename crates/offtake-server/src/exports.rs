@@ -16,6 +16,7 @@ use offtake_model::naming::{file_name, job_name};
 use offtake_model::selection::Selection;
 use offtake_store::{Idempotency, NewJob, PerfRow};
 use serde::Serialize;
+use serde_json::{Map, Value as Json_};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
@@ -25,7 +26,7 @@ use crate::edge::{Draining, RequestId};
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, plain_header, prefer_wait, traceparent};
 use crate::jobs::view::{JobResponse, status_url};
-use crate::jobs::wait::wait_for;
+use crate::jobs::wait::{bounded, wait_for};
 use crate::jobs::{MAX_WAIT, with_link};
 use crate::presets;
 use crate::state::App;
@@ -79,14 +80,20 @@ pub(crate) async fn create(
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let dataset = readable(&app, &caller, name.as_str())?.clone();
-    let key = plain_header(&headers, "idempotency-key", MAX_KEY_BYTES)?;
-    let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
-    let wait = patience(&app, &headers, &spec);
-    let new = new_job(&app, &caller, &dataset, spec, key, request_id, &headers);
-    let estimate = recent_duration(&app, &caller, &new.spec).await?;
-    let enqueued = app.store.jobs.enqueue(new).await?;
-    let mut job = enqueued.job;
+    let (body, idempotency) = idempotency(&headers, name.as_str(), body).await?;
+    // Before anything is checked: what the request names may have changed since, and the job is there.
+    let mut job = match asked_before(&app, &caller, idempotency.as_ref()).await? {
+        Some(job) => job,
+        None => {
+            let dataset = readable(&app, &caller, name.as_str())?.clone();
+            let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
+            let new = new_job(&app, &caller, &dataset, spec, idempotency, request_id, &headers);
+            app.store.jobs.enqueue(new).await?.job
+        }
+    };
+    let wait = patience(&app, &headers, &job.spec);
+    // A courtesy, and the job is there already.
+    let estimate = recent_duration(&app, &caller, &job.spec).await.unwrap_or_default();
     if let Some((wait, _)) = wait {
         let scope = caller.own_scope();
         job = wait_for(&app, &scope, job.id, wait, &draining, |job| !job.status.is_active()).await?;
@@ -114,13 +121,40 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     })?
 }
 
+/// The idempotency key of a request, with the fingerprint of what it asks for: of the request and not of what is made
+/// of it, because a preset may say something else the next time.
+async fn idempotency(
+    headers: &HeaderMap,
+    dataset: &str,
+    body: Map<String, Json_>,
+) -> Result<(Map<String, Json_>, Option<Idempotency>)> {
+    let Some(key) = plain_header(headers, "idempotency-key", MAX_KEY_BYTES)? else { return Ok((body, None)) };
+    let dataset = dataset.to_owned();
+    blocking(move || {
+        // The order of members means nothing.
+        let mut asked = Json_::Object(body.clone());
+        asked.sort_all_objects();
+        let fingerprint = hex::encode(Sha256::digest(serde_json::json!([dataset, asked]).to_string()));
+        Ok((body, Some(Idempotency { key, fingerprint })))
+    })
+    .await
+}
+
+/// What the caller asked for with this key before.
+async fn asked_before(app: &App, caller: &Caller, idempotency: Option<&Idempotency>) -> Result<Option<Job>> {
+    let Some(idempotency) = idempotency else { return Ok(None) };
+    app.store.jobs.asked_before(&caller.0.org, &caller.0.sub, idempotency).await
+}
+
 /// How long to wait for the job, and whether the caller asked for it.
 fn patience(app: &App, headers: &HeaderMap, spec: &ExportSpec) -> Option<(Duration, bool)> {
     if let Some(seconds) = prefer_wait(headers, MAX_WAIT) {
-        return Some((Duration::from_secs(seconds), true));
+        return Some((bounded(app, Duration::from_secs(seconds)), true));
     }
     match &spec.rows.selection {
-        Selection::Partial { ids } if ids.len() <= app.settings.sync_rows => Some((app.settings.sync_wait, false)),
+        Selection::Partial { ids } if ids.len() <= app.settings.sync_rows => {
+            Some((bounded(app, app.settings.sync_wait), false))
+        }
         Selection::All | Selection::AllExcept { .. } | Selection::Partial { .. } => None,
     }
 }
@@ -130,7 +164,7 @@ fn new_job(
     caller: &Caller,
     dataset: &Dataset,
     spec: ExportSpec,
-    key: Option<String>,
+    idempotency: Option<Idempotency>,
     request_id: RequestId,
     headers: &HeaderMap,
 ) -> NewJob {
@@ -143,7 +177,7 @@ fn new_job(
         owner: principal.sub.clone(),
         owner_email: principal.email.clone(),
         file_name: file_name(&name, &spec),
-        idempotency: key.map(|key| Idempotency { key, fingerprint: fingerprint(&spec) }),
+        idempotency,
         name,
         spec,
         request_id: Some(request_id.id),
@@ -151,12 +185,6 @@ fn new_job(
         pinned_to: None,
         now,
     }
-}
-
-/// Of everything in the request: what decides the bytes, and the rest.
-fn fingerprint(spec: &ExportSpec) -> String {
-    let rest = serde_json::json!([spec.sha256(), spec.name, spec.notify]);
-    hex::encode(Sha256::digest(rest.to_string()))
 }
 
 async fn finished(app: &App, caller: &Caller, job: Job) -> Result<Response> {

@@ -2,6 +2,7 @@
 //! parameters, and the wish to wait.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
@@ -13,6 +14,7 @@ use http::{HeaderMap, Uri, header};
 use offtake_model::id::JobId;
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use serde_json::{Map, Value as Json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Problem;
 use crate::exports::blocking;
@@ -24,28 +26,84 @@ const DISCARDED_WITHIN: Duration = Duration::from_secs(10);
 /// Larger bodies are parsed off the executor.
 const LARGE_BYTES: usize = 64 << 10;
 
-/// Reads a body of at most `limit` bytes.
+/// A body waits so long for room before its sender is sent away to come back.
+const ROOM_WITHIN: Duration = Duration::from_secs(5);
+/// A body of which nothing comes for so long is given up: what came of it takes room.
+const PIECE_WITHIN: Duration = Duration::from_secs(10);
+/// At most so much is reserved for a body before it comes.
+const RESERVED_BYTES: usize = 1 << 20;
+
+/// Bytes that bodies may take in memory together, of all requests under way, in KiB.
+#[derive(Debug, Clone)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+impl Room {
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new((bytes >> 10).max(1))))
+    }
+}
+
+/// A body in memory. Its room is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads a body of at most `limit` bytes into `room`, which it takes as it comes: who announces much and sends nothing
+/// takes nothing from others.
 ///
 /// # Errors
-/// `too_large`; `malformed` if the client breaks off.
-pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes> {
+/// `too_large`; `too_many_requests` if there is no room for too long; `timeout` if nothing more comes; `malformed` if the
+/// client breaks off.
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize, room: &Room) -> Result<Held> {
     let too_large = || Error::new(ErrorKind::TooLarge, format!("a body here has at most {limit} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > limit as u64) {
+    let announced = announced.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    if announced > limit {
         discard(body.into_data_stream()).await;
         return Err(too_large());
     }
-    let mut whole = BytesMut::new();
+    let mut whole = BytesMut::with_capacity(announced.min(RESERVED_BYTES));
+    let mut taken: Option<OwnedSemaphorePermit> = None;
     let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| Error::new(ErrorKind::Malformed, "the body broke off").caused_by(error))?;
+    loop {
+        let piece = match tokio::time::timeout(PIECE_WITHIN, pieces.next()).await {
+            Ok(Some(Ok(piece))) => piece,
+            Ok(Some(Err(error))) => return Err(Error::new(ErrorKind::Malformed, "the body broke off").caused_by(error)),
+            Ok(None) => return Ok(Held { bytes: whole.freeze(), _room: taken }),
+            Err(_) => return Err(Error::new(ErrorKind::Timeout, "no more of the body came; send it again")),
+        };
         if whole.len() + piece.len() > limit {
             discard(pieces).await;
             return Err(too_large());
         }
+        if !take(room, &mut taken, whole.len() + piece.len()).await {
+            drop((whole, taken));
+            discard(pieces).await;
+            return Err(Error::new(ErrorKind::TooManyRequests, "too much arrives at once; send this again later"));
+        }
         whole.extend_from_slice(&piece);
     }
-    Ok(whole.freeze())
+}
+
+/// Enlarges what is `taken` to `bytes`; whether that could be had in time.
+async fn take(room: &Room, taken: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+    let more = bytes.div_ceil(1 << 10) - taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+    let Ok(more) = u32::try_from(more) else { return false };
+    if more == 0 {
+        return true;
+    }
+    match tokio::time::timeout(ROOM_WITHIN, Arc::clone(&room.0).acquire_many_owned(more)).await {
+        Ok(Ok(permit)) => {
+            match taken {
+                Some(taken) => taken.merge(permit),
+                None => *taken = Some(permit),
+            }
+            true
+        }
+        Ok(Err(_)) | Err(_) => false,
+    }
 }
 
 /// Takes the rest of a body and keeps nothing of it. A client that sends everything before it listens would
@@ -87,8 +145,9 @@ impl FromRequest<App> for JsonBody {
         if parts.headers.contains_key(header::CONTENT_ENCODING) {
             return Err(Problem::new(ErrorKind::UnsupportedMediaType, "send the JSON without Content-Encoding"));
         }
-        let bytes = read_body(&parts.headers, body, app.settings.json_body_bytes).await?;
-        let json = if bytes.len() > LARGE_BYTES { blocking(move || parse(&bytes)).await? } else { parse(&bytes)? };
+        let body = read_body(&parts.headers, body, app.settings.json_body_bytes, &app.json_room).await?;
+        let large = body.bytes.len() > LARGE_BYTES;
+        let json = if large { blocking(move || parse(&body.bytes)).await? } else { parse(&body.bytes)? };
         match json {
             Json::Object(object) => Ok(Self(object)),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {

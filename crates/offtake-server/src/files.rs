@@ -26,6 +26,8 @@ use crate::state::App;
         ("signature" = String, Query, description = "As in the link"),
         ("Range" = Option<String>, Header, description = "One range of bytes"),
         ("If-Range" = Option<String>, Header, description = "The ETag the range is meant for"),
+        ("If-Match" = Option<String>, Header, description = "The ETag the file must have, else 412"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of what is there already, else 304"),
     ),
     responses(
         (status = 200, description = "The whole file", content_type = "application/octet-stream", body = Vec<u8>),
@@ -45,11 +47,16 @@ pub(crate) async fn get(
     let size = artifact.bytes.ok_or_else(broken)?;
     let sha256 = artifact.sha256.as_deref().ok_or_else(broken)?;
     let etag = format!("\"{sha256}\"");
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if known.is_some_and(|known| matches_etag(known, &etag)) {
+    let condition = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if condition(header::IF_MATCH).is_some_and(|wanted| !matches_strongly(wanted, &etag)) {
+        return Err(Error::new(ErrorKind::PreconditionFailed, "the file is not the one of If-Match").into());
+    }
+    let mut response = if condition(header::IF_NONE_MATCH).is_some_and(|known| matches_etag(known, &etag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let wanted = if range_is_meant(&headers, &etag) { wanted(&headers, size) } else { Wanted::Whole };
+        // Ranges are defined for GET alone (RFC 9110 §14.2).
+        let in_part = method == Method::GET && range_is_meant(&headers, &etag);
+        let wanted = if in_part { wanted(&headers, size) } else { Wanted::Whole };
         content(&app, &artifact, size, wanted, &method).await?
     };
     describe(&mut response, &artifact, sha256, &etag);
@@ -71,6 +78,11 @@ async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<Artifact> {
         Err(error) => return Err(error),
     };
     if artifact.state == ArtifactState::Ready { Ok(artifact) } else { Err(gone()) }
+}
+
+/// `If-Match`: any of these very bytes, or any file at all. A weak tag matches nothing (RFC 9110 §13.1.1).
+fn matches_strongly(wanted: &str, etag: &str) -> bool {
+    wanted.trim() == "*" || wanted.split(',').any(|tag| tag.trim() == etag)
 }
 
 /// What of the file is asked for.
@@ -125,7 +137,8 @@ async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, meth
     let body = if *method == Method::HEAD || range.is_empty() {
         Body::empty()
     } else {
-        let bytes = app.store.objects.read(&artifact.key, range.clone()).await?;
+        let bytes =
+            app.store.objects.read(&artifact.key, range.clone()).await.map_err(|error| vanished(artifact, error))?;
         // The head is out by then: the client sees a connection that ends too early, we see why.
         Body::from_stream(bytes.inspect_err(|error| tracing::error!(%error, "a file broke off while it was sent")))
     };
@@ -137,6 +150,15 @@ async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, meth
         headers.extend(text(&part).map(|value| (header::CONTENT_RANGE, value)));
     }
     Ok(response)
+}
+
+/// That bytes are missing is the client's to know, where they should lie is not.
+fn vanished(artifact: &Artifact, error: Error) -> Error {
+    if error.kind() != ErrorKind::Gone {
+        return error;
+    }
+    tracing::error!(%error, job_id = %artifact.job, org_id = %artifact.org, "the bytes of a ready file are gone");
+    Error::new(ErrorKind::Gone, "the file is no longer there")
 }
 
 fn describe(response: &mut Response, artifact: &Artifact, sha256: &str, etag: &str) {

@@ -29,7 +29,8 @@ mod serve;
 mod state;
 pub mod token;
 
-pub use metrics::ServerMetrics;
+pub use health::{Operations, operations};
+pub use metrics::{QueueMetrics, ServerMetrics};
 pub use router::router;
 pub use serve::serve;
 pub use state::{AppState, ServerSettings};

@@ -1,11 +1,14 @@
-//! The server's own numbers. How much waits and runs is the worker's to tell.
+//! The server's own numbers, and how much waits and runs.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::Method;
+use offtake_store::QueueDepth;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -29,9 +32,38 @@ struct ResultLabels {
     result: &'static str,
 }
 
-/// Requests, latencies, spans taken in.
+/// How much waits and runs, anywhere: looked up when somebody asks. NaN if the job store does not answer.
+#[derive(Debug, Clone)]
+pub struct QueueMetrics {
+    pending: Gauge<f64, AtomicU64>,
+    processing: Gauge<f64, AtomicU64>,
+    oldest_seconds: Gauge<f64, AtomicU64>,
+}
+
+impl QueueMetrics {
+    /// Creates the metrics and puts them into `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let [pending, processing, oldest_seconds] = std::array::from_fn(|_| Gauge::default());
+        let metrics = Self { pending, processing, oldest_seconds };
+        registry.register("offtake_queue_pending", "Jobs that wait", metrics.pending.clone());
+        registry.register("offtake_queue_processing", "Jobs that run, anywhere", metrics.processing.clone());
+        let oldest = metrics.oldest_seconds.clone();
+        registry.register("offtake_queue_oldest_seconds", "How long the oldest due job has waited", oldest);
+        metrics
+    }
+
+    pub(crate) fn set(&self, depth: Option<QueueDepth>) {
+        let number = |read: fn(&QueueDepth) -> f64| depth.as_ref().map_or(f64::NAN, read);
+        self.pending.set(number(|depth| depth.pending as f64));
+        self.processing.set(number(|depth| depth.processing as f64));
+        self.oldest_seconds.set(number(|depth| depth.oldest_seconds));
+    }
+}
+
+/// Requests, latencies, spans taken in, and the queue.
 #[derive(Debug, Clone)]
 pub struct ServerMetrics {
+    pub(crate) queue: QueueMetrics,
     requests: Family<RequestLabels, Counter>,
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     spans: Family<ResultLabels, Counter>,
@@ -41,6 +73,7 @@ impl ServerMetrics {
     /// Creates the metrics and puts them into `registry`.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
+            queue: QueueMetrics::register(registry),
             requests: Family::default(),
             seconds: Family::new_with_constructor(latency),
             spans: Family::default(),

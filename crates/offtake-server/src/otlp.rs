@@ -1,6 +1,7 @@
 //! OpenTelemetry's HTTP receiver for traces. What is answered with success is durable.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,21 +9,24 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::otlp::{Incoming, decode_json, decode_protobuf, to_spans};
 use offtake_model::{Error, ErrorKind, Result};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use prost::Message;
+use tokio::runtime::Handle;
 
 use crate::auth::Caller;
 use crate::error::Problem;
 use crate::exports::blocking;
-use crate::extract::{media_type, read_body};
+use crate::extract::{Held, media_type, read_body};
 use crate::state::App;
 
 /// How long a request waits for its turn before it is sent away to come back.
 const TURN: Duration = Duration::from_secs(5);
 /// 8 MiB: what every zstd encoder may use without asking (RFC 8878), and what a decoder here may hold.
 const ZSTD_WINDOW_LOG: u32 = 23;
+const BUSY: &str = "too many spans arrive at once; send these again later";
 /// Reasons named in a partial success.
 const REASONS: usize = 5;
 /// The longest message of a partial success, in bytes.
@@ -61,25 +65,39 @@ pub(crate) async fn traces(
     let Some(spans) = app.spans.clone() else {
         return Err(Problem::new(ErrorKind::NotFound, "this installation does not take in spans"));
     };
-    let busy = |_| Error::new(ErrorKind::TooManyRequests, "too many spans arrive at once; send these again later");
+    let body = read_body(&headers, body, app.settings.otlp_body_bytes, &app.otlp_room).await?;
     // A turn is taken with the whole body in hand: a slow sender keeps nobody else waiting.
-    let body = read_body(&headers, body, app.settings.otlp_body_bytes).await?;
-    let turn = tokio::time::timeout(TURN, app.ingest.acquire()).await.map_err(busy)?;
-    let (most, conventions) = (app.settings.otlp_decompressed_bytes, app.conventions.clone());
-    let incoming: Incoming = blocking(move || {
-        let plain = unpack(body, packing, most)?;
-        let request = match encoding {
-            Encoding::Protobuf => decode_protobuf(&plain)?,
-            Encoding::Json => decode_json(&plain)?,
-        };
-        Ok(to_spans(request, &conventions))
+    let turn = tokio::time::timeout(TURN, Arc::clone(&app.ingest).acquire_owned()).await;
+    let turn = turn.map_err(|_| Error::new(ErrorKind::TooManyRequests, BUSY))?;
+    let runtime = Handle::current();
+    // From here on the work is done to its end, whether or not somebody still waits for the answer. The turn goes with
+    // it: senders who leave early would otherwise have more done at once than there are turns.
+    let refused = blocking(move || {
+        let incoming = decode(body, packing, encoding, app.settings.otlp_decompressed_bytes, &app.conventions)?;
+        let appended = runtime.block_on(spans.append(&caller.0.org, incoming.spans))?;
+        app.metrics.ingested(appended.stored, appended.duplicates, incoming.rejected.len() as u64);
+        drop(turn);
+        Ok(incoming.rejected)
     })
     .await?;
-    let refused = incoming.rejected;
-    let appended = spans.append(&caller.0.org, incoming.spans).await?;
-    drop(turn);
-    app.metrics.ingested(appended.stored, appended.duplicates, refused.len() as u64);
     Ok(answer(encoding, &refused))
+}
+
+/// A body into rows. Its room is free once it is decoded.
+fn decode(
+    body: Held,
+    packing: Packing,
+    encoding: Encoding,
+    most: usize,
+    conventions: &Conventions,
+) -> Result<Incoming> {
+    let plain = unpack(&body.bytes, packing, most)?;
+    let request = match encoding {
+        Encoding::Protobuf => decode_protobuf(&plain)?,
+        Encoding::Json => decode_json(&plain)?,
+    };
+    drop((plain, body));
+    to_spans(request, conventions, most)
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding> {
@@ -112,13 +130,13 @@ fn packing(headers: &HeaderMap) -> Result<Packing> {
 }
 
 /// Unpacks a body into at most `most` bytes, whatever it claims.
-fn unpack(body: Bytes, packing: Packing, most: usize) -> Result<Bytes> {
+fn unpack(body: &Bytes, packing: Packing, most: usize) -> Result<Bytes> {
     let broken = |error: std::io::Error| {
         Error::new(ErrorKind::Malformed, "the body is not what its Content-Encoding says").caused_by(error)
     };
     let packed = body.as_ref();
     let reader: Box<dyn Read + '_> = match packing {
-        Packing::None => return if body.len() > most { Err(too_large(most)) } else { Ok(body) },
+        Packing::None => return if body.len() > most { Err(too_large(most)) } else { Ok(body.clone()) },
         Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
         Packing::Deflate => Box::new(flate2::read::ZlibDecoder::new(packed)),
         Packing::Zstd => {

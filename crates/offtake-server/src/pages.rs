@@ -42,7 +42,7 @@ pub(crate) async fn root() -> impl IntoResponse {
 #[utoipa::path(get, path = "/openapi.json", tag = "pages", responses((status = 200, description = "The document")))]
 pub(crate) async fn openapi(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let missing = || Error::new(ErrorKind::Internal, "the document is made with the router");
-    let document = app.document.get().ok_or_else(missing)?.clone();
+    let document = app.documents.get().ok_or_else(missing)?.current(&app.catalog);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = document.etag.to_str().is_ok_and(|etag| known.is_some_and(|known| matches_etag(known, etag)));
     let about = [(header::ETAG, document.etag), (header::CACHE_CONTROL, http::HeaderValue::from_static("no-cache"))];

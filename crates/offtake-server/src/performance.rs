@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use offtake_model::permission::Permission;
-use offtake_store::{PerfRow, StatisticsRow};
+use offtake_store::{PerfRow, STATISTICS_DAYS, StatisticsRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -124,6 +124,7 @@ pub(crate) async fn recent(
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StatisticsResponse {
     days: u64,
+    /// Midnight (UTC) so many days ago.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
     totals: Totals,
@@ -161,7 +162,8 @@ impl From<StatisticsRow> for StatisticsView {
     }
 }
 
-/// What the organization exported over some days, by dataset and state.
+/// What the organization asked for over some days, by dataset and state. Today counts on top, and jobs count whether or
+/// not they can still be listed.
 #[utoipa::path(get, path = "/api/v1/export/statistics", tag = "exports", operation_id = "statistics",
     params(("days" = Option<u64>, Query, description = "1 to 366; 30")),
     responses((status = 200, description = "Totals", body = StatisticsResponse)))]
@@ -170,10 +172,9 @@ pub(crate) async fn statistics(
     caller: Caller,
     mut params: Params,
 ) -> Result<Json<StatisticsResponse>, Problem> {
-    let days = params.number("days", 1, 366).unwrap_or(30);
+    let days = params.number("days", 1, STATISTICS_DAYS.unsigned_abs()).unwrap_or(30);
     params.finish()?;
-    let back = SignedDuration::from_hours(24 * i64::try_from(days).unwrap_or(366));
-    let since = app.clock.now().checked_sub(back).unwrap_or(Timestamp::UNIX_EPOCH);
+    let since = midnight_before(app.clock.now(), i64::try_from(days).unwrap_or(STATISTICS_DAYS));
     let rows = app.store.jobs.statistics(&caller.0.org, since).await?;
     let totals = rows.iter().fold(Totals::default(), |sum, row| Totals {
         jobs: sum.jobs + row.jobs,
@@ -182,4 +183,10 @@ pub(crate) async fn statistics(
     });
     let datasets = rows.into_iter().map(StatisticsView::from).collect();
     Ok(Json(StatisticsResponse { days, since, totals, datasets }))
+}
+
+fn midnight_before(now: Timestamp, days: i64) -> Timestamp {
+    const DAY: i64 = 24 * 60 * 60;
+    let today = now.as_second().div_euclid(DAY);
+    Timestamp::from_second((today - days) * DAY).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -36,7 +36,7 @@ pub(crate) struct PresetResponse {
     name: String,
     #[schema(example = "spans")]
     dataset: String,
-    /// `fields`, `format`, `compression`, `dialect`, `delimiter` as in an export, and `filters`: those it sets.
+    /// `fields`, `format`, `compression`, `dialect`, `delimiter`, `formats` as in an export, and `filters`: those it sets.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     says: Map<String, Json_>,
@@ -158,6 +158,9 @@ struct PresetRequest {
     compression: Option<String>,
     dialect: Option<String>,
     delimiter: Option<String>,
+    /// How numbers, dates and times are written, as in an export.
+    #[schema(value_type = Option<Object>)]
+    formats: Option<Map<String, Json_>>,
     /// The dataset's filters, by name.
     #[schema(value_type = Option<Object>)]
     filters: Option<Map<String, Json_>>,

@@ -25,7 +25,7 @@ const PREVIEW_ROWS: u32 = 20;
 /// What an export would be.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviewResponse {
-    /// The first rows, as they would be in the file, by column name.
+    /// The first rows of the file, by column name; their values are exact, whatever `formats` says.
     #[serde(skip)]
     #[schema(value_type = Vec<Object>)]
     #[expect(dead_code, reason = "spliced in as bytes; here for the schema")]

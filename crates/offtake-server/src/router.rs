@@ -58,7 +58,7 @@ pub fn router(state: AppState) -> Router {
     let app = Shared::new(state);
     let Table { app: _, routes, declared } = table(&app);
     let (routes, document) = routes.split_for_parts();
-    app.document.get_or_init(|| openapi::finish(document, &declared, &app.catalog));
+    app.documents.get_or_init(|| openapi::Documents::new(document, declared, &app.catalog));
     routes
         .fallback(|| async { Problem::new(ErrorKind::NotFound, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {

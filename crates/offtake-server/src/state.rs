@@ -11,10 +11,14 @@ use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
-use crate::openapi::Document;
+use crate::openapi::Documents;
 use crate::token::{Secret, Verifier};
+
+/// JSON bodies of the largest size that are in memory at once; most are a thousandth of it.
+const JSON_BODIES: usize = 16;
 
 /// How the server behaves.
 #[derive(Debug, Clone)]
@@ -87,9 +91,14 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
-    pub(crate) ingest: Semaphore,
+    /// Room for OTLP bodies.
+    pub(crate) otlp_room: Room,
+    /// Room for JSON bodies.
+    pub(crate) json_room: Room,
+    /// Turns at decoding and storing spans.
+    pub(crate) ingest: Arc<Semaphore>,
     /// Made with the router, once the routes are known.
-    pub(crate) document: OnceLock<Document>,
+    pub(crate) documents: OnceLock<Documents>,
 }
 
 impl std::ops::Deref for Shared {
@@ -106,7 +115,12 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
-        let ingest = Semaphore::new(state.settings.otlp_concurrency.max(1));
-        Arc::new(Self { state, verifier, links, ingest, document: OnceLock::new() })
+        let settings = &state.settings;
+        let turns = settings.otlp_concurrency.max(1);
+        let ingest = Arc::new(Semaphore::new(turns));
+        // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
+        let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
+        let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
+        Arc::new(Self { state, verifier, links, otlp_room, json_room, ingest, documents: OnceLock::new() })
     }
 }

@@ -114,18 +114,18 @@ pub trait Artifacts: Send + Sync + std::fmt::Debug {
     /// `not_found`.
     async fn by_id(&self, id: ArtifactId) -> Result<Artifact>;
 
-    /// The user wants the file gone now: ready → expired; the job stays as it is.
+    /// The user wants the file gone now: ready → expired, and the job's time is over.
     ///
     /// # Errors
     /// As [`Artifacts::ready`].
     async fn expire_now(&self, scope: &JobScope, job: JobId) -> Result<Artifact>;
 
     /// Moves every artifact whose job's time is over from ready to expired. Returns how many.
-    async fn expire_due(&self, now: Timestamp) -> Result<u64>;
+    async fn expire_due(&self) -> Result<u64>;
 
     /// Artifacts whose bytes are of no more use: expired ones, and staged ones that neither the attempt now
     /// running writes nor a checkpoint still in use names. At most `limit`.
-    async fn disposable(&self, now: Timestamp, limit: u32) -> Result<Vec<Artifact>>;
+    async fn disposable(&self, limit: u32) -> Result<Vec<Artifact>>;
 
     /// Those of `keys` that no row speaks for: there is none, or it says that the bytes are gone.
     async fn unknown(&self, keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>>;

@@ -222,6 +222,9 @@ pub struct PerfRow {
     pub usage: JobUsage,
 }
 
+/// How many days statistics reach back.
+pub const STATISTICS_DAYS: i64 = 366;
+
 /// What an organization did with one dataset over some days (J12).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatisticsRow {
@@ -263,6 +266,12 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// `idempotency_mismatch` if the key came with another fingerprint.
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued>;
 
+    /// The job that `owner` of `org` asked for with this idempotency key before.
+    ///
+    /// # Errors
+    /// `idempotency_mismatch` if the key came with another fingerprint.
+    async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>>;
+
     /// One job.
     ///
     /// # Errors
@@ -287,7 +296,8 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// The newest performance rows of an organization, newest first.
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>>;
 
-    /// What an organization did since a moment.
+    /// What an organization asked for since a moment. Of pruned jobs only whole days are known, so that the totals are
+    /// right from any midnight in UTC of the last [`STATISTICS_DAYS`].
     async fn statistics(&self, org: &OrgId, since: Timestamp) -> Result<Vec<StatisticsRow>>;
 
     // --- what a worker does ---
@@ -358,12 +368,12 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// The same for jobs that a former life of this worker held, without waiting for their leases.
     async fn reclaim(&self, worker: &WorkerName, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>>;
 
-    /// Deletes the rows of jobs that came to rest before `before`, with their performance rows, as far as no
-    /// artifact of theirs has bytes left. Returns how many.
-    async fn prune(&self, before: Timestamp) -> Result<u64>;
+    /// Deletes the rows of jobs that have been at rest for longer than `retention`, with their performance rows,
+    /// as far as no artifact of theirs has bytes left; statistics keep counting them. Returns how many.
+    async fn prune(&self, retention: SignedDuration) -> Result<u64>;
 
-    /// Deletes the performance rows of jobs that completed before `before`. Returns how many.
-    async fn prune_performance(&self, before: Timestamp) -> Result<u64>;
+    /// Deletes the performance rows of jobs that completed longer than `retention` ago. Returns how many.
+    async fn prune_performance(&self, retention: SignedDuration) -> Result<u64>;
 
     /// How much waits and runs.
     async fn depth(&self) -> Result<QueueDepth>;

@@ -21,7 +21,7 @@ mod sqlite;
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
-    Signal, StatisticsRow, WorkerName, end_patiently,
+    STATISTICS_DAYS, Signal, StatisticsRow, WorkerName, end_patiently,
 };
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
 pub use postgres::PostgresStore;

@@ -65,6 +65,19 @@ pub(crate) fn micros(duration: SignedDuration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(ceiling)
 }
 
+/// Microseconds in a day.
+pub(crate) const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// The first day since the epoch that begins at this moment or later.
+pub(crate) const fn first_whole_day(micros: i64) -> i64 {
+    micros.div_euclid(DAY) + (micros.rem_euclid(DAY) != 0) as i64
+}
+
+/// The first day that statistics still reach.
+pub(crate) const fn first_kept_day(now: i64) -> i64 {
+    now.div_euclid(DAY) - crate::jobs::STATISTICS_DAYS
+}
+
 /// A rate as a database keeps it; SQLite takes NaN for NULL.
 pub(crate) fn real(number: f64) -> f64 {
     if number.is_finite() { number } else { 0.0 }

@@ -2,7 +2,7 @@
 
 A row becomes a JSON array of its cells in column order. A cell is null, or a string:
 text as it is; int64 in decimal digits; float64 as Python's shortest repr; decimal without trailing zeros;
-timestamp as microseconds since the epoch; date as ISO 8601 writes it; bool as true/false; json as the compact text of a tree in which
+timestamp as microseconds since the epoch and date as days since it, or infinity and -infinity; bool as true/false; json as the compact text of a tree in which
 objects are lists of pairs (so order and doubled keys count) and numbers are exact.
 
 Nothing here knows Offtake's code: types come as the names in a receipt.
@@ -11,10 +11,14 @@ import decimal
 import datetime
 import json
 import math
+import re
 import sys
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-EXACT = decimal.Context(prec=60)
+EXACT = decimal.Context(prec=20_000)
+DATE = re.compile(r"([0-9]{4}|[+-][0-9]{6,7})-([0-9]{2})-([0-9]{2})", re.ASCII)
+TIME = re.compile(r"T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?(?:Z|\+00:00)", re.ASCII)
+INFINITE = ("infinity", "-infinity")
 
 
 def number(value):
@@ -32,17 +36,29 @@ def real(value):
     return "NaN" if math.isnan(value) else repr(value)
 
 
+def _days(text):
+    """Days since the epoch of a date in ISO 8601; years beyond four digits have a sign and six digits or more."""
+    found = DATE.fullmatch(text)
+    if not found:
+        raise ValueError(f"not a date: {text!r}")
+    year, month, of_month = (int(part) for part in found.groups())
+    # datetime knows the years from 1 to 9999; 400 years are always as many days.
+    eras, year = divmod(year - 1, 400)
+    return datetime.date(year + 1, month, of_month).toordinal() + eras * 146_097 - EPOCH.toordinal()
+
+
 def micros(value):
     """Microseconds of a datetime or an RFC 3339 text; a text without a zone or with more digits is an error."""
     if isinstance(value, str):
-        text = value
-        if not (text.endswith("Z") or text.endswith("+00:00")):
-            raise ValueError(f"a timestamp without UTC: {text!r}")
-        body = text[:-1] if text.endswith("Z") else text[:-6]
-        fraction = body.partition(".")[2]
-        if len(fraction) > 6:
-            raise ValueError(f"more than microseconds: {text!r}")
-        value = datetime.datetime.fromisoformat(body + "+00:00")
+        if value in INFINITE:
+            return value
+        date, _, time = value.partition("T")
+        found = TIME.fullmatch("T" + time)
+        if not found:
+            raise ValueError(f"no timestamp in UTC: {value!r}")
+        hours, minutes, seconds, fraction = found.groups()
+        of_day = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+        return str((_days(date) * 86400 + of_day) * 1_000_000 + int((fraction or "").ljust(6, "0")))
     if value.tzinfo is None:
         raise ValueError(f"a naive timestamp: {value!r}")
     delta = value - EPOCH
@@ -50,12 +66,12 @@ def micros(value):
 
 
 def day(value):
-    """ISO 8601, of a date or of a text that is one."""
+    """Days since the epoch, of a date or of a text that is one."""
     if isinstance(value, str):
-        value = datetime.date.fromisoformat(value)
+        return value if value in INFINITE else str(_days(value))
     if isinstance(value, datetime.datetime) or not isinstance(value, datetime.date):
         raise TypeError(f"a date came as {type(value).__name__}: {value!r}")
-    return value.isoformat()
+    return str(value.toordinal() - EPOCH.toordinal())
 
 
 def _no_constant(name):
@@ -94,8 +110,8 @@ def canonical_tree(value):
 
 def cell(ty, value):
     """A cell given as text (CSV) or as the reader's own type."""
-    if value is None:
-        return None
+    if value is None or ty == "canonical":
+        return value
     if ty == "text":
         if not isinstance(value, str):
             raise TypeError(f"text came as {type(value).__name__}: {value!r}")

@@ -1,7 +1,7 @@
 """Makes cells canonical that a database told as texts: canon_cells.py COLUMNS FILE
 
 FILE has a JSON array of texts and nulls a line: numbers and truth values as their texts, timestamps in RFC 3339 with Z,
-JSON as its text.
+JSON as its text. A column of type "canonical" is left as it is.
 """
 import json
 import sys

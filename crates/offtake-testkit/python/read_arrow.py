@@ -38,7 +38,16 @@ def parquet_table(path, columns):
             sys.exit(f"{name} is {have}, not {ty}")
         if ty == "int64" and have != pa.int64():
             sys.exit(f"{name} is {have}, not int64")
+        if ty == "date" and have != pa.date32():
+            sys.exit(f"{name} is {have}, not a date")
     return table
+
+
+def numbers(column, width):
+    """The numbers behind timestamps and dates; Python's own have no years beyond 9999, and the ends are the infinities."""
+    ends = {(1 << (width - 1)) - 1: "infinity", 1 - (1 << (width - 1)): "-infinity"}
+    cells = column.cast(pa.int64() if width == 64 else pa.int32()).to_pylist()
+    return [None if cell is None else ends.get(cell, str(cell)) for cell in cells]
 
 
 def main():
@@ -53,7 +62,9 @@ def main():
             values = []
             for (name, ty), column in zip(columns, batch.columns):
                 if pa.types.is_timestamp(column.type):
-                    values.append([None if at is None else str(at) for at in column.cast(pa.int64()).to_pylist()])
+                    values.append(numbers(column, 64))
+                elif pa.types.is_date32(column.type):
+                    values.append(numbers(column, 32))
                 else:
                     values.append([canon.cell(ty, value) for value in column.to_pylist()])
             yield from (list(row) for row in zip(*values))

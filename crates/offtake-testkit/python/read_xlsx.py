@@ -12,13 +12,20 @@ from openpyxl.utils.escape import unescape
 import canon
 
 DAY = 86_400_000_000
+# Serial numbers of 1970-01-01, 1900-03-01, 9999-12-31.
+EPOCH, FIRST, LAST = 25_569, 61, 2_958_465
 
 
 def cell(ty, value):
     if value is None:
         return None
     if isinstance(value, str):
-        return canon.cell(ty, unescape(value)) if not ty == "json" else document(unescape(value))
+        value = unescape(value)
+        if not may_be_text(ty, value):
+            raise ValueError(f"a {ty} is a text though a spreadsheet can hold it: {value!r}")
+        return document(value) if ty == "json" else canon.cell(ty, value)
+    if ty in ("text", "json"):
+        raise TypeError(f"{ty} came as {type(value).__name__}: {value!r}")
     if ty == "int64":
         if value != int(value):
             raise ValueError(f"not a whole number: {value!r}")
@@ -27,8 +34,30 @@ def cell(ty, value):
         return canon.cell(ty, decimal.Decimal(repr(value)))
     if ty == "timestamp":
         day = int(value)
-        return str((day - 25_569) * DAY + round((value - day) * DAY))
+        return str((day - EPOCH) * DAY + round((value - day) * DAY))
+    if ty == "date":
+        if value != int(value):
+            raise ValueError(f"a date with a time: {value!r}")
+        return str(int(value) - EPOCH)
     return canon.cell(ty, value)
+
+
+def may_be_text(ty, text):
+    """Whether the documentation says that this value is a text: what spreadsheets cannot hold exactly."""
+    if ty == "int64":
+        return abs(int(text)) >= 10**15
+    if ty.startswith("decimal"):
+        return len(canon.number(text).replace(".", "").strip("-0")) > 15
+    if ty == "float64":
+        size = abs(float(text))
+        return not 2.2250738585072014e-308 <= size < 1e308
+    if ty in ("timestamp", "date"):
+        number = canon.cell(ty, text)
+        if number in canon.INFINITE:
+            return True
+        day, of_day = divmod(int(number), DAY) if ty == "timestamp" else (int(number), 0)
+        return not FIRST <= day + EPOCH <= LAST or of_day % 1000 != 0
+    return ty != "bool"
 
 
 def document(text):

@@ -21,25 +21,61 @@ pub fn nulls_as_empty(rows: &Cells) -> Cells {
     rows.iter().map(|row| row.iter().map(|cell| cell.clone().filter(|text| !text.is_empty())).collect()).collect()
 }
 
+/// A cell that is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its row, from 0.
+    pub row: usize,
+    /// The place of its column, from 0.
+    pub column: usize,
+    /// What should be in it, from a little before where the two part.
+    pub expected: String,
+    /// What is in it.
+    pub found: String,
+}
+
+/// The cells in which two sets of rows of `columns` columns differ, in order.
+///
+/// # Panics
+/// If there are more or fewer rows, or a row has more or fewer cells.
+#[track_caller]
+pub fn differing_cells(what: &str, columns: usize, expected: &Cells, found: &Cells) -> Vec<Difference> {
+    let mut differing = Vec::new();
+    for (row, (expected, found)) in expected.iter().zip(found).enumerate() {
+        assert_eq!(expected.len(), columns, "{what}: row {row} of the store has another number of cells");
+        assert_eq!(found.len(), columns, "{what}: row {row} has another number of cells");
+        for (column, (expected, found)) in expected.iter().zip(found).enumerate() {
+            if expected != found {
+                let (expected, found) = (expected.as_deref(), found.as_deref());
+                differing.push(Difference {
+                    row,
+                    column,
+                    expected: shown(expected, found),
+                    found: shown(found, expected),
+                });
+            }
+        }
+    }
+    assert!(
+        expected.len() == found.len() || !differing.is_empty(),
+        "{what}: {} rows instead of {}",
+        found.len(),
+        expected.len()
+    );
+    differing
+}
+
 /// Compares two sets of rows, in order, cell by cell.
 ///
 /// # Panics
 /// At the first difference: row, column, both cells.
 #[track_caller]
 pub fn assert_same_rows(what: &str, columns: &[String], expected: &Cells, found: &Cells) {
-    for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
-        assert_eq!(expected.len(), columns.len(), "{what}: row {at} of the store has another number of cells");
-        assert_eq!(found.len(), columns.len(), "{what}: row {at} has another number of cells");
-        for (column, (expected, found)) in columns.iter().zip(expected.iter().zip(found)) {
-            assert!(
-                expected == found,
-                "{what}: row {at}, column {column}:\n expected {}\n found    {}",
-                shown(expected.as_deref(), found.as_deref()),
-                shown(found.as_deref(), expected.as_deref())
-            );
-        }
+    if let Some(Difference { row, column, expected, found }) =
+        differing_cells(what, columns.len(), expected, found).first()
+    {
+        panic!("{what}: row {row}, column {}:\n expected {expected}\n found    {found}", columns[*column]);
     }
-    assert_eq!(expected.len(), found.len(), "{what}: another number of rows");
 }
 
 /// A cell with its length, cut down to where it begins to differ from the other.
@@ -74,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "another number of rows")]
+    #[should_panic(expected = "1 rows instead of 2")]
     fn a_row_more_is_a_difference() {
         compare("[\"x\",null]\n", "[\"x\",null]\n[\"x\",null]\n");
     }

@@ -36,7 +36,7 @@ impl SmallDisk {
         let mut command = Command::new("unshare");
         command
             .args(["--user", "--map-root-user", "--mount", "--", "sh", "-c"])
-            .arg(r#"mount -t tmpfs -o "size=$1" tmpfs "$2" && shift 2 && exec "$@""#)
+            .arg(r#"mount -t tmpfs -o "size=$1,mode=700" tmpfs "$2" && shift 2 && exec "$@""#)
             .arg("small-disk")
             .arg(format!("{}m", self.mebibytes))
             .arg(&self.folder)
@@ -44,11 +44,11 @@ impl SmallDisk {
         command
     }
 
-    /// The folder as the process with this pid sees it.
-    pub fn seen_by(&self, pid: u32) -> PathBuf {
-        let mut path = PathBuf::from(format!("/proc/{pid}/root"));
-        path.push(self.folder.strip_prefix("/").unwrap_or(&self.folder));
-        path
+    /// A path as the process with this pid sees it, which has the disk in place.
+    pub fn seen_by(pid: u32, path: &Path) -> PathBuf {
+        let mut seen = PathBuf::from(format!("/proc/{pid}/root"));
+        seen.push(path.strip_prefix("/").unwrap_or(path));
+        seen
     }
 }
 

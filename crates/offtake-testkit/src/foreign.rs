@@ -89,7 +89,7 @@ pub async fn node(script: &str, arguments: &[&str]) -> Ran {
     ran
 }
 
-fn checked(what: &str, ran: Ran) -> String {
+pub(crate) fn checked(what: &str, ran: Ran) -> String {
     assert_eq!(ran.code, Some(0), "{what} failed:\n{}\n{:.500}", ran.stderr, ran.stdout);
     ran.stdout
 }
@@ -111,10 +111,42 @@ pub async fn exported_rows(reader: Reader, file: &Path, receipt: &Json) -> Cells
 ///
 /// # Panics
 /// If they cannot be read.
-pub async fn store_rows(spans_db: &Path, org: &str, receipt: &Json) -> Cells {
+pub(crate) async fn store_rows(spans_db: &Path, org: &str, receipt: &Json) -> Cells {
     let (path, columns) = (spans_db.to_string_lossy(), receipt["columns"].to_string());
     let ran = python("read_store.py", &[&*path, org, &*columns]).await;
     parse_cells(&checked("read_store.py", ran))
+}
+
+/// Makes Parquet files as `make_lake.py` describes them.
+///
+/// # Panics
+/// If they cannot be made.
+pub async fn lake(kind: &str, folder: &Path, more: &[&str]) {
+    let folder = folder.to_string_lossy();
+    let mut all = vec![kind, &*folder];
+    all.extend(more);
+    checked("make_lake.py", python("make_lake.py", &all).await);
+}
+
+/// The rows of Parquet files in a folder, by pyarrow, in the order of their `id`.
+///
+/// # Panics
+/// If they cannot be read.
+pub async fn lake_rows(folder: &Path, org: &str, receipt: &Json) -> Cells {
+    let (path, columns) = (folder.to_string_lossy(), receipt["columns"].to_string());
+    parse_cells(&checked("read_lake.py", python("read_lake.py", &[&*path, org, &*columns]).await))
+}
+
+/// Rows that a database told as texts, made canonical by [`canon_cells.py`](../python/canon_cells.py). `columns` is as a
+/// receipt has it; `file` is written to.
+///
+/// # Panics
+/// If a cell is not of its column's type.
+pub async fn canonical_rows(columns: &Json, rows: &Cells, file: &Path) -> Cells {
+    let lines: Vec<String> = rows.iter().map(|row| Json::from(row.clone()).to_string()).collect();
+    std::fs::write(file, lines.join("\n")).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let ran = python("canon_cells.py", &[&*columns.to_string(), &*file.to_string_lossy()]).await;
+    parse_cells(&checked("canon_cells.py", ran))
 }
 
 /// SHA-256 of bytes, by `sha256sum`.

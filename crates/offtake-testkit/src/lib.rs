@@ -10,27 +10,34 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod builder;
+mod cable;
 mod client;
 mod data;
 mod diff;
 mod disk;
 mod foreign;
 mod hostile;
+mod house;
 mod otlp;
 mod postgres;
 mod process;
 mod proxy;
 mod s3;
 mod settings;
+mod truth;
 mod wait;
 
-pub use app::{AppBuilder, Role, TestApp};
+pub use app::{Role, TestApp};
+pub use builder::AppBuilder;
+pub use cable::{Cable, Flow};
 pub use client::{Answer, Client, job_id};
 pub use data::{amplified, copy_dir, genuine, prepared, prepared_database, scratch};
-pub use diff::{Cells, assert_same_rows, nulls_as_empty};
+pub use diff::{Cells, Difference, assert_same_rows, differing_cells, nulls_as_empty};
 pub use disk::SmallDisk;
-pub use foreign::{Reader, exported_rows, node, python, sha256, store_rows};
+pub use foreign::{Reader, canonical_rows, exported_rows, lake, lake_rows, node, python, sha256};
 pub use hostile::hostile_spans;
+pub use house::House;
 pub use otlp::{SpanSketch, json_of, length_prefixed, request_of, requests, text, value};
 pub use postgres::{Database, PgVersion, Postgres};
 pub use process::{Process, Ran, Rng, run};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use offtake_model::id::ArtifactId;
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::{Claimed, JobScope, Lease, end_patiently};
+use offtake_store::{ArtifactState, Claimed, JobScope, Lease, end_patiently};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -14,7 +15,7 @@ use crate::Shared;
 use crate::checkpoint::Desk;
 use crate::execute::{Execution, Finished};
 use crate::heartbeat::{Halt, Heart, Pulse};
-use crate::outcome::{Stop, Verdict, judge};
+use crate::outcome::{Fate, Stop, Verdict, judge};
 use crate::settings::signed;
 
 /// Works on a job that was claimed by a request made at `since`, and settles it. Every line logged on the way
@@ -159,6 +160,14 @@ fn came_to(job: &Job, status: JobStatus) -> Option<()> {
     (job.status == status).then_some(())
 }
 
+/// Whether the bytes of the artifact were deleted for good.
+async fn swept(worker: &Shared, artifact: ArtifactId) -> bool {
+    match worker.store.artifacts.by_id(artifact).await {
+        Ok(found) => found.state == ArtifactState::Deleted,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
 /// Publishes: artifact ready and job completed at once, or neither.
 async fn publish(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, finished: Finished) {
     let Finished { artifact, receipt, usage } = finished;
@@ -184,6 +193,9 @@ async fn publish(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, finished
             let verdict = judge(&Stop::Error(error), job.failures, &worker.chance);
             if verdict == Verdict::Cancelled {
                 desk.close(worker.store.objects.as_ref(), verdict.fate()).await;
+            } else if swept(worker, artifact).await {
+                // It has been here already, and does not come back for what was written after it.
+                desk.close(worker.store.objects.as_ref(), Fate::Discard).await;
             }
             worker.metrics.ended(&job.spec.dataset, verdict.name());
         }

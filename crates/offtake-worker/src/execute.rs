@@ -80,15 +80,27 @@ impl Execution {
     /// What the spec asks for, as the dataset understands it now.
     fn reading(&self) -> Result<Reading> {
         let spec = &self.job.spec;
-        let dataset = self.worker.catalog.get(&spec.dataset)?.clone();
+        let dataset = self.dataset()?;
         let query = dataset.query(&self.job.org, &spec.rows)?;
         let recipe = Arc::new(Recipe::new(spec, &dataset.schema)?);
         // The snapshot of mutable rows does not outlive the process that reads it: a checkpoint of it would
         // only make a job that kills its worker start from zero for ever.
-        let resumes = recipe.resumes() && dataset.schema.rows == RowsMode::AppendOnly;
+        let resumes = recipe.resumes() && dataset.schema.rows.keeps_moments();
         let columns = fingerprint(&recipe)?;
         let budget = MemoryBudget::new(self.worker.settings.budget_for(spec.format));
         Ok(Reading { dataset, query, recipe, columns, resumes, budget })
+    }
+
+    /// The owner of the job reads what goes wrong here: the catalog would name every other dataset.
+    fn dataset(&self) -> Result<Dataset> {
+        let name = &self.job.spec.dataset;
+        match self.worker.catalog.get(name) {
+            Ok(dataset) => Ok(dataset.clone()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Error::new(ErrorKind::NotFound, format!("the dataset {name} is no longer configured")))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens the source for the plan there is, or for a new one where there is none or its snapshot is lost.
@@ -115,6 +127,13 @@ impl Execution {
                     patiently(|| self.worker.store.jobs.forget_plan(&self.lease)).await?;
                     (plan, checkpoint) = (self.plan(reading).await?, None);
                     replans += 1;
+                }
+                // Not now, but why should it be so for ever?
+                Err(Stop::Error(error)) if snapshot_lost(&error, reading) => {
+                    let detail = format!("{}, again and again", error.detail());
+                    return Err(Stop::Error(
+                        Error::new(ErrorKind::SourceUnavailable, detail).openly().caused_by(error),
+                    ));
                 }
                 Err(stop) => return Err(stop),
             }
@@ -161,6 +180,7 @@ impl Execution {
         start: Start,
     ) -> Result<Written, Stop> {
         self.pulse.enter(Phase::Exporting);
+        self.pulse.goes_on_after(start.written.rows);
         let mut written = start.written.clone();
         let mut parts = pin!(self.parts(reading, plan, reader, start));
         let mut next = self.unless_shutdown(parts.next()).await?;
@@ -258,5 +278,5 @@ fn in_flight(settings: &WorkerSettings, budget: &MemoryBudget, held_back: u64, p
 }
 
 fn snapshot_lost(error: &Error, reading: &Reading) -> bool {
-    error.kind() == ErrorKind::RowsChanged && reading.dataset.schema.rows == RowsMode::Mutable
+    error.kind() == ErrorKind::RowsChanged && reading.dataset.schema.rows != RowsMode::AppendOnly
 }

@@ -24,6 +24,8 @@ pub(crate) struct Pulse {
     phase: AtomicUsize,
     rate: AtomicU64,
     floor: Progress,
+    /// Rows that were in the file before this attempt added any.
+    found: AtomicU64,
     /// Rows and bytes, as the pipeline counts them.
     pub(crate) meter: Arc<Meter>,
 }
@@ -36,8 +38,19 @@ impl Pulse {
             phase: AtomicUsize::new(planning),
             rate: AtomicU64::new(0f64.to_bits()),
             floor,
+            found: AtomicU64::new(0),
             meter: Arc::new(Meter::new()),
         }
+    }
+
+    /// The attempt goes on after so many rows. Said before the meter jumps to them, which is no progress.
+    pub(crate) fn goes_on_after(&self, rows: u64) {
+        self.found.store(rows, Ordering::Relaxed);
+    }
+
+    /// Rows this attempt added.
+    fn added(&self) -> u64 {
+        self.meter.rows().saturating_sub(self.found.load(Ordering::Relaxed))
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
@@ -166,7 +179,7 @@ impl Heart {
     }
 
     fn measured(&mut self, now: Instant) -> Progress {
-        let rate = self.rate.after(now, self.pulse.meter.rows());
+        let rate = self.rate.after(now, self.pulse.added());
         self.pulse.rate.store(rate.to_bits(), Ordering::Relaxed);
         self.pulse.progress()
     }

@@ -1,9 +1,7 @@
-//! What Prometheus is told about a worker.
-
-use std::sync::atomic::AtomicU64;
+//! What Prometheus is told about a worker. How much waits and runs anywhere is for whoever answers `/metrics` to ask.
 
 use offtake_model::receipt::Receipt;
-use offtake_store::{JobUsage, QueueDepth};
+use offtake_store::JobUsage;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -27,9 +25,6 @@ pub struct WorkerMetrics {
     job_seconds: Histogram,
     frame_seconds: Histogram,
     active_slots: Gauge,
-    pending: Gauge,
-    processing: Gauge,
-    oldest_seconds: Gauge<f64, AtomicU64>,
     rescues: Counter,
     lease_losses: Counter,
     checkpoints: Counter,
@@ -46,9 +41,6 @@ impl WorkerMetrics {
             job_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 18)),
             frame_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
             active_slots: Gauge::default(),
-            pending: Gauge::default(),
-            processing: Gauge::default(),
-            oldest_seconds: Gauge::default(),
             rescues: Counter::default(),
             lease_losses: Counter::default(),
             checkpoints: Counter::default(),
@@ -69,13 +61,6 @@ impl WorkerMetrics {
             self.frame_seconds.clone(),
         );
         registry.register("active_slots", "Jobs this worker works on", self.active_slots.clone());
-        registry.register("queue_pending", "Jobs that wait", self.pending.clone());
-        registry.register("queue_processing", "Jobs that run, anywhere", self.processing.clone());
-        registry.register(
-            "queue_oldest_seconds",
-            "How long the oldest due job has waited",
-            self.oldest_seconds.clone(),
-        );
         registry.register("rescues", "Jobs taken from workers that died", self.rescues.clone());
         registry.register("lease_losses", "Leases this worker lost", self.lease_losses.clone());
         registry.register("checkpoints", "Checkpoints written", self.checkpoints.clone());
@@ -113,12 +98,6 @@ impl WorkerMetrics {
 
     pub(crate) fn swept(&self) {
         self.swept.inc();
-    }
-
-    pub(crate) fn depth(&self, depth: &QueueDepth) {
-        self.pending.set(i64::try_from(depth.pending).unwrap_or(i64::MAX));
-        self.processing.set(i64::try_from(depth.processing).unwrap_or(i64::MAX));
-        self.oldest_seconds.set(depth.oldest_seconds);
     }
 }
 

@@ -140,7 +140,7 @@ fn back_off(failures: u32, chance: &Chance) -> Duration {
 fn told(error: &Error, tries: Option<u32>) -> JobError {
     let code = error.kind();
     let open =
-        code.is_clients() || matches!(code, ErrorKind::RowsChanged | ErrorKind::MemoryLimit | ErrorKind::SchemaDrift);
+        error.is_open() || matches!(code, ErrorKind::RowsChanged | ErrorKind::MemoryLimit | ErrorKind::SchemaDrift);
     let mut message = if open { error.detail().to_owned() } else { code.title().to_owned() };
     if let Some(tries) = tries {
         message.push_str(&format!("; given up after {tries} tries in a row"));
@@ -194,6 +194,7 @@ mod tests {
             assert!(!error.message.contains("/var"));
         }
         assert_eq!(told(&Error::new(ErrorKind::MemoryLimit, "raise it"), None).message, "raise it");
+        assert_eq!(told(&Error::new(ErrorKind::Timeout, "raise it").openly(), None).message, "raise it");
     }
 
     #[test]

@@ -24,8 +24,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 /// Works on jobs and does the upkeep until `shutdown`.
 pub(crate) async fn run(worker: Arc<Shared>, shutdown: CancellationToken) {
     tracing::info!(worker = %worker.name.0, slots = worker.settings.slots, "worker starts");
-    let upkeep = Upkeep::new(Arc::clone(&worker));
-    let upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep.run(shutdown.clone())));
+    let upkeep = || Upkeep::new(Arc::clone(&worker));
+    let rescue = AbortOnDropHandle::new(tokio::spawn(upkeep().rescue_until(shutdown.clone())));
+    let tidy = AbortOnDropHandle::new(tokio::spawn(upkeep().tidy_until(shutdown.clone())));
     reclaim(&worker, &shutdown).await;
 
     let mut running = JoinSet::new();
@@ -36,7 +37,7 @@ pub(crate) async fn run(worker: Arc<Shared>, shutdown: CancellationToken) {
         while let Some(ended) = running.join_next().await {
             report(ended);
         }
-        drop(upkeep.await);
+        drop((rescue.await, tidy.await));
     };
     if timeout(worker.settings.drain, handed_over).await.is_err() {
         tracing::warn!("some jobs could not be handed over in time; their leases run out");

@@ -70,6 +70,7 @@ pub(crate) const fn code_of(kind: ErrorKind) -> u8 {
         | K::SourceUnavailable
         | K::SourceDenied
         | K::StorageUnavailable
+        | K::StorageDenied
         | K::Unavailable
         | K::StorageFull
         | K::RowsChanged

@@ -5,10 +5,12 @@ use offtake_model::permission::Permission;
 use offtake_model::query::Chosen;
 
 use super::columns::{self, names};
+use super::parquet;
 use super::postgres::{self, Cutoff};
-use super::source::{Live, LiveSqlite, Shape, explained, quoted};
+use super::source::{Live, LiveSqlite, Shape, explained};
 use super::{DatasetConfig, NAMES, Wrong, filters, is_name};
 use crate::relation::{Dialect, Relation, Stored};
+use crate::source::parquet::{Recipe, Table};
 use crate::sql::{Statements, is_native};
 
 /// Names that the paths of the API use for something else, and those of the built-in datasets.
@@ -18,13 +20,17 @@ const NO_TENANT: &str = "none";
 const MOST_IDENTITIES: usize = 10_000;
 const MOST_DAYS: u32 = 36_525;
 
+/// A dataset, and how it is read.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) schema: DatasetSchema,
+    pub(super) relation: Relation,
+    /// How its rows are loaded, if they lie in files.
+    pub(super) load: Option<(Table, Recipe)>,
+}
+
 /// `None` if something is wrong with it, which is told.
-pub(super) fn compile(
-    name: &str,
-    config: &DatasetConfig,
-    live: &mut Live,
-    wrong: &mut Wrong,
-) -> Option<(DatasetSchema, Relation)> {
+pub(super) fn compile(name: &str, config: &DatasetConfig, live: &mut Live, wrong: &mut Wrong) -> Option<Compiled> {
     let before = wrong.len();
     let at = format!("datasets.{name}");
     if TAKEN.contains(&name) {
@@ -33,7 +39,13 @@ pub(super) fn compile(
         wrong.at(&at, NAMES);
     }
     let shape = shape(&at, config, live, wrong)?;
-    let (columns, stored) = columns::compile(&at, live.dialect(), &shape.columns, &config.columns, wrong);
+    let (columns, stored, loads) = match &shape.files {
+        Some(files) => parquet::columns(&at, &files.columns, &config.columns, wrong),
+        None => {
+            let (columns, stored) = columns::compile(&at, live.dialect(), &shape.columns, &config.columns, wrong);
+            (columns, stored, Vec::new())
+        }
+    };
     let schema = DatasetSchema {
         name: name.to_owned(),
         title: config.title.clone().unwrap_or_else(|| name.to_owned()),
@@ -47,7 +59,7 @@ pub(super) fn compile(
         key: config.key.clone(),
         identity: config.identity.clone().unwrap_or_else(|| config.key.clone()),
         time: config.time.clone(),
-        rows: config.rows,
+        rows: rows(&at, config, shape.files.is_some(), wrong),
         limits: limits(&at, config, wrong),
     };
     let dialect = live.dialect();
@@ -57,21 +69,48 @@ pub(super) fn compile(
     if wrong.len() > before {
         return None;
     }
-    let expression = |column: &str| format!("t.{}", quoted(column));
     let types = shape.columns.iter().map(|column| (column.name.clone(), column.ty.clone()));
     let relation = Relation {
         dialect,
         types: if dialect == Dialect::Postgres { types.collect() } else { Default::default() },
-        columns: schema.columns.iter().map(|column| (column.name.clone(), expression(&column.name))).collect(),
+        columns: schema.columns.iter().map(|column| (column.name.clone(), shape.expression(&column.name))).collect(),
         stored,
         tenant,
         cutoff: cutoff.as_ref().map(|cutoff| cutoff.cutoff.clone()),
         sequence: cutoff.map(|cutoff| cutoff.sequence),
+        unique_in: if dialect == Dialect::Postgres { shape.unique_in() } else { None },
+        tenant_column: (config.tenant != NO_TENANT).then(|| config.tenant.clone()),
         lookup: None,
         from: shape.from.clone(),
     };
-    let relation = against_rows(&at, &schema, relation, &shape, live, wrong);
-    (wrong.len() == before).then_some((schema, relation))
+    let (relation, load) = match shape.files {
+        Some(files) => {
+            let (key, identity) = (schema.key.clone(), schema.identity.clone());
+            let tenant = Some(config.tenant.clone()).filter(|name| name != NO_TENANT);
+            let recipe = Recipe { columns: loads, key, identity, tenant };
+            files.check(&at, &recipe, wrong);
+            (parquet::indexed(&schema, relation), Some((files.table, recipe)))
+        }
+        None => (against_rows(&at, &schema, relation, &shape, live, wrong), None),
+    };
+    (wrong.len() == before).then_some(Compiled { schema, relation, load })
+}
+
+/// What the rows are, which files decide themselves.
+fn rows(at: &str, config: &DatasetConfig, files: bool, wrong: &mut Wrong) -> RowsMode {
+    let path = format!("{at}.rows");
+    match (config.rows, files) {
+        (RowsMode::Mutable | RowsMode::Versioned, true) => RowsMode::Versioned,
+        (RowsMode::AppendOnly, true) => {
+            wrong.at(&path, "files come and go: leave it out, and a moment is the files as they were then");
+            RowsMode::Versioned
+        }
+        (RowsMode::Versioned, false) => {
+            wrong.at(&path, "is append_only or mutable; versions are for files");
+            RowsMode::Mutable
+        }
+        (rows @ (RowsMode::AppendOnly | RowsMode::Mutable), false) => rows,
+    }
 }
 
 fn shape(at: &str, config: &DatasetConfig, live: &Live, wrong: &mut Wrong) -> Option<Shape> {
@@ -94,6 +133,9 @@ fn shape(at: &str, config: &DatasetConfig, live: &Live, wrong: &mut Wrong) -> Op
 /// Columns that are read as text and compared as it: they are equal or not, and have no order.
 fn byteless(shape: &Shape, dialect: Dialect) -> Vec<&str> {
     let ordered = |ty: &str| is_native(ColumnType::Text, ty) && !matches!(ty, "uuid" | "numeric");
+    if let Some(files) = &shape.files {
+        return files.unordered();
+    }
     let columns = shape.columns.iter().filter(|column| dialect == Dialect::Postgres && !ordered(&column.ty));
     columns.map(|column| column.name.as_str()).collect()
 }
@@ -173,6 +215,9 @@ impl Checked<'_> {
     }
 
     fn is_ordered(&self, name: &str, ty: ColumnType) -> bool {
+        if self.shape.files.is_some() {
+            return parquet::is_ordered(ty);
+        }
         match (self.dialect, ty) {
             (_, ColumnType::Text | ColumnType::Int64 | ColumnType::Bool | ColumnType::Timestamp) => {
                 // What is read as text but is none may have no order, or another than its text's.
@@ -204,7 +249,7 @@ impl Checked<'_> {
             return None;
         }
         let ty = self.column("tenant", name)?.ty;
-        let column = format!("t.{}", quoted(name));
+        let column = self.shape.expression(name);
         if self.dialect == Dialect::Postgres {
             let tenant = postgres::tenant(&column, self.declared(name));
             if tenant.is_none() {
@@ -236,7 +281,7 @@ impl Checked<'_> {
         if self.dialect == Dialect::Postgres && self.config.rows == RowsMode::AppendOnly {
             return self.cutoff_of_postgres();
         }
-        let column = format!("t.{}", quoted(&self.sequence()?));
+        let column = self.shape.expression(&self.sequence()?);
         let sequence = format!("SELECT coalesce(max({column}), 0) FROM {}", self.shape.from);
         Some(Cutoff { cutoff: format!("{column} <= :cutoff"), sequence })
     }
@@ -262,16 +307,16 @@ impl Checked<'_> {
                     self.wrong.at(&path, detail);
                     return None;
                 }
-                Some(postgres::by_transaction(&format!("t.{}", quoted(name))))
+                Some(postgres::by_transaction(&self.shape.expression(name)))
             }
         }
     }
 
     fn sequence(&mut self) -> Option<String> {
         let path = format!("{}.sequence", self.at);
-        match (self.config.rows, &self.config.sequence) {
-            (RowsMode::Mutable, None) => None,
-            (RowsMode::Mutable, Some(_)) => {
+        match (self.schema.rows, &self.config.sequence) {
+            (RowsMode::Mutable | RowsMode::Versioned, None) => None,
+            (RowsMode::Mutable | RowsMode::Versioned, Some(_)) => {
                 self.wrong.at(&path, "belongs to rows = \"append_only\"");
                 None
             }

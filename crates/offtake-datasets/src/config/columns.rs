@@ -10,7 +10,7 @@ use super::{ColumnConfig, Wrong};
 use crate::relation::{Dialect, Stored};
 use crate::sql::is_native;
 
-const TYPES: &str = "text, int64, float64, bool, decimal(P,S), timestamp, date or json";
+pub(super) const TYPES: &str = "text, int64, float64, bool, decimal(P,S), timestamp, date or json";
 
 /// The columns in the source's order, and how those are stored that have a choice.
 pub(super) fn compile(
@@ -73,7 +73,14 @@ pub(super) fn compile(
             }
         };
         let label = config.label.clone().unwrap_or_else(|| column.name.clone());
-        columns.push(Column { name: column.name.clone(), ty, label, sensitive: config.sensitive, elements });
+        columns.push(Column {
+            name: column.name.clone(),
+            ty,
+            label,
+            sensitive: config.sensitive,
+            elements,
+            hex_digits: None,
+        });
     }
     (columns, stored)
 }
@@ -82,7 +89,8 @@ pub(super) fn names(declared: &[Declared]) -> String {
     declared.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn parse(text: &str) -> Option<ColumnType> {
+/// A type as the configuration spells it.
+pub(super) fn parse(text: &str) -> Option<ColumnType> {
     match text {
         "text" => Some(ColumnType::Text),
         "int64" => Some(ColumnType::Int64),
@@ -131,7 +139,8 @@ fn inferred(declared: &str) -> Option<ColumnType> {
     }
 }
 
-fn elements(ty: ColumnType, configured: Option<&str>) -> Result<Option<ColumnType>, &'static str> {
+/// The type of the elements that the configuration says an array has.
+pub(super) fn elements(ty: ColumnType, configured: Option<&str>) -> Result<Option<ColumnType>, &'static str> {
     match (ty, configured) {
         (_, None) => Ok(None),
         (ColumnType::Json, Some("text")) => Ok(Some(ColumnType::Text)),

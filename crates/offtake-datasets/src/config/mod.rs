@@ -7,12 +7,13 @@
 mod check;
 mod columns;
 mod filters;
+mod parquet;
 mod postgres;
 mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use offtake_model::clock::SharedClock;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Deserializer};
 use crate::catalog::Dataset;
 use crate::relation::Relation;
 use crate::source::Source;
+use crate::source::parquet::{LoadedDataset, ParquetSource};
 use crate::source::postgres::PostgresSettings;
 use crate::source::sqlite::SqliteSource;
 
@@ -37,13 +39,16 @@ pub struct DatasetsConfig {
     pub sources: BTreeMap<String, SourceConfig>,
     /// What can be read, by name.
     pub datasets: BTreeMap<String, DatasetConfig>,
+    /// Where rows are kept that were loaded from files; it is made when it is needed.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// `[sources.X]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// `sqlite:PATH`, where a relative path begins in the working directory; or `postgres://…`.
+    /// `sqlite:PATH` or `parquet:FOLDER`, where a relative path begins in the working directory; or `postgres://…`.
     pub url: String,
     /// Postgres: how long a statement may run.
     #[serde(default)]
@@ -68,7 +73,7 @@ pub struct DatasetConfig {
     pub title: Option<String>,
     /// The name of a source.
     pub source: String,
-    /// A table or view. Either this or `query`.
+    /// A table or view, or the files below a folder. Either this or `query`.
     #[serde(default)]
     pub table: Option<String>,
     /// A SELECT whose columns are the dataset's. Either this or `table`.
@@ -193,7 +198,7 @@ impl DatasetsConfig {
             matches!(opened, Some(Err(error)) if matches!(error.kind(), ErrorKind::SourceUnavailable | ErrorKind::Timeout))
                 && !config.url.starts_with("sqlite:")
         };
-        let (mut here, mut there) = (self.clone(), Self::default());
+        let (mut here, mut there) = (self.clone(), Self { folder: self.folder.clone(), ..Self::default() });
         there.sources = self.sources.iter().filter(|(name, config)| unreachable(name, config)).map(pair).collect();
         there.datasets =
             self.datasets.iter().filter(|(_, dataset)| there.sources.contains_key(&dataset.source)).map(pair).collect();
@@ -221,7 +226,8 @@ impl DatasetsConfig {
         let mut datasets = Vec::new();
         for (source, config) in &self.sources {
             let theirs = self.datasets.iter().filter(|(_, dataset)| &dataset.source == source);
-            datasets.extend(compile_source(source, config, theirs, clock, &mut wrong));
+            let folder = self.folder.join(source);
+            datasets.extend(compile_source(source, config, theirs, &folder, clock, &mut wrong));
         }
         wrong.or(datasets)
     }
@@ -235,6 +241,7 @@ fn compile_source<'a>(
     name: &str,
     config: &SourceConfig,
     datasets: impl Iterator<Item = (&'a String, &'a DatasetConfig)>,
+    folder: &Path,
     clock: &SharedClock,
     wrong: &mut Wrong,
 ) -> Vec<Dataset> {
@@ -250,12 +257,9 @@ fn compile_source<'a>(
     let compiled: Vec<_> =
         datasets.filter_map(|(name, config)| check::compile(name, config, &mut live, wrong)).collect();
     drop(live);
-    let relations = compiled.iter().map(|(schema, relation)| (schema.name.clone(), relation.clone())).collect();
-    match place.source(clock, relations) {
-        Ok(source) => compiled
-            .into_iter()
-            .map(|(schema, _)| Dataset { schema: Arc::new(schema), source: Arc::clone(&source) })
-            .collect(),
+    let schemas: Vec<_> = compiled.iter().map(|compiled| Arc::new(compiled.schema.clone())).collect();
+    match place.source(clock, folder, compiled) {
+        Ok(source) => schemas.into_iter().map(|schema| Dataset { schema, source: Arc::clone(&source) }).collect(),
         Err(error) => {
             wrong.at(&at, error.detail());
             Vec::new()
@@ -267,11 +271,13 @@ fn compile_source<'a>(
 enum Place {
     File(PathBuf),
     Server(Pool, PostgresSettings),
+    Folder(PathBuf),
 }
 
 impl Place {
     fn of(name: &str, config: &SourceConfig, wrong: &mut Wrong) -> Option<Self> {
-        if let Some(path) = source::path(&config.url) {
+        let file = source::path(&config.url).map(Self::File);
+        if let Some(place) = file.or_else(|| parquet::path(&config.url).map(Self::Folder)) {
             let foreign = [
                 ("statement_timeout", config.statement_timeout.is_some()),
                 ("idle_in_transaction_session_timeout", config.idle_in_transaction_session_timeout.is_some()),
@@ -281,12 +287,15 @@ impl Place {
             for (member, _) in foreign.iter().filter(|(_, given)| *given) {
                 wrong.at(&format!("sources.{name}.{member}"), "is for Postgres");
             }
-            return Some(Self::File(path));
+            return Some(place);
         }
         if ["postgres://", "postgresql://"].iter().any(|scheme| config.url.starts_with(scheme)) {
             return postgres::pool(name, config, wrong).map(|(pool, settings)| Self::Server(pool, settings));
         }
-        wrong.at(&format!("sources.{name}.url"), "is sqlite:PATH or postgres://…; other databases cannot be read yet");
+        wrong.at(
+            &format!("sources.{name}.url"),
+            "is sqlite:PATH, parquet:FOLDER or postgres://…; other databases cannot be read yet",
+        );
         None
     }
 
@@ -294,15 +303,27 @@ impl Place {
         match self {
             Self::File(path) => source::LiveSqlite::open(path).map(source::Live::Sqlite),
             Self::Server(pool, _) => postgres::LivePostgres::open(pool.clone()).map(source::Live::Postgres),
+            Self::Folder(root) => parquet::LiveParquet::open(root).map(source::Live::Parquet),
         }
     }
 
-    fn source(self, clock: &SharedClock, relations: BTreeMap<String, Relation>) -> Result<Arc<dyn Source>> {
+    fn source(self, clock: &SharedClock, folder: &Path, datasets: Vec<check::Compiled>) -> Result<Arc<dyn Source>> {
         match self {
-            Self::File(path) => Ok(SqliteSource::new(&path, Arc::clone(clock), relations)?),
-            Self::Server(pool, settings) => Ok(postgres::source(pool, settings, clock, relations)),
+            Self::File(path) => Ok(SqliteSource::new(&path, Arc::clone(clock), relations(datasets))?),
+            Self::Server(pool, settings) => Ok(postgres::source(pool, settings, clock, relations(datasets))),
+            Self::Folder(_) => {
+                let loaded = datasets.into_iter().filter_map(|check::Compiled { schema, relation, load }| {
+                    let (table, recipe) = load?;
+                    Some((schema.name, LoadedDataset { table, recipe, relation }))
+                });
+                Ok(ParquetSource::new(folder, clock, loaded.collect()))
+            }
         }
     }
+}
+
+fn relations(datasets: Vec<check::Compiled>) -> BTreeMap<String, Relation> {
+    datasets.into_iter().map(|compiled| (compiled.schema.name, compiled.relation)).collect()
 }
 
 const NAMES: &str = "names begin with a lower-case letter and have lower-case letters, digits and underscores";

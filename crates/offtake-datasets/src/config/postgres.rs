@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use offtake_model::dataset::ColumnType;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_postgres::{Limits, Pool, Role, Session, Settings};
+use offtake_postgres::{Connection, Limits, Pool, Role, Session, Settings};
 use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::Client;
 
@@ -22,6 +22,8 @@ const CONNECTIONS: usize = 8;
 const MAX_SNAPSHOT_AGE: Duration = Duration::from_secs(3600);
 /// How long a session may sit in a transaction unless said otherwise: it does so between two pieces of rows at most.
 const IDLE: Duration = Duration::from_secs(120);
+/// How long one look at the catalog may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The pool and the settings of a source; `None` if something is wrong with them, which is told.
 pub(super) fn pool(name: &str, config: &SourceConfig, wrong: &mut Wrong) -> Option<(Pool, PostgresSettings)> {
@@ -110,7 +112,15 @@ impl LivePostgres {
     fn run<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> Result<T> {
         self.block(async {
             let connection = self.pool.get().await?;
-            work(&connection).await.map_err(|cause| self.pool.error(cause))
+            match tokio::time::timeout(PATIENCE, work(&connection)).await {
+                Ok(done) => done.map_err(|cause| self.pool.error(cause)),
+                Err(_) => {
+                    let canceller = self.pool.canceller(&connection);
+                    drop(Connection::take(connection));
+                    canceller.cancel().await;
+                    Err(self.pool.faults().silent(PATIENCE))
+                }
+            }
         })
     }
 
@@ -136,7 +146,7 @@ impl LivePostgres {
         }
         let is_table = matches!(&*kind, "r" | "p");
         let unique = if is_table { Some(self.unique(oid)?) } else { None };
-        Ok(Some(Shape { from, columns, unique, is_table }))
+        Ok(Some(Shape { from, columns, unique, is_table, files: None }))
     }
 
     /// What the rows of a SELECT are like.
@@ -144,7 +154,7 @@ impl LivePostgres {
         let query = query.trim().trim_end_matches(';');
         // The line ends keep a comment from swallowing the bracket.
         let from = format!("(\n{query}\n) t");
-        Ok(Shape { columns: self.columns(&from)?, from, unique: None, is_table: false })
+        Ok(Shape { columns: self.columns(&from)?, from, unique: None, is_table: false, files: None })
     }
 
     /// The columns as the server describes them, without asking for rows.
@@ -185,7 +195,14 @@ impl LivePostgres {
             return Ok(false);
         }
         let sql = format!("SELECT EXISTS (SELECT 1 FROM {from} WHERE {expression} IS NULL)");
-        self.run(async |client| client.query_one(&sql, &[]).await?.try_get(0))
+        match self.run(async |client| client.query_one(&sql, &[]).await?.try_get(0)) {
+            // Of a table so large that this takes long. Counting rows finds such a one, too.
+            Err(error) if matches!(error.kind(), ErrorKind::SourceUnavailable | ErrorKind::Timeout) => {
+                tracing::warn!(%error, from, "not all rows could be looked at for NULL in the key");
+                Ok(false)
+            }
+            looked => looked,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use offtake_model::id::OrgId;
 use offtake_model::query::{Chosen, RowQuery};
 use rusqlite::Connection;
 
+use super::parquet::{FilesShape, LiveParquet};
 use super::postgres::LivePostgres;
 use crate::relation::Dialect;
 use crate::source::sqlite::{Scope, Session};
@@ -30,6 +31,27 @@ pub(super) struct Shape {
     pub(super) unique: Option<Vec<Vec<String>>>,
     /// Whether it is a table, and no view or query.
     pub(super) is_table: bool,
+    /// The files it is loaded from, if it is.
+    pub(super) files: Option<FilesShape>,
+}
+
+impl Shape {
+    /// What a column of it is called in SQL. Loaded columns are numbered: names in files may differ by letter case alone.
+    pub(super) fn expression(&self, name: &str) -> String {
+        let files = self.files.as_ref().map(|files| &files.columns);
+        match files.and_then(|columns| columns.iter().position(|column| column.name == name)) {
+            Some(place) => format!("t.c{place}"),
+            None => format!("t.{}", quoted(name)),
+        }
+    }
+}
+
+impl Shape {
+    /// The table whose indexes were looked at.
+    pub(super) fn unique_in(&self) -> Option<String> {
+        self.unique.as_ref()?;
+        self.from.strip_suffix(" t").map(str::to_owned)
+    }
 }
 
 /// An open source.
@@ -37,12 +59,13 @@ pub(super) struct Shape {
 pub(super) enum Live {
     Sqlite(LiveSqlite),
     Postgres(LivePostgres),
+    Parquet(LiveParquet),
 }
 
 impl Live {
     pub(super) const fn dialect(&self) -> Dialect {
         match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Sqlite(_) | Self::Parquet(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
         }
     }
@@ -52,6 +75,7 @@ impl Live {
         match self {
             Self::Sqlite(live) => live.table(name).map_err(|error| error.to_string()),
             Self::Postgres(live) => live.table(name).map_err(|error| error.to_string()),
+            Self::Parquet(live) => live.table(name),
         }
     }
 
@@ -60,6 +84,7 @@ impl Live {
         match self {
             Self::Sqlite(live) => live.query(query).map_err(|error| error.to_string()),
             Self::Postgres(live) => live.query(query).map_err(|error| error.to_string()),
+            Self::Parquet(_) => Err("queries are for databases; over files a dataset has a table".to_owned()),
         }
     }
 
@@ -68,6 +93,8 @@ impl Live {
         match self {
             Self::Sqlite(live) => live.has_null(from, expression),
             Self::Postgres(live) => live.has_null(from, expression),
+            // Only loading tells, which names file and row then.
+            Self::Parquet(_) => Ok(false),
         }
     }
 }
@@ -108,7 +135,7 @@ impl LiveSqlite {
         };
         let columns = columns(conn, name)?;
         let unique = if kind == "view" { None } else { Some(unique(conn, name)?) };
-        Ok(Some(Shape { from: format!("{} t", quoted(name)), columns, unique, is_table: kind == "table" }))
+        Ok(Some(Shape { from: format!("{} t", quoted(name)), columns, unique, is_table: kind == "table", files: None }))
     }
 
     /// What the rows of a SELECT are like.
@@ -120,7 +147,7 @@ impl LiveSqlite {
         conn.prepare(&view)?.raw_execute()?;
         let columns = columns(conn, "offtake_checked");
         conn.execute_batch("DROP VIEW temp.offtake_checked")?;
-        Ok(Shape { from: format!("(\n{query}\n) t"), columns: columns?, unique: None, is_table: false })
+        Ok(Shape { from: format!("(\n{query}\n) t"), columns: columns?, unique: None, is_table: false, files: None })
     }
 
     /// Whether a row has NULL in one of these expressions.

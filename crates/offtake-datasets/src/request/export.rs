@@ -3,12 +3,15 @@
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::export::{ExportSpec, Field, Notify};
 use offtake_model::format::{Compression, Dialect, Format};
+use offtake_model::human::{Human, HumanFormats};
 use serde_json::{Map, Value as Json};
 
 use super::{Found, OF_EXPORTS, OF_ROWS, instead, pointer, rows};
 
 /// What may stand between the cells of CSV.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
+/// What can be said of how values are written for people.
+const FORMATS: [&str; 6] = ["locale", "time_zone", "decimal_separator", "group_separator", "date", "timestamp"];
 /// The longest header and the longest name, in characters.
 const LONGEST_NAME: usize = 200;
 
@@ -26,6 +29,9 @@ pub(super) fn parse(schema: &DatasetSchema, body: &Map<String, Json>, found: &mu
     let dialect = choice(body, "dialect", &Dialect::ALL.map(|one| (one.name(), one)), found);
     let delimiter = delimiter(body, found);
     fits(format, compression, dialect.is_some(), delimiter.is_some(), found);
+    let formats = human_formats(body, found);
+    let human = formats.as_ref().zip(format).and_then(|(formats, format)| compiled(formats, format, found));
+    let fallback = usual_delimiter(dialect.unwrap_or_default(), human.as_ref());
     Some(ExportSpec {
         dataset: schema.name.clone(),
         fields: fields(schema, body, found),
@@ -35,7 +41,8 @@ pub(super) fn parse(schema: &DatasetSchema, body: &Map<String, Json>, found: &mu
         format: format?,
         compression: compression.unwrap_or_default(),
         dialect: dialect.unwrap_or_default(),
-        delimiter: delimiter.unwrap_or(','),
+        delimiter: delimiter.unwrap_or(fallback),
+        formats,
         rows: spec,
     })
 }
@@ -65,6 +72,43 @@ fn delimiter(body: &Map<String, Json>, found: &mut Found) -> Option<char> {
         found.at("/delimiter", "is a comma, a semicolon, a tab or a vertical bar");
     }
     delimiter
+}
+
+/// How values are written for people; `None` where nothing is said of it.
+fn human_formats(body: &Map<String, Json>, found: &mut Found) -> Option<HumanFormats> {
+    let given = body.get("formats")?;
+    let Some(members) = given.as_object() else {
+        found.at("/formats", format!("is an object with some of {}", FORMATS.join(", ")));
+        return None;
+    };
+    let mut sound = true;
+    for (name, value) in members {
+        let wrong = match () {
+            () if !FORMATS.contains(&name.as_str()) => instead(name, FORMATS),
+            () if !value.is_string() => "is a text".to_owned(),
+            () => continue,
+        };
+        found.at(&pointer(&["formats", name]), wrong);
+        sound = false;
+    }
+    let formats = serde_json::from_value::<HumanFormats>(given.clone()).ok().filter(|_| sound);
+    formats.filter(|formats| *formats != HumanFormats::default())
+}
+
+fn compiled(formats: &HumanFormats, format: Format, found: &mut Found) -> Option<Human> {
+    match formats.compile(format) {
+        Ok(human) => Some(human),
+        Err(wrong) => {
+            wrong.into_iter().for_each(|violation| found.at(&violation.pointer, violation.detail));
+            None
+        }
+    }
+}
+
+/// Spreadsheets with a decimal comma expect a semicolon between cells.
+fn usual_delimiter(dialect: Dialect, human: Option<&Human>) -> char {
+    let has_comma = human.and_then(|human| human.numbers).is_some_and(|numbers| numbers.decimal == ',');
+    if dialect == Dialect::Excel && has_comma { ';' } else { ',' }
 }
 
 fn fits(format: Option<Format>, compression: Option<Compression>, dialect: bool, delimiter: bool, found: &mut Found) {

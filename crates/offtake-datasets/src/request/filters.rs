@@ -1,6 +1,6 @@
 //! A filter of a request → predicates.
 
-use offtake_model::dataset::{ColumnType, DatasetSchema, Filter, FilterOp};
+use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
 use offtake_model::query::{Predicate, Test};
 use offtake_model::value::Value;
 use serde_json::{Map, Value as Json};
@@ -20,7 +20,8 @@ pub(super) fn compile(schema: &DatasetSchema, filters: &Map<String, Json>, found
         // Unknown ones are somebody else's violation.
         let Some(filter) = schema.filter(name) else { continue };
         let Some(ty) = schema.filter_type(filter) else { continue };
-        for test in tests(filter, ty, value, found) {
+        let of = Of { ty, column: schema.filter_equals(filter) };
+        for test in tests(filter, of, value, found) {
             predicates.push(Predicate { columns: filter.columns.clone(), test });
         }
     }
@@ -31,6 +32,13 @@ pub(super) fn compile(schema: &DatasetSchema, filters: &Map<String, Json>, found
     predicates
 }
 
+/// What a filter's values are compared with: a type, and the column whose texts they have to look like.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    ty: ColumnType,
+    column: Option<&'a Column>,
+}
+
 fn number_of_values(test: &Test) -> usize {
     match test {
         Test::OneOf(values) | Test::Overlaps(values) => values.len(),
@@ -38,33 +46,37 @@ fn number_of_values(test: &Test) -> usize {
     }
 }
 
-fn tests(filter: &Filter, ty: ColumnType, value: &Json, found: &mut Found) -> Vec<Test> {
+fn tests(filter: &Filter, of: Of<'_>, value: &Json, found: &mut Found) -> Vec<Test> {
     let at = pointer(&[&filter.name]);
     let one = |test: Option<Test>| test.into_iter().collect();
     match filter.op {
-        FilterOp::Eq | FilterOp::In => one(one_of(ty, value, &at, found).map(Test::OneOf)),
-        FilterOp::Min => one(bound(ty, value, &at, found).map(Test::AtLeast)),
-        FilterOp::Max => one(bound(ty, value, &at, found).map(Test::AtMost)),
+        FilterOp::Eq | FilterOp::In => one(one_of(of, value, &at, found).map(Test::OneOf)),
+        FilterOp::Min => one(bound(of.ty, value, &at, found).map(Test::AtLeast)),
+        FilterOp::Max => one(bound(of.ty, value, &at, found).map(Test::AtMost)),
         FilterOp::Contains => one(contains(value, &at, found)),
-        FilterOp::Range => range(ty, value, &at, found),
-        FilterOp::Overlaps => one(one_of(ty, value, &at, found).map(Test::Overlaps)),
+        FilterOp::Range => range(of.ty, value, &at, found),
+        FilterOp::Overlaps => one(one_of(of, value, &at, found).map(Test::Overlaps)),
     }
 }
 
-fn one_of(ty: ColumnType, value: &Json, at: &str, found: &mut Found) -> Option<Vec<Value>> {
+fn one_of(of: Of<'_>, value: &Json, at: &str, found: &mut Found) -> Option<Vec<Value>> {
     let Json::Array(items) = value else {
-        return exact(ty, value, at, found).map(|value| vec![value]);
+        return exact(of, value, at, found).map(|value| vec![value]);
     };
     if items.len() > MOST_VALUES {
         found.at(at, format!("{} values are too many; at most {MOST_VALUES} are possible", items.len()));
         return None;
     }
-    let values = items.iter().enumerate().map(|(index, item)| exact(ty, item, &format!("{at}/{index}"), found));
+    let values = items.iter().enumerate().map(|(index, item)| exact(of, item, &format!("{at}/{index}"), found));
     values.collect::<Vec<_>>().into_iter().collect()
 }
 
-fn exact(ty: ColumnType, value: &Json, at: &str, found: &mut Found) -> Option<Value> {
-    checked(values::typed(value, ty, Finer::Refused), at, found)
+fn exact(of: Of<'_>, value: &Json, at: &str, found: &mut Found) -> Option<Value> {
+    let value = match of.column {
+        Some(column) => values::equal_to(value, column, Finer::Refused),
+        None => values::typed(value, of.ty, Finer::Refused),
+    };
+    checked(value, at, found)
 }
 
 fn bound(ty: ColumnType, value: &Json, at: &str, found: &mut Found) -> Option<Value> {

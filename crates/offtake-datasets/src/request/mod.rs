@@ -21,7 +21,8 @@ use crate::catalog::Dataset;
 /// What every request about rows may say besides the dataset's filters.
 const OF_ROWS: [&str; 5] = ["selection", "scope", "start_time", "end_time", "as_of"];
 /// What an export may say besides.
-const OF_EXPORTS: [&str; 8] = ["format", "compression", "dialect", "delimiter", "fields", "limit", "name", "notify"];
+const OF_EXPORTS: [&str; 9] =
+    ["format", "compression", "dialect", "delimiter", "formats", "fields", "limit", "name", "notify"];
 /// What stands for several of these; it is resolved before a body is read.
 const PRESET: &str = "preset";
 /// What a page may say besides; the server takes it out of the body.

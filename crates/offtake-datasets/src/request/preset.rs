@@ -13,7 +13,7 @@ use super::{Found, export, instead, pointer};
 use crate::catalog::Dataset;
 
 /// What a preset may say.
-const MEMBERS: [&str; 6] = ["fields", "format", "compression", "dialect", "delimiter", "filters"];
+const MEMBERS: [&str; 7] = ["fields", "format", "compression", "dialect", "delimiter", "formats", "filters"];
 
 impl Dataset {
     /// Checks what a preset says.
@@ -99,6 +99,7 @@ fn without_what_does_not_fit(body: &mut Map<String, Json>, own: &[String]) {
     let fits = |name: &str| match name {
         "compression" => format.is_text(),
         "dialect" | "delimiter" => format == Format::Csv,
+        "formats" => matches!(format, Format::Csv | Format::Xlsx),
         _ => true,
     };
     body.retain(|name, _| !own.contains(name) || fits(name));

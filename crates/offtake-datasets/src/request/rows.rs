@@ -43,8 +43,8 @@ pub(super) fn parse(schema: &DatasetSchema, body: &Map<String, Json>, generic: &
 pub(super) fn compile(schema: &DatasetSchema, spec: &RowsSpec, found: &mut Found) -> (Vec<Predicate>, Chosen) {
     match (schema.rows, spec.as_of) {
         (RowsMode::Mutable, Some(_)) => found.at("/as_of", OF_MUTABLE),
-        (RowsMode::AppendOnly, Some(AsOf::Snapshot { .. })) => found.at("/as_of", FOREIGN),
-        (_, None) | (RowsMode::AppendOnly, Some(AsOf::Cutoff { .. })) => {}
+        (RowsMode::AppendOnly | RowsMode::Versioned, Some(AsOf::Snapshot { .. })) => found.at("/as_of", FOREIGN),
+        (_, None) | (RowsMode::AppendOnly | RowsMode::Versioned, Some(AsOf::Cutoff { .. })) => {}
     }
     if spec.scope == Scope::Trace && schema.trace().is_none() {
         found.at("/scope", format!("rows of {} are no parts of a trace; leave scope out", schema.name));
@@ -182,7 +182,7 @@ fn identities(schema: &DatasetSchema, ids: &[Map<String, Json>], found: &mut Fou
                 found.at(&at, format!("{name} is missing: an identity has {columns}"));
                 continue;
             };
-            match values::typed(json, column.ty, Finer::Refused) {
+            match values::equal_to(json, column, Finer::Refused) {
                 Ok(value) => values.push(value),
                 Err(detail) => found.at(&format!("{at}{}", pointer(&[name])), detail),
             }

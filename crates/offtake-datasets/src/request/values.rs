@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use offtake_model::dataset::ColumnType;
+use offtake_model::dataset::{Column, ColumnType};
 use offtake_model::value::Value;
 use serde_json::Value as Json;
 
@@ -44,6 +44,21 @@ pub(super) fn typed(json: &Json, ty: ColumnType, finer: Finer) -> Result<Value, 
         (ColumnType::Timestamp, Json::String(text)) => moment(text, finer).map(Value::Timestamp),
         (ColumnType::Date, Json::String(text)) => day(text).map(Value::Date),
         _ => Err(expected(ty).to_owned()),
+    }
+}
+
+/// The value that rows are to have in `column`.
+///
+/// # Errors
+/// What would be right.
+pub(super) fn equal_to(json: &Json, column: &Column, finer: Finer) -> Result<Value, String> {
+    match (typed(json, column.ty, finer)?, column.hex_digits) {
+        (Value::Text(text), Some(digits)) => {
+            let is_hex = text.len() == usize::from(digits) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            // Rows hold lower case; hex knows none.
+            is_hex.then(|| Value::Text(text.to_ascii_lowercase())).ok_or_else(|| format!("is {digits} hex digits"))
+        }
+        (value, _) => Ok(value),
     }
 }
 

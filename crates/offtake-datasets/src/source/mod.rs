@@ -3,6 +3,7 @@
 mod building;
 mod cursor;
 mod marks;
+pub(crate) mod parquet;
 pub mod postgres;
 mod snapshots;
 pub mod sqlite;

@@ -86,3 +86,10 @@ impl<S> Snapshots<S> {
 pub(super) fn lost() -> Error {
     Error::new(ErrorKind::RowsChanged, "the snapshot is lost: the rows must be counted anew")
 }
+
+/// The same, where the server has said why.
+pub(super) fn lost_because(error: Error) -> Error {
+    let why = if error.is_open() { format!(" ({})", error.detail()) } else { String::new() };
+    let detail = format!("the snapshot is lost{why}: the rows must be counted anew");
+    Error::new(ErrorKind::RowsChanged, detail).caused_by(error)
+}

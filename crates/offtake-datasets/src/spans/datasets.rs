@@ -135,8 +135,20 @@ pub(super) fn schemas() -> Vec<DatasetSchema> {
     ]
 }
 
+/// The ids of OpenTelemetry, as spans hold them.
+const HEX_DIGITS: &[(&str, u8)] =
+    &[("trace_id", 32), ("span_id", 16), ("parent_span_id", 16), ("completion_span_id", 16)];
+
 fn column((name, ty, label): &Described) -> Column {
-    Column { name: (*name).to_owned(), ty: *ty, label: (*label).to_owned(), sensitive: false, elements: None }
+    let hex_digits = HEX_DIGITS.iter().find(|(column, _)| column == name).map(|(_, digits)| *digits);
+    Column {
+        name: (*name).to_owned(),
+        ty: *ty,
+        label: (*label).to_owned(),
+        sensitive: false,
+        elements: None,
+        hex_digits,
+    }
 }
 
 fn schema(name: &str, title: &str, columns: Vec<Column>, key: &[&str]) -> DatasetSchema {

@@ -22,7 +22,7 @@ use rusqlite::types::Value as SqlValue;
 use crate::relation::{Dialect, Relation, Stored};
 
 pub(crate) use names::bind as bind_names;
-pub(crate) use operand::{Bound, Encoded, Operand, key_value, ordered_bytes};
+pub(crate) use operand::{Bound, Encoded, Operand, key_value, ordered_bytes, ordered_number};
 pub(crate) use order::{Order, Position};
 pub(crate) use pg::{array, base_type, is_native};
 

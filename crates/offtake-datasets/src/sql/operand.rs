@@ -159,7 +159,7 @@ impl Operand {
         match (self.ty, self.stored()) {
             (ColumnType::Text | ColumnType::Json, _) => "TEXT",
             (ColumnType::Float64, _) => "REAL",
-            (ColumnType::Decimal { .. }, Stored::Plain) => "BLOB",
+            (ColumnType::Decimal { .. }, Stored::Plain | Stored::Loaded) => "BLOB",
             (
                 ColumnType::Int64
                 | ColumnType::Bool
@@ -187,6 +187,7 @@ impl Operand {
             (ColumnType::Float64, Value::Float(float)) => Ok(stored(*float)),
             (ColumnType::Bool, Value::Bool(truth)) => Ok(stored(i64::from(*truth))),
             (ColumnType::Timestamp, Value::Timestamp(micros)) => Ok(self.moment(*micros, bound)),
+            (ColumnType::Date, Value::Date(day)) => Ok(stored(i64::from(*day))),
             (ColumnType::Decimal { scale, .. }, Value::Decimal { unscaled, scale: given }) => {
                 Ok(self.decimal(*unscaled, *given, scale, bound))
             }
@@ -199,7 +200,7 @@ impl Operand {
 
     fn moment(&self, micros: i64, bound: Bound) -> Encoded {
         let unit = match self.stored() {
-            Stored::Native | Stored::Plain | Stored::Escaped => 1,
+            Stored::Native | Stored::Plain | Stored::Loaded | Stored::Escaped => 1,
             Stored::Milliseconds => 1_000,
             Stored::Seconds => 1_000_000,
         };
@@ -223,7 +224,7 @@ impl Operand {
             },
             None => return if unscaled == 0 { stored(0) } else { beyond },
         };
-        if self.stored() == Stored::Plain {
+        if matches!(self.stored(), Stored::Plain | Stored::Loaded) {
             return Encoded::Stored(SqlValue::Blob(ordered_bytes(scaled).to_vec()));
         }
         i64::try_from(scaled).map_or(beyond, stored)
@@ -247,6 +248,12 @@ fn divide(value: i128, unit: i128, bound: Bound) -> Option<i128> {
 /// Sixteen bytes that sort as the number does.
 pub(crate) fn ordered_bytes(number: i128) -> [u8; 16] {
     (number.cast_unsigned() ^ (1 << 127)).to_be_bytes()
+}
+
+/// The number whose [`ordered_bytes`] these are.
+pub(crate) fn ordered_number(bytes: &[u8]) -> Option<i128> {
+    let bytes = <[u8; 16]>::try_from(bytes).ok()?;
+    Some((u128::from_be_bytes(bytes) ^ (1 << 127)).cast_signed())
 }
 
 /// A value of a key column, exactly as it is stored.

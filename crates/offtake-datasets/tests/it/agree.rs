@@ -249,6 +249,27 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn they_do_over_parquet(
+        items in items(),
+        predicates in vec(predicate(), 0..3),
+        chosen in chosen(),
+        whole in any::<bool>(),
+        column in prop_oneof![Just("tokens"), Just("score"), Just("ok"), Just("cost"), Just("note"), Just("at")],
+        descending in any::<bool>(),
+        limit in 1..40_u64,
+    ) {
+        let scope = if whole { Scope::Trace } else { Scope::Row };
+        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None };
+        let sort = Sort { column: column.to_owned(), descending };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(all_agree(&Bench::parquet(&items), &items, &query, sort, limit));
+    }
+}
+
 #[tokio::test]
 async fn an_excluded_span_id_is_kept_in_other_traces() {
     let item = |seq: i64, trace: &str| Item {

@@ -1,15 +1,20 @@
 //! A table with everything in it, a model of it in plain Rust, and short ways to ask.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Int64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
+};
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt as _;
 use jiff::Timestamp;
+use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::{
-    Dialect, PageRequest, PlanSettings, PostgresSettings, PostgresSource, RangeReader, RangeRows, Relation, Source,
-    SqliteSource,
+    Dataset, Dialect, PageRequest, PlanSettings, PostgresSettings, PostgresSource, RangeReader, RangeRows, Relation,
+    Source, SqliteSource,
 };
 use offtake_model::Result;
 use offtake_model::budget::{Held, MemoryBudget};
@@ -22,6 +27,8 @@ use offtake_model::query::{Chosen, RowQuery, Sort};
 use offtake_model::selection::Scope;
 use offtake_postgres::{Limits as PoolLimits, Pool, Session, Settings};
 use offtake_testkit::{Database, PgVersion, Postgres};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use rusqlite::Connection;
 
 /// A row of the table.
@@ -58,6 +65,7 @@ pub(crate) fn schema(rows: RowsMode) -> Arc<DatasetSchema> {
         label: (*name).to_owned(),
         sensitive: false,
         elements: None,
+        hex_digits: None,
     });
     let filter = |name: &str, column: &str, op| Filter { name: name.into(), columns: vec![column.into()], op };
     Arc::new(DatasetSchema {
@@ -143,6 +151,36 @@ impl Bench {
         Self { place: Place::Server(database, server), source, schema: schema(rows), clock }
     }
 
+    /// The same rows in Parquet files, several row groups each, dealt to three files.
+    pub(crate) fn parquet(items: &[Item]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("lake/items");
+        std::fs::create_dir_all(&folder).unwrap();
+        for part in 0..3 {
+            let items: Vec<&Item> = items.iter().filter(|item| item.seq % 3 == part).collect();
+            write_items(&folder.join(format!("{part}.parquet")), &items);
+        }
+        let clock = ManualClock::starting_at(Timestamp::UNIX_EPOCH);
+        let dataset = lake(dir.path(), ITEMS_IN_FILES, &clock).unwrap().remove(0);
+        Self { place: Place::Folder(dir), source: dataset.source, schema: dataset.schema, clock }
+    }
+
+    /// The same, when nobody reads any more.
+    pub(crate) fn into_folder(self) -> tempfile::TempDir {
+        match self.place {
+            Place::Folder(dir) => dir,
+            Place::Server(..) => panic!("these rows lie in Postgres"),
+        }
+    }
+
+    /// The folder that everything lies in.
+    pub(crate) fn folder(&self) -> &Path {
+        match &self.place {
+            Place::Folder(dir) => dir.path(),
+            Place::Server(..) => panic!("these rows lie in Postgres"),
+        }
+    }
+
     /// The database, if it is one of Postgres.
     pub(crate) fn database(&self) -> &Database {
         match &self.place {
@@ -220,6 +258,59 @@ impl Bench {
             }
         }
     }
+}
+
+/// The items of [`Bench::parquet`], as they are configured.
+pub(crate) const ITEMS_IN_FILES: &str = r#"
+[datasets.items]
+source   = "lake"
+table    = "items"
+tenant   = "org"
+key      = ["at", "trace_id", "span"]
+identity = ["trace_id", "span"]
+time     = "at"
+"#;
+
+/// Datasets over `dir/lake`, loaded into `dir/loaded`.
+pub(crate) fn lake(dir: &Path, datasets: &str, clock: &Arc<ManualClock>) -> Result<Vec<Dataset>> {
+    let toml = format!("[sources.lake]\nurl = \"parquet:{}/lake\"\n{datasets}", dir.display());
+    let config = DatasetsConfig { folder: dir.join("loaded"), ..toml::from_str(&toml).unwrap() };
+    let clock: SharedClock = clock.clone();
+    config.compile(&clock)
+}
+
+/// Writes a file of items, 50 in a row group.
+pub(crate) fn write_items(path: &Path, items: &[&Item]) {
+    fn column<T: Array + 'static>(array: T) -> ArrayRef {
+        Arc::new(array)
+    }
+    let text = |cell: fn(&Item) -> Option<&str>| column(items.iter().map(|item| cell(item)).collect::<StringArray>());
+    let int = |cell: fn(&Item) -> Option<i64>| items.iter().map(|item| cell(item)).collect::<Int64Array>();
+    let at: TimestampMicrosecondArray = items.iter().map(|item| Some(item.at)).collect();
+    let cost: Decimal128Array = items.iter().map(|item| item.cost.map(i128::from)).collect();
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        ("note", text(|item| item.note.as_deref()), true),
+        ("seq", column(int(|item| Some(item.seq))), true),
+        ("org", text(|item| Some(&item.org)), true),
+        ("at", column(at.with_timezone("+00:00")), true),
+        ("trace_id", text(|item| Some(&item.trace)), true),
+        ("span", text(|item| Some(&item.span)), true),
+        ("tokens", column(int(|item| item.tokens)), true),
+        ("score", column(items.iter().map(|item| item.score).collect::<Float64Array>()), true),
+        ("ok", column(items.iter().map(|item| item.ok).collect::<BooleanArray>()), true),
+        ("cost", column(cost.with_precision_and_scale(38, 3).unwrap()), true),
+    ])
+    .unwrap();
+    write_batch(path, &batch);
+}
+
+/// Writes a file of one batch, 50 rows in a row group.
+pub(crate) fn write_batch(path: &Path, batch: &RecordBatch) {
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(50)).build();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
 }
 
 /// Read-only connections, as a configured source has them.

@@ -5,6 +5,8 @@
 mod agree;
 mod configured;
 mod fixture;
+mod interleavings;
+mod parquet;
 mod postgres;
 mod ranges;
 mod requests;

@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::record_batch::RecordBatch;
 use offtake_datasets::PageRequest;
-use offtake_datasets::spans::otlp::{decode_protobuf, to_spans};
+use offtake_datasets::spans::otlp::{ExportTraceServiceRequest, Incoming, decode_protobuf, to_spans};
 use offtake_datasets::spans::{Conventions, Span, SpanStore, SpanType, StatusCode};
 use offtake_model::as_of::AsOf;
 use offtake_model::clock::{Clock as _, SystemClock};
@@ -46,9 +46,17 @@ impl Suite {
     }
 }
 
+/// The largest body that is taken, unless configured otherwise.
+pub(crate) const LARGEST: usize = 64 << 20;
+
+/// What becomes of a request that is not too large.
+pub(crate) fn mapped(request: ExportTraceServiceRequest) -> Incoming {
+    to_spans(request, &Conventions::default(), LARGEST).expect("it is not too large")
+}
+
 /// The rows of a suite.
 pub(crate) fn spans_of(name: &str) -> Vec<Span> {
-    let rows = |body: &Vec<u8>| to_spans(decode_protobuf(body).expect("genuine"), &Conventions::default()).spans;
+    let rows = |body: &Vec<u8>| mapped(decode_protobuf(body).expect("genuine")).spans;
     Suite::read(name).protobuf.iter().flat_map(rows).collect()
 }
 

@@ -1,7 +1,8 @@
 //! Each convention's attributes end in the same columns.
 
-use offtake_datasets::spans::otlp::{decode_json, to_spans};
-use offtake_datasets::spans::{Conventions, Span, SpanType};
+use crate::common;
+use offtake_datasets::spans::otlp::decode_json;
+use offtake_datasets::spans::{Span, SpanType};
 use serde_json::{Value, json};
 
 fn attributes(object: &Value) -> Value {
@@ -19,7 +20,7 @@ fn mapped(resource: &Value, span: &Value, events: &[(&str, Value)]) -> Span {
     let span = json!({"traceId": "01".repeat(16), "spanId": "02".repeat(8), "startTimeUnixNano": "1000", "name": "n",
         "attributes": attributes(span), "events": events});
     let body = json!({"resourceSpans": [{"resource": {"attributes": attributes(resource)}, "scopeSpans": [{"spans": [span]}]}]});
-    let incoming = to_spans(decode_json(body.to_string().as_bytes()).unwrap(), &Conventions::default());
+    let incoming = common::mapped(decode_json(body.to_string().as_bytes()).unwrap());
     assert_eq!(incoming.rejected, Vec::<String>::new());
     incoming.spans.into_iter().next().unwrap()
 }

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{SUITES, Suite, spans_of};
-use offtake_datasets::spans::otlp::{decode_json, decode_protobuf, to_spans};
-use offtake_datasets::spans::{Conventions, Span, SpanType, StatusCode};
+use crate::common::{SUITES, Suite, mapped, spans_of};
+use offtake_datasets::spans::otlp::{decode_json, decode_protobuf};
+use offtake_datasets::spans::{Span, SpanType, StatusCode};
 
 #[test]
 fn json_and_protobuf_of_every_genuine_span_give_the_same_row() {
-    let conventions = Conventions::default();
     let mut spans = 0;
     for name in SUITES {
         let suite = Suite::read(name);
         assert_eq!(suite.json.len(), suite.protobuf.len(), "{name}");
         for (json, protobuf) in suite.json.iter().zip(&suite.protobuf) {
-            let from_json = to_spans(decode_json(json).expect("genuine JSON"), &conventions);
-            let from_protobuf = to_spans(decode_protobuf(protobuf).expect("genuine protobuf"), &conventions);
+            let from_json = mapped(decode_json(json).expect("genuine JSON"));
+            let from_protobuf = mapped(decode_protobuf(protobuf).expect("genuine protobuf"));
             assert_eq!(from_json, from_protobuf, "{name}");
             assert_eq!(from_json.rejected, Vec::<String>::new(), "{name}");
             spans += from_json.spans.len();
@@ -72,7 +71,7 @@ fn every_attribute_is_kept_once() {
             let sent = request["resourceSpans"].as_array().unwrap().iter().flat_map(|group| {
                 group["scopeSpans"].as_array().unwrap().iter().flat_map(|scope| scope["spans"].as_array().unwrap())
             });
-            let rows = to_spans(decode_json(json).unwrap(), &Conventions::default()).spans;
+            let rows = mapped(decode_json(json).unwrap()).spans;
             for (sent, row) in sent.zip(&rows) {
                 let kept: serde_json::Value = serde_json::from_str(&row.attributes).unwrap();
                 for attribute in sent["attributes"].as_array().unwrap() {

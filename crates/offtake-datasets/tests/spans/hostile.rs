@@ -1,11 +1,14 @@
 //! What nobody sane sends: refused with a reason or kept exactly, and never a panic.
 
-use crate::common::{Backend, Kept, all, org};
-use offtake_datasets::spans::otlp::{ExportTraceServiceRequest, Incoming, decode_json, decode_protobuf, to_spans};
+use crate::common::{Backend, Kept, all, mapped, org};
+use offtake_datasets::spans::otlp::{ExportTraceServiceRequest, decode_json, decode_protobuf, to_spans};
 use offtake_datasets::spans::{Conventions, Span};
 use offtake_model::ErrorKind;
 use offtake_testkit::PgVersion;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value::Value,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as Sent};
 use prost::Message as _;
 use serde_json::json;
@@ -33,12 +36,8 @@ fn attribute(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(any(value)), ..KeyValue::default() }
 }
 
-fn mapped(span: Sent) -> Incoming {
-    to_spans(request(vec![span]), &Conventions::default())
-}
-
 fn row(span: Sent) -> Span {
-    let incoming = mapped(span);
+    let incoming = mapped(request(vec![span]));
     assert_eq!(incoming.rejected, Vec::<String>::new());
     incoming.spans.into_iter().next().expect("one span")
 }
@@ -69,9 +68,8 @@ fn spans_that_cannot_be_named_or_placed_are_refused_one_by_one() {
             "nested deeper",
         ),
     ];
-    let conventions = Conventions::default();
     for (bad, reason) in cases {
-        let incoming = to_spans(request(vec![sent(), bad]), &conventions);
+        let incoming = mapped(request(vec![sent(), bad]));
         assert_eq!(incoming.spans.len(), 1, "{reason}");
         assert!(incoming.rejected[0].contains(reason), "{:?} lacks {reason}", incoming.rejected);
     }
@@ -197,6 +195,78 @@ fn bodies_that_are_no_requests_are_malformed() {
     }
 }
 
+/// Two or three bytes each on the wire, and up to some hundred in memory: whatever can be repeated is weighed.
+#[test]
+fn a_body_of_empty_elements_is_refused_wherever_they_are() {
+    const MANY: usize = 100_000;
+    let field = |tag: u8, body: &[u8]| [&[tag << 3 | 2][..], &varint(body.len()), body].concat();
+    let within = |path: &[u8], body: Vec<u8>| path.iter().rev().fold(body, |body, tag| field(*tag, &body));
+    for (what, path, element) in [
+        ("resources", &[][..], &[0x0a, 0][..]),
+        ("scopes", &[1], &[0x12, 0]),
+        ("spans", &[1, 2], &[0x12, 0]),
+        ("attributes of a resource", &[1, 1], &[0x0a, 0]),
+        ("entities of a resource", &[1, 1], &[0x1a, 0]),
+        ("attributes of a scope", &[1, 2, 1], &[0x1a, 0]),
+        ("attributes of a span", &[1, 2, 2], &[0x4a, 0]),
+        ("events", &[1, 2, 2], &[0x5a, 0]),
+        ("attributes of an event", &[1, 2, 2, 11], &[0x1a, 0]),
+        ("links", &[1, 2, 2], &[0x6a, 0]),
+        ("attributes of a link", &[1, 2, 2, 13], &[0x22, 0]),
+        ("members of a list", &[1, 1, 1, 2, 6], &[0x0a, 0]),
+    ] {
+        let elements = element.repeat(MANY);
+        let body = within(path, elements.clone());
+        let error = decode_protobuf(&body).expect_err(what);
+        assert!(error.detail().contains("empty elements"), "{what}: {error}");
+        // Behind a group, which nobody uses any more but every decoder passes over.
+        let group = [0xfb, 0x07, 0x0a, 1, 0, 0xfc, 0x07];
+        let body = within(path, [&group[..], &elements].concat());
+        let error = decode_protobuf(&body).expect_err(what);
+        assert!(error.detail().contains("empty elements"), "{what} behind a group: {error}");
+    }
+    // Each level is a vector of its own, with room for four.
+    let nested = (0..40).fold(Vec::new(), |inner, _| within(&[5, 1], inner));
+    let body = within(&[1, 1, 1, 2, 5], field(1, &nested).repeat(2_000));
+    let error = decode_protobuf(&body).expect_err("arrays of one");
+    assert!(error.detail().contains("empty elements"), "arrays of one: {error}");
+}
+
+/// A resource stands in every row of its spans: a few bytes a span must not become megabytes a row.
+#[test]
+fn what_every_row_would_repeat_is_bounded_before_it_is_repeated() {
+    const LARGEST: usize = 1 << 20;
+    let text = |bytes: usize| Value::StringValue("x".repeat(bytes));
+    let scopes = |scopes: usize, spans: usize, attributes: Vec<KeyValue>| ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(Resource { attributes, ..Resource::default() }),
+            scope_spans: vec![ScopeSpans { spans: vec![sent(); spans], ..ScopeSpans::default() }; scopes],
+            ..ResourceSpans::default()
+        }],
+    };
+    let mut heavy_scope = scopes(1, 10_000, Vec::new());
+    heavy_scope.resource_spans[0].scope_spans[0].scope =
+        Some(InstrumentationScope { name: "x".repeat(1 << 19), ..InstrumentationScope::default() });
+    let resources = ExportTraceServiceRequest {
+        resource_spans: vec![scopes(1, 1, vec![attribute("k", text(1 << 19))]).resource_spans.remove(0); 100],
+    };
+    for (what, request) in [
+        ("many spans", scopes(1, 10_000, vec![attribute("k", text(1 << 19))])),
+        ("many scopes of one span", scopes(10_000, 1, vec![attribute("k", text(1 << 19))])),
+        ("a column that the resource says", scopes(1, 10_000, vec![attribute("service.name", text(1 << 19))])),
+        ("a heavy scope", heavy_scope),
+        ("as much in many resources", resources),
+    ] {
+        let error = to_spans(request, &Conventions::default(), LARGEST).expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{what}");
+        assert!(error.detail().contains("send fewer spans a request"), "{error}");
+    }
+    let genuine = scopes(20, 400, vec![attribute("k", text(1_500)), attribute("service.name", text(20))]);
+    assert_eq!(to_spans(genuine, &Conventions::default(), LARGEST).unwrap().spans.len(), 8_000);
+    let without_spans = scopes(10_000, 0, vec![attribute("k", text(1 << 19))]);
+    assert_eq!(to_spans(without_spans, &Conventions::default(), LARGEST).unwrap().spans, []);
+}
+
 fn varint(value: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     prost::encoding::encode_varint(value as u64, &mut bytes);
@@ -237,7 +307,7 @@ fn json_is_read_as_the_specification_allows_it_to_be_written() {
 }
 
 fn row_of(body: &serde_json::Value) -> Span {
-    let incoming = to_spans(decode_json(body.to_string().as_bytes()).expect("OTLP/JSON"), &Conventions::default());
+    let incoming = mapped(decode_json(body.to_string().as_bytes()).expect("OTLP/JSON"));
     assert_eq!(incoming.rejected, Vec::<String>::new());
     incoming.spans.into_iter().next().expect("one span")
 }
@@ -273,7 +343,7 @@ proptest::proptest! {
     fn no_bytes_make_it_panic(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
         drop(decode_json(&body));
         if let Ok(request) = decode_protobuf(&body) {
-            to_spans(request, &Conventions::default());
+            mapped(request);
         }
     }
 
@@ -284,7 +354,7 @@ proptest::proptest! {
         let at = at % body.len();
         body[at] = byte;
         if let Ok(request) = decode_protobuf(&body) {
-            to_spans(request, &Conventions::default());
+            mapped(request);
         }
     }
 }

@@ -232,8 +232,10 @@ async fn every_filter_can_be_asked_for_as_one_value_or_a_list(backend: Backend) 
     kept.store.append(&acme, SUITES.iter().flat_map(|name| spans_of(name)).collect()).await.unwrap();
     for dataset in kept.store.datasets() {
         for filter in &dataset.schema.filters {
+            let digits = dataset.schema.filter_equals(filter).and_then(|column| column.hex_digits);
+            let text = |letter: &str| letter.repeat(digits.map_or(1, usize::from));
             let values = match filter.op {
-                FilterOp::In | FilterOp::Overlaps => vec![json!("x"), json!(["x", "y"])],
+                FilterOp::In | FilterOp::Overlaps => vec![json!(text("a")), json!([text("a"), text("b")])],
                 FilterOp::Range => vec![json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})],
                 FilterOp::Contains => vec![json!("weather")],
                 FilterOp::Min | FilterOp::Max | FilterOp::Eq => vec![json!(1)],

@@ -7,10 +7,12 @@ use arrow::record_batch::RecordBatch;
 use offtake_model::Result;
 use offtake_model::dataset::ColumnType;
 use offtake_model::format::Dialect;
+use offtake_model::human::Human;
 
 use super::Place;
 use super::cells::{self, Cells, Values, bytes_of};
 use super::moment::Moments;
+use super::people::People;
 use super::{number, scan};
 use crate::recipe::FileColumn;
 
@@ -23,6 +25,7 @@ pub(crate) struct Csv {
     style: Style,
     header: Vec<u8>,
     guarded_headers: u64,
+    human: Option<Human>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +36,7 @@ struct Style {
 }
 
 impl Csv {
-    pub(crate) fn new(dialect: Dialect, delimiter: char, columns: &[FileColumn]) -> Self {
+    pub(crate) fn new(dialect: Dialect, delimiter: char, human: Option<Human>, columns: &[FileColumn]) -> Self {
         let delimiter = u8::try_from(delimiter).unwrap_or(b',');
         let (style, mut header) = match dialect {
             Dialect::Rfc4180 => (Style { delimiter, line_end: b"\n", guards: false }, Vec::new()),
@@ -47,7 +50,7 @@ impl Csv {
             guarded_headers += style.text(column.header.as_bytes(), &mut header);
         }
         header.extend_from_slice(style.line_end);
-        Self { types: columns.iter().map(|column| column.ty).collect(), style, header, guarded_headers }
+        Self { types: columns.iter().map(|column| column.ty).collect(), style, header, guarded_headers, human }
     }
 
     pub(crate) fn room(&self, batch: &RecordBatch) -> Result<usize> {
@@ -58,19 +61,47 @@ impl Csv {
             if let Values::Text(texts) | Values::Json(texts) = column.values {
                 let quotes = cells::count(bytes_of(texts), |byte| byte == b'"');
                 room += quotes + rows * (2 + usize::from(self.style.guards));
+            } else if let Some(human) = &self.human {
+                let moment = human.timestamp.as_ref().map_or(0, |pattern| 2 * pattern.longest());
+                let day = human.date.as_ref().map_or(0, |pattern| 2 * pattern.longest());
+                // A separator of up to three bytes for every two digits at most, and quotes around.
+                room += rows * (2 + moment.max(day)) + 2 * column.width(rows);
             }
         }
         Ok(room)
     }
 
     pub(crate) fn encode(&self, batch: &RecordBatch, place: Place, out: &mut Vec<u8>) -> Result<u64> {
+        let style = self.style;
+        match &self.human {
+            None => {
+                let mut moments = Moments::new();
+                self.rows(batch, place, out, |column, row, out| style.cell(column, row, &mut moments, out))
+            }
+            Some(human) => {
+                let (mut people, mut scratch) = (People::new(human), Vec::new());
+                self.rows(batch, place, out, |column, row, out| {
+                    style.human_cell(column, row, &mut people, &mut scratch, out)
+                })
+            }
+        }
+    }
+
+    /// The rows, each cell by `write`, which tells whether it was guarded.
+    #[inline]
+    fn rows(
+        &self,
+        batch: &RecordBatch,
+        place: Place,
+        out: &mut Vec<u8>,
+        mut write: impl FnMut(&Cells<'_>, usize, &mut Vec<u8>) -> u64,
+    ) -> Result<u64> {
         let columns = cells::open(batch, &self.types)?;
         let mut guarded = 0;
         if place.first {
             out.extend_from_slice(&self.header);
             guarded += self.guarded_headers;
         }
-        let mut moments = Moments::new();
         for row in 0..batch.num_rows() {
             if let [alone] = columns.as_slice()
                 && alone.is_null(row)
@@ -82,7 +113,7 @@ impl Csv {
                     out.push(self.style.delimiter);
                 }
                 if !column.is_null(row) {
-                    guarded += self.style.cell(column, row, &mut moments, out);
+                    guarded += write(column, row, out);
                 }
             }
             out.extend_from_slice(self.style.line_end);
@@ -106,6 +137,36 @@ impl Style {
             Values::Date(values) => moments.write_day(values.value(row), out),
         }
         0
+    }
+
+    /// The same for people. What they write may need quotes, and is no formula.
+    fn human_cell(
+        self,
+        column: &Cells<'_>,
+        row: usize,
+        people: &mut People<'_>,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> u64 {
+        scratch.clear();
+        match column.values {
+            Values::Text(texts) | Values::Json(texts) => return self.text(texts.value(row).as_bytes(), out),
+            Values::Bool(values) => {
+                out.extend_from_slice(if values.value(row) { b"true" } else { b"false" });
+                return 0;
+            }
+            Values::Int(values) => people.number(|out| number::int(values.value(row), out), scratch),
+            Values::Float(values) => people.number(|out| number::plain_float(values.value(row), out), scratch),
+            Values::Decimal(values, scale) => {
+                let exactly = |out: &mut Vec<u8>| {
+                    number::decimal(values.value(row), scale, out);
+                };
+                people.number(exactly, scratch);
+            }
+            Values::Timestamp(values) => people.moment(values.value(row), scratch),
+            Values::Date(values) => people.day(values.value(row), scratch),
+        }
+        Self { guards: false, ..self }.text(scratch, out)
     }
 
     /// Appends a text cell; 1 if it was guarded.

@@ -10,6 +10,7 @@ mod json;
 mod moment;
 mod number;
 pub(crate) mod parquet;
+mod people;
 mod scan;
 pub(crate) mod xlsx;
 
@@ -17,6 +18,7 @@ use arrow::record_batch::RecordBatch;
 use offtake_model::Result;
 use offtake_model::export::ExportSpec;
 use offtake_model::format::Format;
+use offtake_model::human::Human;
 
 use crate::recipe::FileColumn;
 pub(crate) use csv::Csv;
@@ -40,9 +42,9 @@ pub(crate) enum TextEncoder {
 
 impl TextEncoder {
     /// The writer of a spec's format. `None`: it is no text.
-    pub(crate) fn new(spec: &ExportSpec, columns: &[FileColumn]) -> Option<Self> {
+    pub(crate) fn new(spec: &ExportSpec, human: Option<&Human>, columns: &[FileColumn]) -> Option<Self> {
         match spec.format {
-            Format::Csv => Some(Self::Csv(Csv::new(spec.dialect, spec.delimiter, columns))),
+            Format::Csv => Some(Self::Csv(Csv::new(spec.dialect, spec.delimiter, human.cloned(), columns))),
             Format::Jsonl => Some(Self::Objects(Objects::new(Envelope::Lines, columns))),
             Format::Json => Some(Self::Objects(Objects::new(Envelope::Array, columns))),
             Format::Parquet | Format::Xlsx => None,
@@ -88,10 +90,17 @@ mod tests {
             let arrays: Vec<ArrayRef> =
                 vec![Arc::new(StringArray::from(values)), Arc::new(Int64Array::from(vec![i64::MIN; texts.len()]))];
             let rows = RecordBatch::try_new(Arc::clone(shape.schema()), arrays).unwrap();
-            for (format, dialect) in [("csv", "rfc4180"), ("csv", "excel"), ("jsonl", "rfc4180"), ("json", "rfc4180")] {
-                let spec = json!({"dataset": "things", "format": format, "dialect": dialect});
-                let spec = serde_json::from_value(spec).unwrap();
-                let encoder = TextEncoder::new(&spec, shape.columns()).unwrap();
+            for (format, dialect, formats) in [
+                ("csv", "rfc4180", json!(null)),
+                ("csv", "excel", json!(null)),
+                ("csv", "rfc4180", json!({"locale": "fr-FR"})),
+                ("jsonl", "rfc4180", json!(null)),
+                ("json", "rfc4180", json!(null)),
+            ] {
+                let spec = json!({"dataset": "things", "format": format, "dialect": dialect, "formats": formats});
+                let spec: ExportSpec = serde_json::from_value(spec).unwrap();
+                let human = spec.formats.as_ref().map(|formats| formats.compile(spec.format).unwrap());
+                let encoder = TextEncoder::new(&spec, human.as_ref(), shape.columns()).unwrap();
                 let mut out = Vec::new();
                 encoder.encode(&rows, Place { first: true, last: true }, &mut out).unwrap();
                 let room = encoder.room(&rows).unwrap();

@@ -93,7 +93,7 @@ fn pair(text: &mut [u8], at: usize, value: u32) {
 
 /// The proleptic Gregorian date of a day counted from 1970-01-01: years begin in March here, so that the leap
 /// day is the last of its year, and 400 years have always the same 146,097 days.
-const fn civil(day: i64) -> (i64, u32, u32) {
+pub(super) const fn civil(day: i64) -> (i64, u32, u32) {
     let from_year_zero = day + 719_468;
     let era = from_year_zero.div_euclid(146_097);
     let of_era = from_year_zero.rem_euclid(146_097);

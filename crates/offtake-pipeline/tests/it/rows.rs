@@ -46,6 +46,7 @@ pub(crate) fn dataset() -> DatasetSchema {
         label: name.to_owned(),
         sensitive: false,
         elements: None,
+        hex_digits: None,
     });
     DatasetSchema {
         name: "things".to_owned(),

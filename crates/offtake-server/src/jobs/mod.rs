@@ -21,7 +21,7 @@ use crate::error::Problem;
 use crate::extract::{Name, Params, no_such_job};
 use crate::state::App;
 use view::JobResponse;
-use wait::wait_for;
+use wait::{bounded, wait_for};
 
 /// Jobs of a page when nothing is said.
 const DEFAULT_LIMIT: u64 = 20;
@@ -125,7 +125,7 @@ pub(crate) async fn detail(
     headers: HeaderMap,
     draining: Draining,
 ) -> Result<Response, Problem> {
-    let wait = Duration::from_secs(params.number("wait", 0, MAX_WAIT).unwrap_or(0));
+    let wait = bounded(&app, Duration::from_secs(params.number("wait", 0, MAX_WAIT).unwrap_or(0)));
     params.finish()?;
     let id = name.job()?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -170,6 +170,7 @@ pub(crate) async fn retry(State(app): State<App>, caller: Caller, name: Name) ->
     let (scope, id) = (caller.scope(), name.job()?);
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
+    job.require_worker()?;
     let job = app.store.jobs.retry(&scope, id).await.map_err(absent)?;
     Ok((StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response())
 }
@@ -196,6 +197,7 @@ pub(crate) async fn download(
     let (scope, id) = (caller.scope(), name.job()?);
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
+    job.require_stored()?;
     let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
     let link = app.links.fresh(&artifact, method == Method::HEAD, &app).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
@@ -218,10 +220,10 @@ fn absent(error: Error) -> Error {
 
 /// The spec of a job names a dataset: who may see the job may still not read that.
 fn require_dataset(app: &App, caller: &Caller, job: &Job) -> Result<()> {
-    let dataset = app.catalog.get(&job.spec.dataset).map_err(|_| {
+    let needed = app.catalog.permission(&job.spec.dataset).ok_or_else(|| {
         Error::new(ErrorKind::Gone, format!("the dataset {} is no longer configured", job.spec.dataset))
     })?;
-    caller.0.require(&dataset.schema.permission)
+    caller.0.require(&needed)
 }
 
 /// Adds a fresh link to a completed job, if its file may be fetched.

@@ -105,14 +105,20 @@ impl JobResponse {
     pub(crate) fn of(app: &App, caller: &Caller, job: Job) -> Self {
         let now = app.clock.now();
         let dataset = app.catalog.get(&job.spec.dataset).ok().map(|dataset| dataset.schema.clone());
+        let may_read = app.catalog.permission(&job.spec.dataset).is_some_and(|needed| caller.may(&needed));
         let is_expired = job.status == JobStatus::Expired || job.expires_at.is_some_and(|at| at <= now);
         let metadata = Metadata {
             can_cancel: job.status.is_active() && caller.may(&Permission::ExportsCancel),
             can_download: job.status == JobStatus::Completed
                 && !is_expired
+                && may_read
                 && caller.may(&Permission::ExportsDownload)
-                && dataset.as_deref().is_some_and(|dataset| caller.may_read(dataset)),
-            can_retry: job.status == JobStatus::Failed && !is_expired && caller.may(&Permission::ExportsCreate),
+                && job.require_stored().is_ok(),
+            can_retry: job.status == JobStatus::Failed
+                && !is_expired
+                && may_read
+                && caller.may(&Permission::ExportsCreate)
+                && job.require_worker().is_ok(),
             is_expired,
             seconds_until_expiration: job.expires_at.map(|at| (at.as_second() - now.as_second()).max(0)),
         };

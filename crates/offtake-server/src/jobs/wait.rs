@@ -14,6 +14,15 @@ use crate::state::App;
 /// Workers in other processes wake nobody here.
 const POLL: Duration = Duration::from_millis(500);
 
+/// What is left of the time a request may take for everything but waiting, at most.
+const REST: Duration = Duration::from_secs(5);
+
+/// A wait after which there is still time to answer with what is known then.
+pub(crate) fn bounded(app: &App, wait: Duration) -> Duration {
+    let timeout = app.settings.request_timeout;
+    wait.min(timeout - REST.min(timeout / 4))
+}
+
 /// The job as soon as `enough` of it, or as it is when `limit` is over or the server shuts down.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use offtake_datasets::Catalog;
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
 use offtake_model::format::{Compression, Dialect, Format};
+use offtake_model::human::LOCALES;
 use offtake_model::selection::Scope;
 use serde_json::{Map, Value as Json, json};
 
@@ -141,6 +142,7 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     add("compression", json!({"type": "string", "enum": Compression::ALL.map(Compression::name), "default": "none"}));
     add("dialect", json!({"type": "string", "enum": Dialect::ALL.map(Dialect::name), "default": "rfc4180"}));
     add("delimiter", json!({"type": "string", "minLength": 1, "maxLength": 1, "default": ","}));
+    add("formats", formats());
     add("fields", fields(schema));
     add(
         "limit",
@@ -162,8 +164,34 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     );
     properties.insert(
         "notify".to_owned(),
-        json!({"type": "object", "additionalProperties": false, "properties": {"email": {"type": "boolean"}}}),
+        json!({"type": "object", "additionalProperties": false, "properties": {"email": {"type": "boolean"}},
+            "description": "Kept with the job; nothing sends mail yet"}),
     );
+}
+
+fn formats() -> Json {
+    let text = |description: &str| json!({"type": "string", "description": description});
+    let locales: Vec<&str> = LOCALES.iter().map(|locale| locale.tag).collect();
+    let locale = format!(
+        "How numbers, dates and times are written, in any case; or its language. Known: {}",
+        locales.join(", ")
+    );
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "csv and xlsx: numbers, dates and times as people write them; what is left out is as the locale has \
+            it, and exact without one",
+        "properties": {
+            "locale": {"type": "string", "description": locale, "examples": ["de-DE"]},
+            "time_zone": {"type": "string", "description": "The IANA name of the zone moments are shown in", "default": "UTC",
+                "examples": ["Europe/Berlin"]},
+            "decimal_separator": {"type": "string", "enum": [".", ","]},
+            "group_separator": text("Between groups of digits; empty for none"),
+            "date": {"type": "string", "description": "A pattern in the notation of strftime", "examples": ["%d.%m.%Y"]},
+            "timestamp": {"type": "string", "description": "A pattern in the notation of strftime",
+                "examples": ["%d.%m.%Y %H:%M:%S"]},
+        },
+    })
 }
 
 fn page_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>) {
@@ -206,7 +234,10 @@ fn selection(schema: &DatasetSchema) -> Json {
 }
 
 fn filter_schema(schema: &DatasetSchema, filter: &Filter) -> Json {
-    let one = of_type(schema.filter_type(filter));
+    let one = match schema.filter_equals(filter) {
+        Some(column) => value(Some(column)),
+        None => of_type(schema.filter_type(filter)),
+    };
     let columns = filter.columns.join(" or ");
     let (mut body, what) = match filter.op {
         FilterOp::Eq => (one, "equal to"),
@@ -229,7 +260,11 @@ fn one_or_list(one: &Json) -> Json {
 }
 
 fn value(column: Option<&Column>) -> Json {
-    of_type(column.map(|column| column.ty))
+    let mut value = of_type(column.map(|column| column.ty));
+    if let Some(pattern) = column.and_then(Column::pattern) {
+        value["pattern"] = json!(pattern);
+    }
+    value
 }
 
 fn of_type(ty: Option<ColumnType>) -> Json {
@@ -245,6 +280,9 @@ fn of_type(ty: Option<ColumnType>) -> Json {
 }
 
 fn example(column: Option<&Column>) -> Json {
+    if let Some(digits) = column.and_then(|column| column.hex_digits) {
+        return json!("a1b2c3d4".chars().cycle().take(digits.into()).collect::<String>());
+    }
     match column.map_or(ColumnType::Text, |column| column.ty) {
         ColumnType::Text | ColumnType::Json => json!("a1b2"),
         ColumnType::Int64 => json!(1),

@@ -3,6 +3,8 @@
 
 mod bodies;
 
+use std::sync::{Mutex, PoisonError};
+
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use http::Method;
@@ -16,7 +18,7 @@ use crate::auth::Access;
 use crate::edge::OTLP_PATH;
 use crate::router::Declared;
 
-/// The document, as it is served.
+/// A document, as it is served.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
     pub(crate) json: Bytes,
@@ -26,9 +28,53 @@ pub(crate) struct Document {
 /// Paths that are pages for people, not calls.
 const PAGES: [&str; 5] = ["/", "/docs", "/docs/", "/docs/{file}", "/openapi.json"];
 
+/// What the handlers declare, and the document made of it for the datasets there are.
+pub(crate) struct Documents {
+    handlers: utoipa::openapi::OpenApi,
+    routes: Vec<Declared>,
+    made: Mutex<Made>,
+}
+
+impl std::fmt::Debug for Documents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Documents")
+    }
+}
+
+struct Made {
+    document: Document,
+    /// Datasets it leaves out, because they waited for their source.
+    waiting: usize,
+}
+
+impl Documents {
+    pub(crate) fn new(handlers: utoipa::openapi::OpenApi, routes: Vec<Declared>, catalog: &Catalog) -> Self {
+        let made = Mutex::new(Made::of(&handlers, &routes, catalog));
+        Self { handlers, routes, made }
+    }
+
+    /// The document as of now: a dataset that waited for its source is in it as soon as it can be read.
+    pub(crate) fn current(&self, catalog: &Catalog) -> Document {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing else about the catalog changes while the server runs, and what was found stays.
+        if made.waiting > 0 && catalog.waiting().count() < made.waiting {
+            *made = Made::of(&self.handlers, &self.routes, catalog);
+        }
+        made.document.clone()
+    }
+}
+
+impl Made {
+    fn of(handlers: &utoipa::openapi::OpenApi, routes: &[Declared], catalog: &Catalog) -> Self {
+        // Counted first: one that is found in between is at worst found again.
+        let waiting = catalog.waiting().count();
+        Self { document: finish(handlers, routes, catalog), waiting }
+    }
+}
+
 /// Completes what the handlers declare.
-pub(crate) fn finish(document: utoipa::openapi::OpenApi, declared: &[Declared], catalog: &Catalog) -> Document {
-    let mut document = serde_json::to_value(document).unwrap_or_default();
+fn finish(handlers: &utoipa::openapi::OpenApi, declared: &[Declared], catalog: &Catalog) -> Document {
+    let mut document = serde_json::to_value(handlers).unwrap_or_default();
     document["info"] = json!({
         "title": "Offtake",
         "version": env!("CARGO_PKG_VERSION"),

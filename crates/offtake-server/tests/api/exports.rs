@@ -100,6 +100,35 @@ async fn one_key_makes_one_job() {
 }
 
 #[tokio::test]
+async fn the_job_of_a_key_stays_whatever_becomes_of_the_preset() {
+    let house = House::new();
+    let preset = json!({"name": "finance", "dataset": "spans", "format": "csv"});
+    house.post("/api/v1/presets", &preset).answer().await.expect(201);
+    let ask = |body: Json| house.post(SPANS, &body).header("idempotency-key", "k-1").answer();
+    let body = json!({"preset": "finance", "environment": "production"});
+    let first = ask(body.clone()).await.expect(202).json()["job_id"].clone();
+    let change = house.ask(Method::PATCH, "/api/v1/presets/finance").by("acme", "alice", "all");
+    change.json(&json!({"format": "jsonl"})).answer().await.expect(200);
+    assert_eq!(ask(body.clone()).await.expect(202).json()["job_id"], first, "it says something else now");
+    house.delete("/api/v1/presets/finance").answer().await.expect(204);
+    assert_eq!(ask(body).await.expect(202).json()["job_id"], first, "it is gone");
+    assert_eq!(ask(json!({"preset": "finance"})).await.problem(422).0, "idempotency_mismatch");
+    assert_eq!(jobs(&house).await, 1);
+}
+
+#[tokio::test]
+async fn a_wait_ends_before_the_request_would() {
+    let settings = ServerSettings { request_timeout: std::time::Duration::from_secs(1), ..ServerSettings::default() };
+    let house = House::with(settings);
+    let asked = house.post(SPANS, &json!({"format": "csv"})).header("prefer", "wait=60").answer();
+    let job = house.create(&json!({"format": "csv"})).await;
+    let looked = house.get(format!("/api/v1/export/jobs/{job}?wait=60")).answer();
+    let (asked, looked) = tokio::join!(asked, looked);
+    assert_eq!(asked.expect(202).json()["status"], "pending");
+    assert_eq!(looked.expect(200).json()["status"], "pending");
+}
+
+#[tokio::test]
 async fn few_rows_are_waited_for_and_come_with_their_link() {
     let house =
         House::with(ServerSettings { sync_wait: std::time::Duration::from_secs(30), ..ServerSettings::default() });
@@ -168,6 +197,7 @@ async fn estimates_come_from_what_was() {
     let statistics = house.get("/api/v1/export/statistics?days=30").answer().await.expect(200).json();
     assert_eq!(statistics["totals"]["jobs"], 2);
     assert_eq!(statistics["days"], 30);
+    assert_eq!(statistics["since"], "2026-10-21T00:00:00Z", "thirty days before, from midnight on");
     let completed = statistics["datasets"].as_array().expect("rows").iter().find(|row| row["status"] == "completed");
     assert_eq!(completed.expect("a row")["row_count"], 1, "{statistics}");
     let other = house.ask(Method::GET, "/api/v1/export/statistics").by("other", "x", "exports:read");

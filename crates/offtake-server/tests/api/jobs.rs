@@ -2,8 +2,10 @@
 
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
+use offtake_model::clock::Clock as _;
+use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::JobError;
-use offtake_store::WorkerName;
+use offtake_store::{JobScope, NewJob, WorkerName};
 use serde_json::{Value as Json, json};
 
 use crate::house::House;
@@ -144,6 +146,15 @@ async fn cancelled_stays_cancelled() {
     assert_eq!(house.get(format!("{path}/download")).answer().await.problem(409).0, "conflict");
 }
 
+/// Does what a worker does: takes the oldest job, and fails.
+async fn fail_next(house: &House, code: ErrorKind, message: &str) {
+    let worker = WorkerName("tests".to_owned());
+    let claimed = house.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
+    let error = JobError { code, message: message.to_owned() };
+    let lease = claimed.expect("a job").lease;
+    house.store.jobs.fail(lease, &error, SignedDuration::from_hours(1)).await.expect("failed");
+}
+
 #[tokio::test]
 async fn a_failed_job_says_why_and_can_be_tried_again() {
     let house = House::new();
@@ -152,11 +163,7 @@ async fn a_failed_job_says_why_and_can_be_tried_again() {
     let retry = || house.ask(http::Method::POST, format!("{path}/retry")).by("acme", "alice", "all").answer();
     assert_eq!(house.get(format!("{path}/download")).answer().await.problem(409).0, "not_ready");
     assert_eq!(house.get(format!("{path}/receipt")).answer().await.problem(409).0, "not_ready");
-    let worker = WorkerName("tests".to_owned());
-    let claimed = house.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
-    let error = JobError { code: ErrorKind::MemoryLimit, message: "too much".to_owned() };
-    let lease = claimed.expect("a job").lease;
-    house.store.jobs.fail(lease, &error, SignedDuration::from_hours(1)).await.expect("failed");
+    fail_next(&house, ErrorKind::MemoryLimit, "too much").await;
     let failed = house.get(&path).answer().await.json();
     assert_eq!(failed["error"], json!({"code": "memory_limit", "message": "too much"}));
     assert_eq!(failed["metadata"]["can_retry"], true);
@@ -167,6 +174,73 @@ async fn a_failed_job_says_why_and_can_be_tried_again() {
     assert_eq!((&receipt["rows_written"], &receipt["job_id"]), (&json!(1), &json!(job.to_string())));
 }
 
+/// What `offtake export` does on the data directory of a server.
+async fn local(house: &House) -> JobId {
+    let asked = house.create(&json!({"format": "csv"})).await;
+    let scope = JobScope { org: OrgId::new("acme").expect("an organization"), owner: None };
+    let asked = house.store.jobs.cancel(&scope, asked).await.expect("cancelled");
+    let now = house.clock.now();
+    let new = NewJob {
+        id: JobId::new(now),
+        org: asked.org,
+        owner: asked.owner,
+        owner_email: None,
+        spec: asked.spec,
+        name: asked.name,
+        file_name: asked.file_name,
+        request_id: None,
+        traceparent: None,
+        idempotency: None,
+        pinned_to: Some(WorkerName("tests".to_owned())),
+        now,
+    };
+    house.store.jobs.enqueue(new).await.expect("enqueued").job.id
+}
+
+#[tokio::test]
+async fn a_local_export_is_not_downloaded_from_here() {
+    let house = House::new();
+    let job = local(&house).await;
+    assert_eq!(house.complete_next(b"a\n").await.0, job);
+    let path = format!("/api/v1/export/jobs/{job}");
+    let seen = house.get(&path).answer().await.expect(200).json();
+    assert_eq!((&seen["status"], &seen["metadata"]["can_download"]), (&json!("completed"), &json!(false)));
+    let refused = house.get(format!("{path}/download")).answer().await.expect(409).json();
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("offtake export")), "{refused}");
+    house.get(format!("{path}/receipt")).answer().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_failed_local_export_is_gone_on_with_where_it_was_begun() {
+    let house = House::new();
+    let job = local(&house).await;
+    let path = format!("/api/v1/export/jobs/{job}");
+    fail_next(&house, ErrorKind::StorageFull, "full").await;
+    assert_eq!(house.get(&path).answer().await.json()["metadata"]["can_retry"], false);
+    let retry = house.ask(http::Method::POST, format!("{path}/retry")).by("acme", "alice", "all");
+    let refused = retry.answer().await.expect(409).json();
+    let way = format!("offtake export --resume {job}");
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains(&way)), "{refused}");
+    assert_eq!(house.get(&path).answer().await.json()["status"], "failed");
+}
+
+#[tokio::test]
+async fn who_may_not_read_the_dataset_is_not_offered_a_retry() {
+    let house = House::new();
+    let job = house.create(&json!({"format": "csv"})).await;
+    let path = format!("/api/v1/export/jobs/{job}");
+    fail_next(&house, ErrorKind::Internal, "broken").await;
+    for (permissions, offered) in
+        [("exports:read,exports:create,traces:read", true), ("exports:read,exports:create", false)]
+    {
+        let seen = house.ask(http::Method::GET, &path).by("acme", "alice", permissions).answer().await.expect(200);
+        assert_eq!(seen.json()["metadata"]["can_retry"], offered, "{permissions}");
+    }
+    let retry =
+        house.ask(http::Method::POST, format!("{path}/retry")).by("acme", "alice", "exports:read,exports:create");
+    retry.answer().await.expect(403);
+}
+
 #[tokio::test]
 async fn a_deleted_file_is_gone() {
     let house = House::new();
@@ -174,6 +248,8 @@ async fn a_deleted_file_is_gone() {
     let link = house.link(&job).await;
     house.ask(http::Method::GET, &link).answer().await.expect(200);
     house.delete(format!("{job}/file")).answer().await.expect(204);
+    let metadata = house.get(&job).answer().await.expect(200).json()["metadata"].clone();
+    assert_eq!((&metadata["can_download"], &metadata["is_expired"]), (&json!(false), &json!(true)));
     assert_eq!(house.get(format!("{job}/download")).answer().await.problem(410).0, "gone");
     assert_eq!(house.ask(http::Method::GET, &link).answer().await.problem(410).0, "gone");
     assert_eq!(house.delete(format!("{job}/file")).answer().await.problem(410).0, "gone");

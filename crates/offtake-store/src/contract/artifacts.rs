@@ -47,15 +47,15 @@ pub(crate) async fn a_file_expires_object_first(b: &Backend) {
     b.enqueued().await;
     let (job, artifact) = b.completed(b.claimed("w").await).await;
     b.pass(KEEP - SECOND);
-    assert_eq!(b.artifacts.expire_due(b.now()).await.unwrap(), 0);
+    assert_eq!(b.artifacts.expire_due().await.unwrap(), 0);
     assert_eq!(b.artifacts.ready(&own, job.id).await.unwrap().state, ArtifactState::Ready);
     assert_eq!(b.disposable().await, []);
     assert_eq!(kind(b.artifacts.mark_deleted(artifact.id).await), ErrorKind::Conflict, "ready bytes stay");
 
     b.pass(SECOND);
     assert_eq!(kind(b.artifacts.ready(&own, job.id).await), ErrorKind::Gone, "over is over, swept or not");
-    assert_eq!(b.artifacts.expire_due(b.now()).await.unwrap(), 1);
-    assert_eq!(b.artifacts.expire_due(b.now()).await.unwrap(), 0, "once");
+    assert_eq!(b.artifacts.expire_due().await.unwrap(), 1);
+    assert_eq!(b.artifacts.expire_due().await.unwrap(), 0, "once");
     assert_eq!(b.artifacts.by_id(artifact.id).await.unwrap().state, ArtifactState::Expired);
     assert_eq!(b.job(job.id).await.status, JobStatus::Completed, "the job follows when the bytes are gone");
     assert_eq!(b.disposable().await, [artifact.id]);
@@ -72,7 +72,9 @@ pub(crate) async fn a_file_can_be_given_up_early(b: &Backend) {
     let own = scope("acme");
     b.enqueued().await;
     let (job, artifact) = b.completed(b.claimed("w").await).await;
+    b.pass(SECOND);
     let given_up = b.artifacts.expire_now(&own, job.id).await.unwrap();
+    assert_eq!(b.job(job.id).await.expires_at, Some(b.now()), "it shows at once, not with the sweep");
     assert_eq!((given_up.id, given_up.state), (artifact.id, ArtifactState::Expired));
     assert_eq!(b.job(job.id).await.status, JobStatus::Completed);
     assert_eq!(kind(b.artifacts.ready(&own, job.id).await), ErrorKind::Gone);
@@ -143,7 +145,7 @@ pub(crate) async fn a_failed_job_keeps_its_bytes_until_its_time_is_over(b: &Back
     assert_eq!(b.disposable().await, [unused]);
     b.pass(SECOND);
     assert_eq!(b.disposable().await, [unused, kept]);
-    assert_eq!(b.artifacts.disposable(b.now(), 1).await.unwrap().len(), 1);
+    assert_eq!(b.artifacts.disposable(1).await.unwrap().len(), 1);
     b.artifacts.mark_deleted(kept).await.unwrap();
     assert_eq!(b.job(second.job.id).await.status, JobStatus::Failed);
 }

@@ -58,6 +58,7 @@ pub(crate) fn spec() -> ExportSpec {
         compression: Compression::Gzip,
         dialect: Dialect::Excel,
         delimiter: ';',
+        formats: None,
         fields: None,
         limit: Some(1000),
         name: None,
@@ -228,7 +229,7 @@ impl Backend {
     }
 
     pub(crate) async fn disposable(&self) -> Vec<ArtifactId> {
-        let artifacts = self.artifacts.disposable(self.now(), 100).await.unwrap();
+        let artifacts = self.artifacts.disposable(100).await.unwrap();
         artifacts.into_iter().map(|artifact| artifact.id).collect()
     }
 }

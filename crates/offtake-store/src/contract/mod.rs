@@ -70,6 +70,7 @@ macro_rules! contract_tests {
                 rows_are_pruned_when_nothing_is_left_of_them
                 a_failed_job_that_may_be_retried_is_not_pruned
                 thousands_of_rows_are_pruned
+                statistics_count_what_was_pruned
                 depth_counts_what_waits_and_runs
             }
             artifacts {
@@ -128,10 +129,13 @@ macro_rules! object_tests {
         )+
     };
     ($open:ident) => {
+        crate::contract::object_tests! { each $open: a_key_is_taken_once }
+        crate::contract::object_tests! { without conditions $open }
+    };
+    (without conditions $open:ident) => {
         crate::contract::object_tests! { each $open:
             an_object_is_seen_whole_or_not_at_all
             an_upload_without_parts_is_an_empty_object
-            a_key_is_taken_once
             an_aborted_upload_leaves_nothing
             resuming_takes_the_listed_parts_and_only_these
             resuming_finds_what_was_finished_but_not_published

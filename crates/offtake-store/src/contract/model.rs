@@ -89,7 +89,6 @@ impl Model {
             self.expires_at = Some(now + KEEP);
         } else {
             self.leave(JobStatus::Pending);
-            self.run_at = now;
         }
     }
 }
@@ -272,8 +271,8 @@ impl World<'_> {
     /// The sweep: what is over expires, its bytes go, its job follows.
     async fn expire(&mut self) {
         let now = self.b.now();
-        self.b.artifacts.expire_due(now).await.unwrap();
-        for artifact in self.b.artifacts.disposable(now, 1000).await.unwrap() {
+        self.b.artifacts.expire_due().await.unwrap();
+        for artifact in self.b.artifacts.disposable(1000).await.unwrap() {
             let job = self.jobs.iter().find(|job| job.id == artifact.job).unwrap();
             let writing = job.status == JobStatus::Processing && job.attempt == artifact.attempt;
             assert!(!writing, "{artifact:?} is being written");

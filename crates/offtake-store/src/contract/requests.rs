@@ -38,6 +38,15 @@ pub(crate) async fn an_idempotency_key_makes_one_job(b: &Backend) {
     assert!(first.created && !again.created);
     assert_eq!(first.job, again.job);
 
+    let key = |fingerprint: &str| Idempotency { key: "k".to_owned(), fingerprint: fingerprint.to_owned() };
+    assert_eq!(b.jobs.asked_before(&org("acme"), "ada", &key("body")).await.unwrap(), Some(first.job.clone()));
+    assert_eq!(
+        kind(b.jobs.asked_before(&org("acme"), "ada", &key("another body")).await),
+        ErrorKind::IdempotencyMismatch
+    );
+    assert_eq!(b.jobs.asked_before(&org("acme"), "bob", &key("body")).await.unwrap(), None);
+    assert_eq!(b.jobs.asked_before(&org("bolt"), "ada", &key("body")).await.unwrap(), None);
+
     let other_body = b.jobs.enqueue(keyed(b, "acme", "ada", "k", "another body")).await;
     assert_eq!(kind(other_body), ErrorKind::IdempotencyMismatch);
     for (org, owner, key) in [("acme", "bob", "k"), ("bolt", "ada", "k"), ("acme", "ada", "k2")] {
@@ -235,7 +244,8 @@ pub(crate) async fn performance_and_statistics_add_up(b: &Backend) {
     assert_eq!(statistics(second.created_at).await, [row(JobStatus::Completed, 1, 200), row(JobStatus::Failed, 1, 0)]);
     assert_eq!(statistics(failing.created_at + SignedDuration::from_millis(1)).await, []);
 
-    assert_eq!(b.jobs.prune_performance(second.completed_at.unwrap()).await.unwrap(), 1);
+    let since_second = b.now().duration_since(second.completed_at.unwrap());
+    assert_eq!(b.jobs.prune_performance(since_second).await.unwrap(), 1);
     assert_eq!(b.jobs.recent_performance(&org("acme"), 10).await.unwrap()[0].job, second.id);
     assert_eq!(statistics(noon()).await, all, "statistics come from the jobs");
 }

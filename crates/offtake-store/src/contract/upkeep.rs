@@ -7,7 +7,8 @@ use offtake_model::job::{Job, JobStatus, Phase};
 use super::given::*;
 use crate::{Claimed, NewJob, QueueDepth, Signal};
 
-const LONG: SignedDuration = SignedDuration::from_hours(24 * 365);
+/// Whatever has come to rest by now is past it.
+const NO_RETENTION: SignedDuration = SignedDuration::from_micros(-1);
 
 impl Backend {
     /// The worker on the job dies, and the sweep finds out.
@@ -35,7 +36,7 @@ pub(crate) async fn a_job_is_rescued_after_its_deadline(b: &Backend) {
     assert_eq!(rescued, [b.job(asked.id).await]);
     let job = &rescued[0];
     assert_eq!((job.status, job.phase, job.deaths, job.failures), (JobStatus::Pending, Phase::Queued, 1, 0));
-    assert_eq!(job.run_at, b.now());
+    assert_eq!(job.run_at, asked.run_at, "it keeps its place in the queue");
     assert!(b.jobs.rescue(MAX_DEATHS, KEEP).await.unwrap().is_empty(), "once");
     assert_eq!(b.jobs.signal(&claimed.lease).await.unwrap(), Signal::Lost);
     assert_eq!(b.claimed("w2").await.job.attempt, 2);
@@ -150,16 +151,17 @@ pub(crate) async fn rows_are_pruned_when_nothing_is_left_of_them(b: &Backend) {
     assert_eq!(running, waiting, "the older one is taken first");
     assert_eq!(left().await.len(), 5);
 
-    assert_eq!(b.jobs.prune(b.job(cancelled).await.completed_at.unwrap()).await.unwrap(), 0, "not before");
-    assert_eq!(b.jobs.prune(b.now() + LONG).await.unwrap(), 1, "only the cancelled one has no bytes left");
+    let resting = b.now().duration_since(b.job(cancelled).await.completed_at.unwrap());
+    assert_eq!(b.jobs.prune(resting).await.unwrap(), 0, "not before");
+    assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 1, "only the cancelled one has no bytes left");
     assert_eq!(left().await.len(), 4);
 
     b.pass(KEEP);
-    b.artifacts.expire_due(b.now()).await.unwrap();
-    assert_eq!(b.jobs.prune(b.now() + LONG).await.unwrap(), 0, "the bytes come first");
+    b.artifacts.expire_due().await.unwrap();
+    assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 0, "the bytes come first");
     b.artifacts.mark_deleted(artifact.id).await.unwrap();
     b.artifacts.mark_deleted(kept).await.unwrap();
-    assert_eq!(b.jobs.prune(b.now() + LONG).await.unwrap(), 2);
+    assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 2);
     let rest = left().await;
     assert_eq!(rest.len(), 2, "what is active stays");
     assert!(!rest.contains(&completed.id) && !rest.contains(&failed));
@@ -170,7 +172,7 @@ pub(crate) async fn rows_are_pruned_when_nothing_is_left_of_them(b: &Backend) {
 pub(crate) async fn a_failed_job_that_may_be_retried_is_not_pruned(b: &Backend) {
     let failed = b.enqueued().await.id;
     b.jobs.fail(b.claimed("w").await.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
-    assert_eq!(b.jobs.prune(b.now() + LONG).await.unwrap(), 0);
+    assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 0);
     b.jobs.retry(&scope("acme"), failed).await.unwrap();
 }
 
@@ -179,7 +181,36 @@ pub(crate) async fn thousands_of_rows_are_pruned(b: &Backend) {
         let job = b.jobs.enqueue(b.request("acme", "ada")).await.unwrap().job;
         b.jobs.cancel(&scope("acme"), job.id).await.unwrap();
     }
-    assert_eq!(b.jobs.prune(b.now() + LONG).await.unwrap(), 1100);
+    assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 1100);
+}
+
+pub(crate) async fn statistics_count_what_was_pruned(b: &Backend) {
+    let midnight = jiff::Timestamp::from_second(b.now().as_second().div_euclid(86_400) * 86_400).unwrap();
+    let statistics = async |since| b.jobs.statistics(&org("acme"), since).await.unwrap();
+    for _ in 0..2 {
+        b.enqueued().await;
+        let (_, artifact) = b.completed(b.claimed("w").await).await;
+        b.pass(KEEP);
+        b.artifacts.expire_due().await.unwrap();
+        b.artifacts.mark_deleted(artifact.id).await.unwrap();
+        let cancelled = b.enqueued().await.id;
+        b.jobs.cancel(&scope("acme"), cancelled).await.unwrap();
+    }
+    b.jobs.enqueue(b.request("acme", "ada")).await.unwrap();
+    let all = statistics(midnight).await;
+    assert_eq!(all.iter().map(|row| row.jobs).sum::<u64>(), 5);
+    let later = midnight + SignedDuration::from_hours(24);
+    let fewer = statistics(later).await;
+    assert_eq!(fewer.iter().map(|row| row.jobs).sum::<u64>(), 4, "the first is of the day before");
+
+    assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 4);
+    assert_eq!(statistics(midnight).await, all);
+    assert_eq!(statistics(later).await, fewer);
+    assert_eq!(b.jobs.statistics(&org("bolt"), midnight).await.unwrap(), []);
+    // And not for ever.
+    b.pass(SignedDuration::from_hours(24 * (crate::STATISTICS_DAYS + 20)));
+    b.jobs.prune(NO_RETENTION).await.unwrap();
+    assert_eq!(statistics(midnight).await.iter().map(|row| row.jobs).sum::<u64>(), 1);
 }
 
 pub(crate) async fn depth_counts_what_waits_and_runs(b: &Backend) {

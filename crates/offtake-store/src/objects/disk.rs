@@ -14,6 +14,8 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use offtake_model::checkpoint::Uploaded;
 use offtake_model::{Error, ErrorKind, Result};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use tokio::task::spawn_blocking;
 
 use super::failure::disk;
@@ -113,6 +115,27 @@ pub(super) fn replace(path: &Path, temporary: &Path, bytes: &[u8]) -> io::Result
         return Err(cause);
     }
     sync_parent(path)
+}
+
+/// Moves the file to its name, unless that is taken, durably.
+pub(super) fn publish(staged: &Path, ready: &Path) -> Result<()> {
+    let moved = in_its_folder(ready, || {
+        match renameat_with(CWD, staged, CWD, ready, RenameFlags::NOREPLACE) {
+            // Some file systems cannot rename without replacing, but can link.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                std::fs::hard_link(staged, ready).and_then(|()| std::fs::remove_file(staged))
+            }
+            renamed => renamed.map_err(io::Error::from),
+        }
+    });
+    match moved {
+        Ok(()) => {}
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Error::new(ErrorKind::Conflict, format!("{} is there already", ready.display())));
+        }
+        Err(cause) => return Err(disk("published", ready, cause)),
+    }
+    sync_parent(ready).and_then(|()| sync_parent(staged)).map_err(|cause| disk("published", ready, cause))
 }
 
 /// A file that grows part by part. The first failure is final.

@@ -28,8 +28,18 @@ pub struct FileObjects {
 #[derive(Debug)]
 struct Target {
     path: PathBuf,
+    existing: Existing,
     /// What was at the path before is no object of ours.
     finished: Mutex<Option<Finished>>,
+}
+
+/// What happens to a file that is at the target when the object is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and finishing is a `conflict`.
+    Keep,
+    /// It is replaced.
+    Replace,
 }
 
 /// The object that is the target now.
@@ -42,8 +52,8 @@ struct Finished {
 
 impl FileObjects {
     /// Objects that become the file at `target`.
-    pub fn new(target: PathBuf) -> Self {
-        Self { target: Arc::new(Target { path: target, finished: Mutex::new(None) }) }
+    pub fn new(target: PathBuf, existing: Existing) -> Self {
+        Self { target: Arc::new(Target { path: target, existing, finished: Mutex::new(None) }) }
     }
 }
 
@@ -178,7 +188,12 @@ impl Upload for FileUpload {
             let staged = growing.seal()?;
             let path = &target.path;
             let mut finished = target.finished();
-            std::fs::rename(&staged, path).map_err(|cause| failure::disk("published", path, cause))?;
+            match target.existing {
+                Existing::Keep => disk::publish(&staged, path)?,
+                Existing::Replace => {
+                    std::fs::rename(&staged, path).map_err(|cause| failure::disk("published", path, cause))?;
+                }
+            }
             *finished = Some(Finished { key, beside: Vec::new() });
             disk::sync_parent(path).map_err(|cause| failure::disk("published", path, cause))
         })

@@ -12,8 +12,6 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use offtake_model::checkpoint::Uploaded;
 use offtake_model::{Error, ErrorKind, Result};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 
 use super::disk::{self, Growing, absent_is_fine, blocking};
 use super::failure;
@@ -219,7 +217,7 @@ impl Upload for FolderUpload {
         blocking(move || {
             let Self { growing, ready, staged_root } = *self;
             let staged = growing.seal()?;
-            publish(&staged, &ready)?;
+            disk::publish(&staged, &ready)?;
             prune(&staged, &staged_root);
             Ok(())
         })
@@ -234,27 +232,4 @@ impl Upload for FolderUpload {
         })
         .await
     }
-}
-
-/// Moves the file to its name, unless that is taken, durably.
-fn publish(staged: &Path, ready: &Path) -> Result<()> {
-    let moved = disk::in_its_folder(ready, || {
-        match renameat_with(CWD, staged, CWD, ready, RenameFlags::NOREPLACE) {
-            // Some file systems cannot rename without replacing, but can link.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                std::fs::hard_link(staged, ready).and_then(|()| std::fs::remove_file(staged))
-            }
-            renamed => renamed.map_err(io::Error::from),
-        }
-    });
-    match moved {
-        Ok(()) => {}
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(Error::new(ErrorKind::Conflict, format!("{} is there already", ready.display())));
-        }
-        Err(cause) => return Err(failure::disk("published", ready, cause)),
-    }
-    disk::sync_parent(ready)
-        .and_then(|()| disk::sync_parent(staged))
-        .map_err(|cause| failure::disk("published", ready, cause))
 }

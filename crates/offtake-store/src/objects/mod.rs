@@ -22,7 +22,7 @@ use futures::stream::BoxStream;
 use offtake_model::Result;
 use offtake_model::checkpoint::Uploaded;
 
-pub use file::FileObjects;
+pub use file::{Existing, FileObjects};
 pub use folder::FolderObjects;
 pub use key::ObjectKey;
 pub use s3::{LifecycleRules, Probe, ProbeOutcome, S3Credentials, S3Objects, S3Settings};

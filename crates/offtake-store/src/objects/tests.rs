@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use offtake_model::ErrorKind;
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
 use tempfile::TempDir;
 
 use super::*;
@@ -138,13 +139,18 @@ async fn the_first_failure_is_final() {
 
 #[tokio::test]
 async fn an_upload_somebody_stopped_waiting_for_is_broken() {
-    let (_folder, objects) = open();
-    let mut upload = objects.begin(&key("1")).await.unwrap();
-    let part = upload.put_part(Bytes::from(vec![7; 1 << 20]));
-    // Polled once, so that the disk is at work, and then given up.
-    drop(futures::FutureExt::now_or_never(part));
-    assert_eq!(kind(upload.put_part(Bytes::from_static(b"more")).await), ErrorKind::StorageUnavailable);
-    assert_eq!(kind(upload.finish().await), ErrorKind::StorageUnavailable);
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let reader = openat(CWD, &pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+    let mut upload = disk::Growing::on(pipe).unwrap();
+    // More than a pipe holds, and nobody reads: the write cannot be over when it is given up.
+    let part = upload.put(Bytes::from(vec![7; 1 << 20]));
+    assert!(futures::FutureExt::now_or_never(part).is_none());
+    assert_eq!(kind(upload.put(Bytes::from_static(b"more")).await), ErrorKind::StorageUnavailable);
+    assert_eq!(kind(upload.seal()), ErrorKind::StorageUnavailable);
+    // Ends the write, and with it the thread it is on.
+    drop(reader);
 }
 
 #[tokio::test]
@@ -176,7 +182,7 @@ fn target() -> (TempDir, PathBuf) {
 async fn a_file_grows_beside_its_target_and_replaces_it_at_once() {
     let (folder, path) = target();
     std::fs::write(&path, b"of last week").unwrap();
-    let objects = FileObjects::new(path.clone());
+    let objects = FileObjects::new(path.clone(), Existing::Replace);
     let mut upload = objects.begin(&key("1")).await.unwrap();
     upload.put_part(Bytes::from_static(b"one,")).await.unwrap();
     assert_eq!(tree(folder.path()), ["rows.csv", "rows.csv.job_1.1.part"]);
@@ -196,13 +202,29 @@ async fn a_file_grows_beside_its_target_and_replaces_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_file_that_came_meanwhile_is_kept_unless_it_may_be_replaced() {
+    let (folder, path) = target();
+    let objects = FileObjects::new(path.clone(), Existing::Keep);
+    let mut upload = objects.begin(&key("1")).await.unwrap();
+    upload.put_part(Bytes::from_static(b"rows")).await.unwrap();
+    std::fs::write(&path, b"of somebody else").unwrap();
+    assert_eq!(kind(upload.finish().await), ErrorKind::Conflict);
+    objects.delete(&key("1")).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"of somebody else");
+    assert_eq!(tree(folder.path()), ["rows.csv"]);
+    std::fs::remove_file(&path).unwrap();
+    objects.begin(&key("2")).await.unwrap().finish().await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"");
+}
+
+#[tokio::test]
 async fn a_file_is_resumed_by_another_process() {
     let (folder, path) = target();
-    let mut upload = FileObjects::new(path.clone()).begin(&key("1")).await.unwrap();
+    let mut upload = FileObjects::new(path.clone(), Existing::Replace).begin(&key("1")).await.unwrap();
     let listed = upload.put_part(Bytes::from_static(b"one,")).await.unwrap();
     upload.put_part(Bytes::from_static(b"not listed")).await.unwrap();
     drop(upload);
-    let objects = FileObjects::new(path.clone());
+    let objects = FileObjects::new(path.clone(), Existing::Replace);
     // Another job to the same target has bytes of its own.
     let other = ObjectKey::from_parts(["acme", "job_2", "1", "spans.csv"]);
     objects.begin(&other).await.unwrap().abort().await.unwrap();
@@ -218,7 +240,7 @@ async fn a_file_is_resumed_by_another_process() {
 async fn deleting_spares_a_file_that_is_not_ours() {
     let (folder, path) = target();
     std::fs::write(&path, b"of last week").unwrap();
-    let objects = FileObjects::new(path.clone());
+    let objects = FileObjects::new(path.clone(), Existing::Replace);
     drop(objects.begin(&key("1")).await.unwrap());
     objects.delete(&key("1")).await.unwrap();
     assert_eq!(tree(folder.path()), ["rows.csv"]);

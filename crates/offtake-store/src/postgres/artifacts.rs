@@ -87,6 +87,8 @@ pub(super) async fn ready(work: &Work, now: i64, scope: &JobScope, job: JobId) -
 
 pub(super) async fn expire_now(tx: &Work, now: i64, scope: &JobScope, job: JobId) -> Result<Artifact> {
     let artifact = ready(tx, now, scope, job).await?;
+    // Whoever looks at the job sees it as well, before the sweep has come by.
+    tx.execute("UPDATE jobs SET expires_at = least(expires_at, $2) WHERE id = $1", &[&job.to_string(), &now]).await?;
     let sql = "UPDATE artifacts SET state = 'expired' WHERE id = $1 AND state = 'ready'";
     tx.execute(sql, &[&artifact.id.to_string()]).await?;
     by_id(tx, artifact.id).await

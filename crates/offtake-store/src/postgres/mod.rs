@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use offtake_model::Result;
 use offtake_model::clock::SharedClock;
-use offtake_postgres::{Limits, Migrations, Pool, Role, Session, Settings, Work};
+use offtake_postgres::{Examined, Limits, Migrations, Pool, Role, Session, Settings, Work};
 
 use crate::refusals::internal;
 use rows::get;
@@ -50,6 +50,7 @@ const MIGRATIONS: Migrations = Migrations {
     steps: &[
         include_str!("../../migrations/postgres/0001_jobs.sql"),
         include_str!("../../migrations/postgres/0002_presets.sql"),
+        include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
     ],
 };
 
@@ -78,6 +79,15 @@ impl PostgresStore {
         let wake = Arc::new(Wake::new());
         let listening = Listening::start(pool.clone(), Arc::clone(&wake));
         Ok(Arc::new(Self { pool, clock, wake, _listening: listening }))
+    }
+
+    /// What the server of `settings` is like, and what its user may do there. Changes nothing.
+    ///
+    /// # Errors
+    /// `store_unavailable` if it cannot be reached or refuses; `invalid_request` if a root certificate cannot be
+    /// read.
+    pub async fn examine(settings: Settings) -> Result<Examined> {
+        pool(settings, 2).await?.examine(SCHEMA).await
     }
 
     /// The connections, for what else lives in the same database.

@@ -17,8 +17,8 @@ use super::upkeep::{Dead, PRUNED_AT_ONCE};
 use super::{PostgresStore, artifacts, leases, requests, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::jobs::{
-    Claimed, Enqueued, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth, Signal,
-    StatisticsRow, WorkerName,
+    Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
+    Signal, StatisticsRow, WorkerName,
 };
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
@@ -82,6 +82,10 @@ impl Jobs for PostgresStore {
             self.wake.wake();
         }
         Ok(enqueued)
+    }
+
+    async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>> {
+        requests::asked_before(&self.read().await?, org, owner, idempotency).await
     }
 
     async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {
@@ -218,12 +222,12 @@ impl Jobs for PostgresStore {
         self.take_from(Dead::Of(worker), max_deaths, keep).await
     }
 
-    async fn prune(&self, before: Timestamp) -> Result<u64> {
+    async fn prune(&self, retention: SignedDuration) -> Result<u64> {
         let mut pruned = 0;
         loop {
             let work = self.read().await?;
             let now = self.now(&work).await?;
-            let now_gone = upkeep::prune(&work, now, before.as_microsecond()).await?;
+            let now_gone = upkeep::prune(&work, now, retention).await?;
             pruned += now_gone;
             if now_gone < u64::from(PRUNED_AT_ONCE) {
                 return Ok(pruned);
@@ -231,8 +235,9 @@ impl Jobs for PostgresStore {
         }
     }
 
-    async fn prune_performance(&self, before: Timestamp) -> Result<u64> {
-        upkeep::prune_performance(&self.read().await?, before.as_microsecond()).await
+    async fn prune_performance(&self, retention: SignedDuration) -> Result<u64> {
+        let work = self.read().await?;
+        upkeep::prune_performance(&work, self.now(&work).await?, retention).await
     }
 
     async fn depth(&self) -> Result<QueueDepth> {
@@ -276,16 +281,19 @@ impl Artifacts for PostgresStore {
         self.end_changed(tx, job, outcome).await
     }
 
-    async fn expire_due(&self, now: Timestamp) -> Result<u64> {
-        let expired = artifacts::expire_due(&self.read().await?, now.as_microsecond()).await?;
+    async fn expire_due(&self) -> Result<u64> {
+        let work = self.read().await?;
+        let expired = artifacts::expire_due(&work, self.now(&work).await?).await?;
+        drop(work);
         if expired > 0 {
             self.wake.changed();
         }
         Ok(expired)
     }
 
-    async fn disposable(&self, now: Timestamp, limit: u32) -> Result<Vec<Artifact>> {
-        artifacts::disposable(&self.read().await?, now.as_microsecond(), limit).await
+    async fn disposable(&self, limit: u32) -> Result<Vec<Artifact>> {
+        let work = self.read().await?;
+        artifacts::disposable(&work, self.now(&work).await?, limit).await
     }
 
     async fn mark_deleted(&self, id: ArtifactId) -> Result<()> {

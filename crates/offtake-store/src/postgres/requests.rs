@@ -10,9 +10,9 @@ use offtake_postgres::Work;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{JOB_COLUMNS, JOB_TABLES, get};
-use crate::jobs::{Enqueued, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
 use crate::refusals;
-use crate::rows::{self, int};
+use crate::rows::{self, first_whole_day, int};
 
 static BY_ID: LazyLock<String> = LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE jobs.id = $1"));
 static IN_SCOPE: LazyLock<String> = LazyLock::new(|| {
@@ -24,7 +24,9 @@ static IN_SCOPE: LazyLock<String> = LazyLock::new(|| {
 pub(super) async fn enqueue(tx: &Work, now: i64, new: &NewJob) -> Result<Enqueued> {
     // Another one with the same key may be inserted, or pruned, between two looks.
     loop {
-        if let Some(job) = earlier(tx, new).await? {
+        if let Some(idempotency) = &new.idempotency
+            && let Some(job) = asked_before(tx, &new.org, &new.owner, idempotency).await?
+        {
             return Ok(Enqueued { job, created: false });
         }
         if insert(tx, now, new).await? {
@@ -66,15 +68,19 @@ async fn insert(tx: &Work, now: i64, new: &NewJob) -> Result<bool> {
     Ok(inserted == 1)
 }
 
-async fn earlier(tx: &Work, new: &NewJob) -> Result<Option<Job>> {
-    let Some(idempotency) = &new.idempotency else { return Ok(None) };
+pub(super) async fn asked_before(
+    work: &Work,
+    org: &OrgId,
+    owner: &str,
+    idempotency: &Idempotency,
+) -> Result<Option<Job>> {
     let sql = "SELECT id, idempotency_fingerprint FROM jobs WHERE org = $1 AND owner = $2 AND idempotency_key = $3";
-    let Some(row) = tx.first(sql, &[&new.org.as_str(), &new.owner, &idempotency.key]).await? else { return Ok(None) };
+    let Some(row) = work.first(sql, &[&org.as_str(), &owner, &idempotency.key]).await? else { return Ok(None) };
     let (id, fingerprint): (String, String) = (get(&row, 0)?, get(&row, 1)?);
     if fingerprint != idempotency.fingerprint {
         return Err(refusals::another_body());
     }
-    load(tx, &id).await.map(Some)
+    load(work, &id).await.map(Some)
 }
 
 /// A job that must be there, whoever it belongs to.
@@ -221,12 +227,16 @@ pub(super) async fn recent_performance(work: &Work, org: &OrgId, limit: u32) -> 
 }
 
 pub(super) async fn statistics(work: &Work, org: &OrgId, since: i64) -> Result<Vec<StatisticsRow>> {
-    let sql = "SELECT dataset, status, count(*),
-                      coalesce(sum(rows_done) FILTER (WHERE status IN ('completed', 'expired')), 0)::bigint,
-                      coalesce(sum(bytes_done) FILTER (WHERE status IN ('completed', 'expired')), 0)::bigint
-               FROM jobs WHERE org = $1 AND created_at >= $2
+    let sql = "SELECT dataset, status, sum(jobs)::bigint, sum(rows_done)::bigint, sum(bytes_done)::bigint FROM (
+                   SELECT dataset, status, 1 AS jobs,
+                          CASE WHEN status IN ('completed', 'expired') THEN rows_done ELSE 0 END AS rows_done,
+                          CASE WHEN status IN ('completed', 'expired') THEN bytes_done ELSE 0 END AS bytes_done
+                   FROM jobs WHERE org = $1 AND created_at >= $2
+                   UNION ALL
+                   SELECT dataset, status, jobs, rows_done, bytes_done FROM pruned_jobs WHERE org = $1 AND day >= $3
+               ) AS asked_for
                GROUP BY dataset, status ORDER BY dataset, status COLLATE \"C\"";
-    let found = work.rows(sql, &[&org.as_str(), &since]).await?;
+    let found = work.rows(sql, &[&org.as_str(), &since, &first_whole_day(since)]).await?;
     let read = |row: &tokio_postgres::Row| {
         let name: String = get(row, 1)?;
         let count = |column: usize| -> Result<u64> { Ok(get::<i64>(row, column)?.max(0).unsigned_abs()) };

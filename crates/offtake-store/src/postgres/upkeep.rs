@@ -11,7 +11,7 @@ use super::requests::load;
 use super::rows::get;
 use crate::jobs::{QueueDepth, WorkerName};
 use crate::refusals;
-use crate::rows::micros;
+use crate::rows::{DAY, first_kept_day, micros};
 
 /// Rows deleted in one transaction, so that a large clean-up does not keep the others waiting.
 pub(super) const PRUNED_AT_ONCE: u32 = 500;
@@ -51,7 +51,7 @@ pub(super) async fn rescue(
         if deaths >= i64::from(max_deaths) {
             poison(tx, now, &id, deaths, keep).await?;
         } else {
-            requeue(tx, now, &id).await?;
+            requeue(tx, &id).await?;
         }
         // One row that cannot be read must not keep the others with their dead workers.
         match load(tx, &id).await {
@@ -65,13 +65,14 @@ pub(super) async fn rescue(
     Ok(rescued)
 }
 
-async fn requeue(tx: &Work, now: i64, id: &str) -> Result<()> {
+/// `run_at` stays: who has waited longest goes on first, also where a queue has grown meanwhile.
+async fn requeue(tx: &Work, id: &str) -> Result<()> {
     let next = JobStatus::Processing.after(Transition::Rescue)?;
     tx.execute(
         "UPDATE jobs SET status = $2, phase = 'queued', fence = fence + 1, worker = NULL, lease_until = NULL,
-                         deaths = deaths + 1, rows_per_second = 0, run_at = $3
+                         deaths = deaths + 1, rows_per_second = 0
          WHERE id = $1 AND status = 'processing'",
-        &[&id, &next.name(), &now],
+        &[&id, &next.name()],
     )
     .await?;
     Ok(())
@@ -97,21 +98,36 @@ async fn poison(tx: &Work, now: i64, id: &str, deaths: i64, keep: SignedDuration
     Ok(())
 }
 
-/// Deletes at most [`PRUNED_AT_ONCE`] jobs that came to rest before `before`; what belongs to them goes along.
-pub(super) async fn prune(work: &Work, now: i64, before: i64) -> Result<u64> {
-    work.execute(
-        "DELETE FROM jobs WHERE id IN (
-             SELECT id FROM jobs
-             WHERE completed_at < $1 AND status IN ('completed', 'failed', 'cancelled', 'expired')
-               AND (status <> 'failed' OR expires_at IS NULL OR expires_at <= $2)
-               AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.job = jobs.id AND state <> 'deleted')
-             LIMIT $3 FOR UPDATE SKIP LOCKED)",
-        &[&before, &now, &i64::from(PRUNED_AT_ONCE)],
-    )
-    .await
+/// Deletes at most [`PRUNED_AT_ONCE`] jobs that have been at rest for longer than `retention`; what belongs to them goes
+/// along.
+pub(super) async fn prune(work: &Work, now: i64, retention: SignedDuration) -> Result<u64> {
+    // Statistics go on counting them. In one order, so that two that prune at once do not wait for each other.
+    let sql = "WITH pruned AS (
+             DELETE FROM jobs WHERE id IN (
+                 SELECT id FROM jobs
+                 WHERE completed_at < $1 AND status IN ('completed', 'failed', 'cancelled', 'expired')
+                   AND (status <> 'failed' OR expires_at IS NULL OR expires_at <= $2)
+                   AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.job = jobs.id AND state <> 'deleted')
+                 LIMIT $3 FOR UPDATE SKIP LOCKED)
+             RETURNING org, created_at, dataset, status, rows_done, bytes_done),
+         counted AS (
+             INSERT INTO pruned_jobs AS known (org, day, dataset, status, jobs, rows_done, bytes_done)
+             SELECT org, created_at / $4, dataset, status, count(*),
+                    coalesce(sum(rows_done) FILTER (WHERE status IN ('completed', 'expired')), 0),
+                    coalesce(sum(bytes_done) FILTER (WHERE status IN ('completed', 'expired')), 0)
+             FROM pruned WHERE created_at / $4 >= $5 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+             ON CONFLICT (org, day, dataset, status) DO UPDATE
+             SET jobs = known.jobs + excluded.jobs, rows_done = known.rows_done + excluded.rows_done,
+                 bytes_done = known.bytes_done + excluded.bytes_done),
+         forgotten AS (DELETE FROM pruned_jobs WHERE day < $5)
+         SELECT count(*) FROM pruned";
+    let before = now.saturating_sub(micros(retention));
+    let found = work.first(sql, &[&before, &now, &i64::from(PRUNED_AT_ONCE), &DAY, &first_kept_day(now)]).await?;
+    found.map_or(Ok(0), |row| Ok(get::<i64>(&row, 0)?.unsigned_abs()))
 }
 
-pub(super) async fn prune_performance(work: &Work, before: i64) -> Result<u64> {
+pub(super) async fn prune_performance(work: &Work, now: i64, retention: SignedDuration) -> Result<u64> {
+    let before = now.saturating_sub(micros(retention));
     work.execute("DELETE FROM performance WHERE completed_at < $1", &[&before]).await
 }
 

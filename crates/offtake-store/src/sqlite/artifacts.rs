@@ -72,6 +72,8 @@ pub(super) fn ready(connection: &Connection, now: i64, scope: &JobScope, job: Jo
 
 pub(super) fn expire_now(tx: &Connection, now: i64, scope: &JobScope, job: JobId) -> Sql<Artifact> {
     let artifact = ready(tx, now, scope, job)?;
+    // Whoever looks at the job sees it as well, before the sweep has come by.
+    tx.prepare_cached("UPDATE jobs SET expires_at = ?2 WHERE id = ?1")?.execute(params![job.to_string(), now])?;
     tx.prepare_cached("UPDATE artifacts SET state = 'expired' WHERE id = ?1 AND state = 'ready'")?
         .execute([artifact.id.to_string()])?;
     by_id(tx, artifact.id)

@@ -16,8 +16,8 @@ use super::upkeep::{Dead, PRUNED_AT_ONCE};
 use super::{SqliteStore, artifacts, leases, requests, rows, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::jobs::{
-    Claimed, Enqueued, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth, Signal,
-    StatisticsRow, WorkerName,
+    Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
+    Signal, StatisticsRow, WorkerName,
 };
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
@@ -40,6 +40,11 @@ impl Jobs for SqliteStore {
             self.wake();
         }
         Ok(enqueued)
+    }
+
+    async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>> {
+        let (org, owner, idempotency) = (org.clone(), owner.to_owned(), idempotency.clone());
+        self.read(move |tx, _| requests::asked_before(tx, &org, &owner, &idempotency)).await
     }
 
     async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {
@@ -174,11 +179,10 @@ impl Jobs for SqliteStore {
         self.take_from(Dead::Of(worker.clone()), max_deaths, keep).await
     }
 
-    async fn prune(&self, before: Timestamp) -> Result<u64> {
-        let before = before.as_microsecond();
+    async fn prune(&self, retention: SignedDuration) -> Result<u64> {
         let mut pruned = 0;
         loop {
-            let now_gone = self.write(move |tx, now| upkeep::prune(tx, now, before)).await?;
+            let now_gone = self.write(move |tx, now| upkeep::prune(tx, now, retention)).await?;
             pruned += now_gone;
             if now_gone < u64::from(PRUNED_AT_ONCE) {
                 return Ok(pruned);
@@ -186,9 +190,8 @@ impl Jobs for SqliteStore {
         }
     }
 
-    async fn prune_performance(&self, before: Timestamp) -> Result<u64> {
-        let before = before.as_microsecond();
-        self.write(move |tx, _| upkeep::prune_performance(tx, before)).await
+    async fn prune_performance(&self, retention: SignedDuration) -> Result<u64> {
+        self.write(move |tx, now| upkeep::prune_performance(tx, now, retention)).await
     }
 
     async fn depth(&self) -> Result<QueueDepth> {
@@ -231,18 +234,16 @@ impl Artifacts for SqliteStore {
         Ok(artifact)
     }
 
-    async fn expire_due(&self, now: Timestamp) -> Result<u64> {
-        let now = now.as_microsecond();
-        let expired = self.write(move |tx, _| artifacts::expire_due(tx, now)).await?;
+    async fn expire_due(&self) -> Result<u64> {
+        let expired = self.write(artifacts::expire_due).await?;
         if expired > 0 {
             self.changed();
         }
         Ok(expired)
     }
 
-    async fn disposable(&self, now: Timestamp, limit: u32) -> Result<Vec<Artifact>> {
-        let now = now.as_microsecond();
-        self.read(move |tx, _| artifacts::disposable(tx, now, limit)).await
+    async fn disposable(&self, limit: u32) -> Result<Vec<Artifact>> {
+        self.read(move |tx, now| artifacts::disposable(tx, now, limit)).await
     }
 
     async fn mark_deleted(&self, id: ArtifactId) -> Result<()> {

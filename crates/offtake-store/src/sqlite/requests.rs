@@ -7,14 +7,17 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::fault::Sql;
 use super::rows::{self, JOBS};
-use crate::jobs::{Enqueued, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
 use crate::refusals;
+use crate::rows::first_whole_day;
 
 pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> {
-    if let Some(job) = earlier(tx, new)? {
+    let idempotency = new.idempotency.as_ref();
+    if let Some(idempotency) = idempotency
+        && let Some(job) = asked_before(tx, &new.org, &new.owner, idempotency)?
+    {
         return Ok(Enqueued { job, created: false });
     }
-    let idempotency = new.idempotency.as_ref();
     // Due by the database's clock: by the caller's, which may be a little ahead, a worker that is woken at
     // once would not find it.
     tx.prepare_cached(
@@ -43,18 +46,22 @@ pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> 
     Ok(Enqueued { job: load(tx, new.id)?, created: true })
 }
 
-fn earlier(tx: &Connection, new: &NewJob) -> Sql<Option<Job>> {
-    let Some(idempotency) = &new.idempotency else { return Ok(None) };
-    let found: Option<(String, String)> = tx
+pub(super) fn asked_before(
+    connection: &Connection,
+    org: &OrgId,
+    owner: &str,
+    idempotency: &Idempotency,
+) -> Sql<Option<Job>> {
+    let found: Option<(String, String)> = connection
         .prepare_cached(
             "SELECT id, idempotency_fingerprint FROM jobs WHERE org = ?1 AND owner = ?2 AND idempotency_key = ?3",
         )?
-        .query_row(params![new.org.as_str(), new.owner, idempotency.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![org.as_str(), owner, idempotency.key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match found {
         None => Ok(None),
         Some((_, fingerprint)) if fingerprint != idempotency.fingerprint => Err(refusals::another_body().into()),
-        Some((id, _)) => rows::first(tx, &format!("{JOBS} WHERE jobs.id = ?1"), [id], rows::job),
+        Some((id, _)) => rows::first(connection, &format!("{JOBS} WHERE jobs.id = ?1"), [id], rows::job),
     }
 }
 
@@ -155,12 +162,15 @@ pub(super) fn recent_performance(connection: &Connection, org: &OrgId, limit: u3
 }
 
 pub(super) fn statistics(connection: &Connection, org: &OrgId, since: i64) -> Sql<Vec<StatisticsRow>> {
-    let sql = "SELECT dataset, status, count(*),
-                      sum(iif(status IN ('completed', 'expired'), rows_done, 0)),
-                      sum(iif(status IN ('completed', 'expired'), bytes_done, 0))
-               FROM jobs WHERE org = ?1 AND created_at >= ?2
+    let sql = "SELECT dataset, status, sum(jobs), sum(rows_done), sum(bytes_done) FROM (
+                   SELECT dataset, status, 1 AS jobs,
+                          iif(status IN ('completed', 'expired'), rows_done, 0) AS rows_done,
+                          iif(status IN ('completed', 'expired'), bytes_done, 0) AS bytes_done
+                   FROM jobs WHERE org = ?1 AND created_at >= ?2
+                   UNION ALL
+                   SELECT dataset, status, jobs, rows_done, bytes_done FROM pruned_jobs WHERE org = ?1 AND day >= ?3)
                GROUP BY dataset, status ORDER BY dataset, status";
-    rows::all(connection, sql, params![org.as_str(), since], |row| {
+    rows::all(connection, sql, params![org.as_str(), since, first_whole_day(since)], |row| {
         let name: String = row.get(1)?;
         let count = |column: usize| -> Sql<u64> { Ok(row.get::<_, i64>(column)?.max(0).unsigned_abs()) };
         Ok(StatisticsRow {

@@ -9,6 +9,7 @@ use super::fault::Sql;
 use super::rows::{self, JOBS, micros};
 use crate::jobs::{QueueDepth, WorkerName};
 use crate::refusals;
+use crate::rows::{DAY, first_kept_day};
 
 /// Rows deleted in one transaction, so that a large clean-up does not keep the others waiting.
 pub(super) const PRUNED_AT_ONCE: u32 = 500;
@@ -41,7 +42,7 @@ pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, ke
         if deaths.saturating_add(1) >= i64::from(max_deaths) {
             poison(tx, now, &id, deaths.saturating_add(1), keep)?;
         } else {
-            requeue(tx, now, &id)?;
+            requeue(tx, &id)?;
         }
         // One row that cannot be read must not keep the others with their dead workers.
         match rows::first(tx, &format!("{JOBS} WHERE jobs.id = ?1"), [&id], rows::job) {
@@ -55,14 +56,15 @@ pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, ke
     Ok(rescued)
 }
 
-fn requeue(tx: &Connection, now: i64, id: &str) -> Sql<()> {
+/// `run_at` stays: who has waited longest goes on first, also where a queue has grown meanwhile.
+fn requeue(tx: &Connection, id: &str) -> Sql<()> {
     let next = JobStatus::Processing.after(Transition::Rescue)?;
     tx.prepare_cached(
         "UPDATE jobs SET status = ?2, phase = 'queued', fence = fence + 1, worker = NULL, lease_until = NULL,
-                         deaths = deaths + 1, rows_per_second = 0, run_at = ?3
+                         deaths = deaths + 1, rows_per_second = 0
          WHERE id = ?1 AND status = 'processing'",
     )?
-    .execute(params![id, next.name(), now])?;
+    .execute(params![id, next.name()])?;
     Ok(())
 }
 
@@ -86,22 +88,50 @@ fn poison(tx: &Connection, now: i64, id: &str, deaths: i64, keep: SignedDuration
     Ok(())
 }
 
-/// Deletes at most [`PRUNED_AT_ONCE`] jobs that came to rest before `before`; what belongs to them goes along.
-pub(super) fn prune(tx: &Connection, now: i64, before: i64) -> Sql<u64> {
-    let pruned = tx
-        .prepare_cached(
-            "DELETE FROM jobs WHERE id IN (
-                 SELECT id FROM jobs
-                 WHERE completed_at < ?1 AND status IN ('completed', 'failed', 'cancelled', 'expired')
-                   AND (status <> 'failed' OR expires_at IS NULL OR expires_at <= ?2)
-                   AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.job = jobs.id AND state <> 'deleted')
-                 LIMIT ?3)",
-        )?
-        .execute(params![before, now, PRUNED_AT_ONCE])?;
-    Ok(pruned as u64)
+/// Deletes at most [`PRUNED_AT_ONCE`] jobs that have been at rest for longer than `retention`; what belongs to them goes
+/// along.
+pub(super) fn prune(tx: &Connection, now: i64, retention: SignedDuration) -> Sql<u64> {
+    let pruned = rows::all(
+        tx,
+        "DELETE FROM jobs WHERE id IN (
+             SELECT id FROM jobs
+             WHERE completed_at < ?1 AND status IN ('completed', 'failed', 'cancelled', 'expired')
+               AND (status <> 'failed' OR expires_at IS NULL OR expires_at <= ?2)
+               AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.job = jobs.id AND state <> 'deleted')
+             LIMIT ?3)
+         RETURNING org, created_at, dataset, status, rows_done, bytes_done",
+        params![now.saturating_sub(micros(retention)), now, PRUNED_AT_ONCE],
+        |row| {
+            let created_at: i64 = row.get(1)?;
+            let key: Pruned = (row.get(0)?, created_at.div_euclid(DAY), row.get(2)?, row.get(3)?);
+            Ok((key, row.get(4)?, row.get(5)?))
+        },
+    )?;
+    for (key, rows_done, bytes_done) in &pruned {
+        count_pruned(tx, key, *rows_done, *bytes_done)?;
+    }
+    tx.prepare_cached("DELETE FROM pruned_jobs WHERE day < ?1")?.execute([first_kept_day(now)])?;
+    Ok(pruned.len() as u64)
 }
 
-pub(super) fn prune_performance(tx: &Connection, before: i64) -> Sql<u64> {
+/// Organization, day, dataset and state.
+type Pruned = (String, i64, String, String);
+
+/// Statistics go on counting a job whose row is gone.
+fn count_pruned(tx: &Connection, (org, day, dataset, status): &Pruned, rows_done: i64, bytes_done: i64) -> Sql<()> {
+    tx.prepare_cached(
+        "INSERT INTO pruned_jobs (org, day, dataset, status, jobs, rows_done, bytes_done)
+         VALUES (?1, ?2, ?3, ?4, 1, iif(?4 IN ('completed', 'expired'), ?5, 0),
+                 iif(?4 IN ('completed', 'expired'), ?6, 0))
+         ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, rows_done = rows_done + excluded.rows_done,
+                                   bytes_done = bytes_done + excluded.bytes_done",
+    )?
+    .execute(params![org, day, dataset, status, rows_done, bytes_done])?;
+    Ok(())
+}
+
+pub(super) fn prune_performance(tx: &Connection, now: i64, retention: SignedDuration) -> Sql<u64> {
+    let before = now.saturating_sub(micros(retention));
     Ok(tx.prepare_cached("DELETE FROM performance WHERE completed_at < ?1")?.execute([before])? as u64)
 }
 

@@ -9,13 +9,13 @@ use crate::Shared;
 const BATCH: u32 = 100;
 
 pub(super) async fn pass(worker: &Shared) -> Result<()> {
-    let Shared { store, clock, metrics, .. } = worker;
-    let expired = store.artifacts.expire_due(clock.now()).await?;
+    let Shared { store, metrics, .. } = worker;
+    let expired = store.artifacts.expire_due().await?;
     if expired > 0 {
         tracing::info!(files = expired, "expired");
     }
     loop {
-        let batch = store.artifacts.disposable(clock.now(), BATCH).await?;
+        let batch = store.artifacts.disposable(BATCH).await?;
         let whole = batch.len() < BATCH as usize;
         let mut failure = None;
         for artifact in batch {

@@ -1,6 +1,7 @@
 //! What keeps jobs and stored files in order beside the work itself: rescue, expire, sweep, prune.
 //!
-//! Every pass is harmless when several workers do it at once, and after any of them failed.
+//! Every pass is harmless when several workers do it at once, and after any of them failed. Rescue speaks to the job
+//! store alone and has a task of its own: object storage that does not answer must not keep it waiting.
 
 mod expire;
 mod prune;
@@ -9,10 +10,11 @@ mod sweep;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use offtake_model::Result;
 use offtake_store::ObjectKey;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
@@ -30,20 +32,26 @@ impl Upkeep {
         Self { worker, strays: HashSet::new() }
     }
 
-    /// Until `shutdown`; a pass that has begun is not cut off by it but by the end of its caller.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let settings = &self.worker.settings;
-        let mut rescue = interval(settings.rescue_every);
-        let mut sweep = interval(settings.sweep_every);
-        let mut prune = interval(settings.prune_every);
-        for ticks in [&mut rescue, &mut sweep, &mut prune] {
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
+    /// Rescues until `shutdown`; a pass that has begun is not cut off by it but by the end of its caller.
+    pub(crate) async fn rescue_until(self, shutdown: CancellationToken) {
+        let mut ticks = every(self.worker.settings.rescue_every);
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                _ = rescue.tick() => self.rescue().await,
+                _ = ticks.tick() => self.rescue().await,
+            }
+        }
+    }
+
+    /// Sweeps and prunes until `shutdown`, in the same way.
+    pub(crate) async fn tidy_until(mut self, shutdown: CancellationToken) {
+        let settings = &self.worker.settings;
+        let (mut sweep, mut prune) = (every(settings.sweep_every), every(settings.prune_every));
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
                 _ = sweep.tick() => self.sweep().await,
                 _ = prune.tick() => self.prune().await,
             }
@@ -69,6 +77,12 @@ impl Upkeep {
     async fn prune(&self) {
         reported("prune", prune::pass(&self.worker).await);
     }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 fn reported(pass: &'static str, result: Result<()>) {

@@ -1,8 +1,5 @@
 //! Deletes rows that have been at rest for long: of performance, and of jobs.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use offtake_model::Result;
 
 use crate::Shared;
@@ -10,14 +7,10 @@ use crate::settings::signed;
 
 pub(super) async fn pass(worker: &Shared) -> Result<()> {
     let Shared { store, settings, .. } = worker;
-    let figures = store.jobs.prune_performance(before(worker, settings.perf_retention)).await?;
-    let jobs = store.jobs.prune(before(worker, settings.retention)).await?;
+    let figures = store.jobs.prune_performance(signed(settings.perf_retention)).await?;
+    let jobs = store.jobs.prune(signed(settings.retention)).await?;
     if jobs + figures > 0 {
         tracing::info!(jobs, figures, "rows past their retention deleted");
     }
     Ok(())
-}
-
-fn before(worker: &Shared, retention: Duration) -> Timestamp {
-    worker.clock.now().checked_sub(signed(retention)).unwrap_or(Timestamp::MIN)
 }

@@ -20,6 +20,5 @@ pub(super) async fn pass(worker: &Shared) -> Result<()> {
             "rescued from a worker that died"
         );
     }
-    metrics.depth(&store.jobs.depth().await?);
     Ok(())
 }

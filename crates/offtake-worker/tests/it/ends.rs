@@ -198,3 +198,17 @@ async fn an_unknown_dataset_fails_the_job_and_says_so() {
     running.stop().await;
     assert_eq!((job.status, job.attempt, job.error.unwrap().code), (JobStatus::Failed, 1, ErrorKind::NotFound));
 }
+
+#[tokio::test]
+async fn a_job_of_a_dataset_that_is_gone_names_no_other() {
+    let house = House::with_rows(10);
+    let id = house.enqueue(export("nowhere", Format::Csv, Compression::None)).await;
+    let running = house.start(house.worker("one"));
+    let job = house.at_rest(id).await;
+    running.stop().await;
+    let error = job.error.unwrap();
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (ErrorKind::NotFound, "the dataset nowhere is no longer configured")
+    );
+}

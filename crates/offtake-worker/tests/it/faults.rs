@@ -26,6 +26,8 @@ pub(crate) enum At {
 struct Trouble {
     failure: Arc<Mutex<Option<(At, ErrorKind)>>>,
     held: Arc<Mutex<Option<Held>>>,
+    deletes: Arc<Mutex<Option<Arc<Gate>>>>,
+    puts: Arc<Mutex<Option<Arc<Gate>>>>,
 }
 
 /// After so many parts one waits at the gate.
@@ -53,6 +55,16 @@ impl Flaky {
         *self.trouble.held.lock().unwrap() = Some((parts, Arc::clone(gate)));
     }
 
+    /// From now on every delete waits at the gate.
+    pub(crate) fn hold_delete(&self, gate: &Arc<Gate>) {
+        *self.trouble.deletes.lock().unwrap() = Some(Arc::clone(gate));
+    }
+
+    /// The next small object, a receipt, waits at the gate.
+    pub(crate) fn hold_put(&self, gate: &Arc<Gate>) {
+        *self.trouble.puts.lock().unwrap() = Some(Arc::clone(gate));
+    }
+
     fn wrapped(&self, inner: Box<dyn Upload>) -> Box<dyn Upload> {
         Box::new(FlakyUpload { inner, trouble: self.trouble.clone() })
     }
@@ -69,6 +81,10 @@ impl Objects for Flaky {
     }
 
     async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
+        let gate = self.trouble.puts.lock().unwrap().take();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
         self.inner.put(key, bytes).await
     }
 
@@ -81,6 +97,10 @@ impl Objects for Flaky {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<()> {
+        let gate = self.trouble.deletes.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
         self.inner.delete(key).await
     }
 

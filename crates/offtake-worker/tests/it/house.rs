@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::Catalog;
-use offtake_model::clock::ManualClock;
+use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::RowsMode;
 use offtake_model::export::{ExportSpec, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format};
@@ -84,9 +84,20 @@ impl House {
     }
 
     pub(crate) fn worker_with(&self, name: &str, settings: WorkerSettings, registry: &mut Registry) -> Worker {
+        self.worker_by(name, self.clock.clone(), settings, registry)
+    }
+
+    /// A worker that goes by a clock of its own.
+    pub(crate) fn worker_by(
+        &self,
+        name: &str,
+        clock: SharedClock,
+        settings: WorkerSettings,
+        registry: &mut Registry,
+    ) -> Worker {
         let name = WorkerName(name.to_owned());
         let metrics = WorkerMetrics::register(registry);
-        Worker::new(self.store.clone(), self.catalog.clone(), self.clock.clone(), name, settings, metrics)
+        Worker::new(self.store.clone(), self.catalog.clone(), clock, name, settings, metrics)
             .with_chance(Chance::fixed(0.0))
     }
 
@@ -197,6 +208,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         compression,
         dialect: Dialect::default(),
         delimiter: ',',
+        formats: None,
         fields: None,
         limit: None,
         name: None,

@@ -11,8 +11,8 @@ use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{
-    Claimed, Enqueued, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth, Signal,
-    StatisticsRow, WorkerName,
+    Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
+    Signal, StatisticsRow, WorkerName,
 };
 use tokio::sync::{Notify, watch};
 
@@ -73,6 +73,10 @@ impl Moody {
 impl Jobs for Moody {
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
         self.inner.enqueue(job).await
+    }
+
+    async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>> {
+        self.inner.asked_before(org, owner, idempotency).await
     }
 
     async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {
@@ -170,12 +174,12 @@ impl Jobs for Moody {
         self.inner.reclaim(worker, max_deaths, keep).await
     }
 
-    async fn prune(&self, before: Timestamp) -> Result<u64> {
-        self.inner.prune(before).await
+    async fn prune(&self, retention: SignedDuration) -> Result<u64> {
+        self.inner.prune(retention).await
     }
 
-    async fn prune_performance(&self, before: Timestamp) -> Result<u64> {
-        self.inner.prune_performance(before).await
+    async fn prune_performance(&self, retention: SignedDuration) -> Result<u64> {
+        self.inner.prune_performance(retention).await
     }
 
     async fn depth(&self) -> Result<QueueDepth> {

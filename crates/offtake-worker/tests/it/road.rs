@@ -10,7 +10,7 @@ use offtake_model::format::{Compression, Format};
 use offtake_model::job::JobStatus;
 use offtake_model::receipt::Receipt;
 use offtake_store::Objects as _;
-use offtake_store::objects::FileObjects;
+use offtake_store::objects::{Existing, FileObjects};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
@@ -169,6 +169,33 @@ async fn what_the_checkpoint_names_may_be_gone() {
 }
 
 #[tokio::test]
+async fn rows_of_an_earlier_attempt_are_no_speed() {
+    let house = House::with_rows(3000);
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let id = house.enqueue(csv()).await;
+    let first = house.start(house.worker("one"));
+    gate.reached().await;
+    first.stop().await;
+    let found = house.job(id).await.progress.rows;
+    assert!(found > 0);
+
+    let gate = Gate::closed();
+    (0..47).for_each(|range| house.rows.fault(range, Fault::Wait(gate.clone()), 1));
+    let mut changes = house.store.jobs.changes();
+    let second = house.start(house.worker("two"));
+    gate.reached().await;
+    changes.mark_unchanged();
+    // Nothing but a heartbeat changes the job now.
+    changes.changed().await.unwrap();
+    let progress = house.job(id).await.progress;
+    assert_eq!((progress.rows, progress.rows_per_second), (found, 0.0));
+    gate.open();
+    house.at_rest(id).await;
+    second.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_is_not_continued_with_other_columns() {
     let mut house = House::with_rows(3000);
     let gate = Gate::closed();
@@ -205,12 +232,14 @@ async fn a_lost_snapshot_is_planned_anew() {
     assert_eq!(house.rows.planned.load(Ordering::SeqCst), 3);
 
     // Not for ever, and not where rows are only added.
-    for (dataset, plans) in [("changing", 4), ("rows", 1)] {
+    for (dataset, plans, code) in
+        [("changing", 4 + 10 * 3, ErrorKind::SourceUnavailable), ("rows", 1, ErrorKind::RowsChanged)]
+    {
         house.rows.planned.store(0, Ordering::SeqCst);
         house.rows.lost_snapshots.store(100, Ordering::SeqCst);
         let id = house.enqueue(export(dataset, Format::Csv, Compression::None)).await;
         let job = house.at_rest(id).await;
-        assert_eq!(job.error.unwrap().code, ErrorKind::RowsChanged);
+        assert_eq!(job.error.unwrap().code, code);
         assert_eq!(house.rows.planned.load(Ordering::SeqCst), plans, "{dataset}");
     }
     running.stop().await;
@@ -251,7 +280,7 @@ async fn a_local_export_leaves_its_file_and_the_receipt_alone() {
     let mut house = House::with_rows(3000);
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("rows.csv");
-    house.store.objects = Arc::new(FileObjects::new(target.clone()));
+    house.store.objects = Arc::new(FileObjects::new(target.clone(), Existing::Keep));
     let id = house.enqueue_pinned(csv(), Some("shell")).await;
     let gate = Gate::closed();
     house.rows.fault(40, Fault::Wait(gate.clone()), 1);

@@ -106,6 +106,7 @@ impl Rows {
             label: name.to_owned(),
             sensitive: false,
             elements: None,
+            hex_digits: None,
         };
         let schema = DatasetSchema {
             name: name.to_owned(),

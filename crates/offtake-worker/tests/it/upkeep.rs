@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
-use offtake_model::job::JobStatus;
-use offtake_store::{ObjectKey, Objects as _};
+use offtake_model::clock::ManualClock;
+use offtake_model::job::{JobError, JobStatus};
+use offtake_store::{ObjectKey, Objects as _, WorkerName};
+use prometheus_client::registry::Registry;
 
 use crate::house::{House, csv, org, scope};
+use crate::rows::{Fault, Gate};
 
 #[tokio::test]
 async fn a_file_expires_then_goes_and_later_its_row() {
@@ -34,6 +37,57 @@ async fn a_file_expires_then_goes_and_later_its_row() {
     upkeep.everything().await;
     assert_eq!(house.store.jobs.get(&scope(), id).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(house.store.jobs.recent_performance(&org(), 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_worker_whose_clock_is_ahead_takes_nothing_away() {
+    let house = House::with_rows(1000);
+    let published = house.enqueue(csv()).await;
+    let running = house.start(house.worker("one"));
+    house.at_rest(published).await;
+    running.stop().await;
+    // A job that failed with a checkpoint, which its owner may go on from.
+    let failed = house.enqueue(csv()).await;
+    let claimed = house.store.jobs.claim(&WorkerName("two".to_owned()), false, SignedDuration::from_secs(30)).await;
+    let lease = claimed.unwrap().expect("it is due").lease;
+    let broken = JobError { code: ErrorKind::Internal, message: "broken".to_owned() };
+    house.store.jobs.fail(lease, &broken, SignedDuration::from_hours(24 * 7)).await.unwrap();
+
+    let ahead = ManualClock::starting_at(house.now() + SignedDuration::from_hours(24 * 100));
+    let astray = house.worker_by("astray", ahead, house.settings.clone(), &mut Registry::default());
+    astray.upkeep().everything().await;
+    house.file(published).await;
+    assert_eq!(house.store.jobs.recent_performance(&org(), 10).await.unwrap().len(), 1);
+    house.store.jobs.retry(&scope(), failed).await.unwrap();
+}
+
+#[tokio::test]
+async fn dead_workers_are_noticed_while_storage_does_not_answer() {
+    let house = House::with_rows(1000);
+    let running = house.start(house.worker("one"));
+    let expired = house.enqueue(csv()).await;
+    house.at_rest(expired).await;
+    running.stop().await;
+    house.pass(SignedDuration::from_hours(24 * 8));
+    let storage = Gate::closed();
+    house.objects.hold_delete(&storage);
+    let gate = Gate::closed();
+    house.rows.fault(0, Fault::Wait(gate.clone()), 1);
+    let job = house.enqueue(csv()).await;
+    let dead = house.start(house.worker("dead"));
+    gate.reached().await;
+    dead.kill().await;
+
+    // Its lease has not run out when the other one begins to sweep.
+    let storage = Gate::closed();
+    house.objects.hold_delete(&storage);
+    let other = house.start(house.worker("other"));
+    storage.reached().await;
+    house.pass(SignedDuration::from_secs(31));
+    house.until(job, |job| job.deaths == 1).await;
+    assert_eq!(house.at_rest(job).await.status, JobStatus::Completed);
+    storage.open();
+    other.stop().await;
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 //!
 //! It looks, and changes nothing but what any command makes on its first run.
 
+mod postgres;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -199,6 +201,11 @@ fn secret(config: &Config, found: &mut Findings) {
 
 /// Jobs, spans, and every source that a dataset is read from.
 async fn databases(config: &Config, found: &mut Findings) {
+    if let Some(settings) = &config.database.postgres
+        && !postgres::examine(settings, found).await
+    {
+        return;
+    }
     let house = match House::open(config.clone()).await {
         Ok(house) => house,
         Err(error) => return found.error("databases", &error),
@@ -231,7 +238,7 @@ fn left_over(data_dir: &Path, found: &mut Findings) {
     }
 }
 
-async fn in_time(ping: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+async fn in_time<T>(ping: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let late = |_| Error::new(offtake_model::ErrorKind::Timeout, "no answer in 15 seconds; check that it runs");
     tokio::time::timeout(PATIENCE, ping).await.map_err(late)?
 }

@@ -12,14 +12,14 @@ use offtake_model::{Error, Result};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use self::records::{Record, Records};
+use self::records::{LARGEST, Record, Records};
 use super::Context;
 use crate::exit::{FAILED, Failure, Outcome};
 use crate::output;
 use crate::progress::Progress;
 use crate::wire::{self, House};
 
-/// Spans stored in one go.
+/// Spans stored, or reasons told, in one go.
 const BATCH: usize = 2_000;
 /// Batches decoded ahead of the store.
 const AHEAD: usize = 2;
@@ -120,15 +120,14 @@ fn read(path: &Path, conventions: &Conventions, to: &mpsc::Sender<Batch>) -> Res
             Record::Json(line) => decode_json(line),
             Record::Protobuf(message) => decode_protobuf(message),
         };
-        match request {
-            Ok(request) => {
-                let incoming = to_spans(request, conventions);
+        match request.and_then(|request| to_spans(request, conventions, LARGEST)) {
+            Ok(incoming) => {
                 batch.spans.extend(incoming.spans);
                 batch.refused.extend(incoming.rejected.iter().map(|reason| records.at(reason)));
             }
             Err(error) => batch.refused.push(records.at(error.detail())),
         }
-        if batch.spans.len() >= BATCH {
+        if batch.spans.len() + batch.refused.len() >= BATCH {
             batch.bytes = records.read() - told;
             told = records.read();
             if to.blocking_send(std::mem::take(&mut batch)).is_err() {
@@ -155,4 +154,25 @@ fn report(context: &Context, tally: &Tally) -> Outcome {
         output::say(&format!("… and {} more", refused - reasons.len() as u64));
     }
     output::line(&format!("{stored} spans stored, {duplicates} were there already, {refused} refused"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_do_not_pile_up_where_nothing_is_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bad.jsonl");
+        std::fs::write(&path, "{\n".repeat(3 * BATCH)).unwrap();
+        let (send, mut batches) = mpsc::channel(AHEAD);
+        let reading = std::thread::spawn(move || read(&path, &Conventions::default(), &send));
+        let mut refused = 0;
+        while let Some(batch) = batches.blocking_recv() {
+            assert!(batch.refused.len() <= BATCH, "{} reasons in one batch", batch.refused.len());
+            refused += batch.refused.len();
+        }
+        reading.join().unwrap().unwrap();
+        assert_eq!(refused, 3 * BATCH);
+    }
 }

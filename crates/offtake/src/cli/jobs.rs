@@ -177,7 +177,11 @@ impl Place {
     async fn retry(&self, id: &str) -> Outcome {
         match self {
             Self::There(client) => client.change(Method::POST, &format!("export/jobs/{}/retry", segment(id))).await?,
-            Self::Here { house, scope } => drop(house.store.jobs.retry(scope, id.parse()?).await?),
+            Self::Here { house, scope } => {
+                let id = id.parse()?;
+                house.store.jobs.get(scope, id).await?.require_worker()?;
+                house.store.jobs.retry(scope, id).await?;
+            }
         }
         Ok(())
     }
@@ -287,6 +291,7 @@ async fn copy(
     force: bool,
     progress: &mut Progress,
 ) -> Result<Receipt, Failure> {
+    house.store.jobs.get(scope, id).await?.require_stored()?;
     let artifact = house.store.artifacts.ready(scope, id).await?;
     let missing = || Error::new(ErrorKind::Internal, "a completed job has no receipt");
     let receipt = artifact.receipt.ok_or_else(missing)?;

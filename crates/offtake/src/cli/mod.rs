@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// Run the server alone: API, ingest, downloads
     Server(serve::ServeArgs),
     /// Run a worker alone, on the same data
-    Worker,
+    Worker(serve::WorkerArgs),
     /// Print a bearer token, alone on stdout
     Token(token::TokenArgs),
     /// Export a selection of a dataset into a file, with its receipt
@@ -147,7 +147,7 @@ pub(crate) fn run(cli: Cli, filters: filters::Typed) -> Outcome {
     match cli.command {
         Command::Serve(args) => serve::serve(&context, &args, serve::Role::Both),
         Command::Server(args) => serve::serve(&context, &args, serve::Role::Server),
-        Command::Worker => serve::worker(&context),
+        Command::Worker(args) => serve::worker(&context, &args),
         Command::Token(args) => token::run(&context, &args),
         Command::Export(args) => export::run(&context, &args, &filters),
         Command::ImportSpans(args) => import_spans::run(&context, &args),

@@ -1,5 +1,6 @@
 //! `offtake serve`, `server` and `worker`: the processes that stay.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
@@ -9,7 +10,7 @@ use offtake_model::permission::Permissions;
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::token::{Secret, mint};
-use offtake_server::{AppState, ServerMetrics};
+use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
 use offtake_worker::{Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -27,6 +28,13 @@ pub(crate) struct ServeArgs {
     /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// Answer /metrics, /livez and /readyz here, to everybody; port 0 takes a free one [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Option<String>,
 }
 
 /// What runs in this process.
@@ -49,20 +57,27 @@ pub(super) fn serve(context: &Context, args: &ServeArgs, role: Role) -> Outcome 
     wire::block_on(async { Ok(stay(config, role).await?) })
 }
 
-pub(super) fn worker(context: &Context) -> Outcome {
-    let config = context.config(&[])?;
+pub(super) fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
+    let flag =
+        |value: &String| FlagSetting { key: "worker.metrics_listen", flag: "--metrics-listen", value: value.clone() };
+    let config = context.config(&args.metrics_listen.iter().map(flag).collect::<Vec<_>>())?;
     wire::log(&config.log)?;
     wire::block_on(async {
         let stop = wire::on_signal()?;
         let house = House::open(config).await?;
-        // Its metrics are kept, but nobody can ask a worker that does not listen.
+        let listener = match house.config.metrics_listen {
+            Some(address) => Some(listen(address, "--metrics-listen or worker.metrics_listen").await?),
+            None => None,
+        };
         let sources = wire::wait_for_sources(&house, stop.clone());
-        let worker = spawn_worker(&house, &mut Registry::default(), stop.clone())?;
+        let mut registry = Registry::default();
+        let worker = spawn_worker(&house, &mut registry, stop.clone())?;
+        let operations = listener.map(|listener| spawn_operations(&house, registry, listener, stop.clone()));
         output::say("working");
         let worked = joined(worker).await;
         stop.cancel();
-        if let Some(sources) = sources {
-            joined(sources).await?;
+        for task in sources.into_iter().chain(operations.transpose()?) {
+            joined(task).await?;
         }
         worked?;
         Ok(())
@@ -75,8 +90,8 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     let data = DataDir::open(&config.data_dir)?;
     let found = wire::secret(&config.token, config.database.postgres.as_ref(), &data)?;
     let house = House::open(config).await?;
-    let listener = listen(&house.config).await?;
-    let address = listener.local_addr().map_err(|error| unavailable("the listener has no address", error))?;
+    let listener = listen(house.config.listen, "--listen or server.listen").await?;
+    let address = address_of(&listener)?;
 
     let mut registry = Registry::default();
     let worker = match role {
@@ -109,12 +124,36 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     served.map_err(|error| unavailable("the server ended", error))
 }
 
-async fn listen(config: &Config) -> Result<TcpListener> {
-    let address = config.listen;
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let detail = format!("cannot listen on {address}: {error}; set another with --listen or server.listen");
+        let detail = format!("cannot listen on {address}: {error}; set another with {setting}");
         Error::new(ErrorKind::Unavailable, detail).caused_by(error)
     })
+}
+
+fn address_of(listener: &TcpListener) -> Result<SocketAddr> {
+    listener.local_addr().map_err(|error| unavailable("the listener has no address", error))
+}
+
+/// Answers those who operate a worker.
+fn spawn_operations(
+    house: &House,
+    mut registry: Registry,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>> {
+    output::say(&format!("metrics at http://{}/metrics", address_of(&listener)?));
+    let state = Operations {
+        store: house.store.clone(),
+        catalog: Arc::clone(&house.catalog),
+        queue: QueueMetrics::register(&mut registry),
+        registry: Arc::new(registry),
+    };
+    Ok(tokio::spawn(async move {
+        if let Err(error) = offtake_server::serve(listener, offtake_server::operations(state), stop).await {
+            tracing::error!(%error, "the metrics are no longer answered");
+        }
+    }))
 }
 
 fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken) -> Result<JoinHandle<()>> {

@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) token: TokenConfig,
     /// How jobs are worked on.
     pub(crate) worker: WorkerSettings,
+    /// Where a worker without a server answers about itself.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// How attributes of spans become columns.
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
@@ -118,6 +120,7 @@ impl Config {
             server: server(read),
             token: token(read),
             worker: worker(read),
+            metrics_listen: metrics_listen(read),
             conventions: conventions(read),
             datasets: datasets(read),
             log: log(read, typed),
@@ -150,9 +153,17 @@ fn database(read: &mut Reader<'_>) -> DatabaseConfig {
     DatabaseConfig { postgres, connections: narrow(read.number("database.connections", 2..=1000)) }
 }
 
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write address and port: 127.0.0.1:8080, [::1]:8080")
+}
+
 fn listen(read: &mut Reader<'_>) -> SocketAddr {
-    let parse = |text: &str| text.parse().map_err(|_| "write address and port: 127.0.0.1:8080, [::1]:8080");
-    read.parsed("server.listen", parse).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+    read.parsed("server.listen", address).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn metrics_listen(read: &mut Reader<'_>) -> Option<SocketAddr> {
+    read.optional("worker.metrics_listen")?;
+    read.parsed("worker.metrics_listen", address)
 }
 
 fn server(read: &mut Reader<'_>) -> ServerSettings {
@@ -244,6 +255,7 @@ fn datasets(read: &mut Reader<'_>) -> DatasetsConfig {
     DatasetsConfig {
         sources: read.table("sources").unwrap_or_default(),
         datasets: read.table("datasets").unwrap_or_default(),
+        folder: PathBuf::from(read.text("data_dir")).join("sources"),
     }
 }
 

@@ -1,9 +1,8 @@
 //! What a command says, where it says it, and what it leaves behind.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use offtake_testkit::{Ran, TestApp, genuine, run, scratch, sha256};
+use offtake_testkit::{AppBuilder, House, Ran, TestApp, genuine, run, scratch, sha256};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -11,15 +10,31 @@ const OFFTAKE: &str = env!("CARGO_BIN_EXE_offtake");
 const GENUINE: u64 = 413;
 
 /// A folder with a data directory in it, and commands run in that folder.
-struct Shell(TempDir);
+struct Shell {
+    folder: TempDir,
+    house: House,
+}
 
 impl Shell {
-    fn new() -> Self {
-        Self(scratch("cli"))
+    /// Jobs and files are where this run says; a file of the name that commands look for tells them.
+    async fn new() -> Self {
+        Self::in_house(House::of_this_run().await)
+    }
+
+    fn in_house(house: House) -> Self {
+        let shell = Self { folder: scratch("cli"), house };
+        shell.configure("offtake.toml", "");
+        shell
+    }
+
+    /// Writes a configuration with these lines in it.
+    fn configure(&self, name: &str, lines: &str) {
+        let house: String = self.house.settings().iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        std::fs::write(self.path(name), house + lines).expect("the configuration can be written");
     }
 
     async fn with_spans() -> Self {
-        let shell = Self::new();
+        let shell = Self::new().await;
         let files: Vec<String> = genuine("jsonl").iter().map(|path| path.to_string_lossy().into_owned()).collect();
         let mut arguments = vec!["import-spans", "--org", "acme"];
         arguments.extend(files.iter().map(String::as_str));
@@ -30,11 +45,11 @@ impl Shell {
     }
 
     async fn run(&self, arguments: &[&str]) -> Ran {
-        run(Path::new(OFFTAKE), arguments, self.0.path()).await
+        run(Path::new(OFFTAKE), arguments, self.folder.path()).await
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     fn bytes(&self, name: &str) -> Vec<u8> {
@@ -44,7 +59,7 @@ impl Shell {
     /// Names in the folder and in the data directory, `objects` left out.
     fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
-        for folder in [self.0.path().to_owned(), self.path("offtake-data")] {
+        for folder in [self.folder.path().to_owned(), self.path("offtake-data")] {
             for entry in std::fs::read_dir(folder).expect("the folder can be read").flatten() {
                 names.push(entry.file_name().to_string_lossy().into_owned());
             }
@@ -223,7 +238,8 @@ async fn errors_are_json_where_that_is_asked_for() {
 
 #[tokio::test]
 async fn the_first_run_tells_how_to_go_on() {
-    let mut app = TestApp::start(OFFTAKE).await;
+    // Where the secret is configured, nobody is greeted with a token.
+    let mut app = AppBuilder::new(OFFTAKE).embedded().start().await;
     let url = app.url();
     // It listens first and tells more then.
     let log = offtake_testkit::eventually("the whole greeting", std::time::Duration::from_secs(10), || {
@@ -246,9 +262,9 @@ async fn the_first_run_tells_how_to_go_on() {
 #[tokio::test]
 async fn a_weak_or_open_secret_is_refused() {
     use std::os::unix::fs::PermissionsExt;
-    let shell = Shell::new();
-    std::fs::write(shell.path("weak.toml"), "token.secret = \"changeme-changeme-changeme-changeme\"\n")
-        .expect("a file");
+    // In a data dir a secret is made; elsewhere it must be configured.
+    let shell = Shell::in_house(House::default());
+    shell.configure("weak.toml", "token.secret = \"changeme-changeme-changeme-changeme\"\n");
     let token = ["token", "--org", "acme", "--sub", "me"];
     let ran = shell.run(&[&token[..], &["--config", "weak.toml"]].concat()).await;
     assert_eq!(ran.code, Some(2), "{ran:?}");
@@ -265,7 +281,7 @@ async fn a_weak_or_open_secret_is_refused() {
 
 #[tokio::test]
 async fn a_token_allows_what_was_asked_for_and_typing_errors_are_told() {
-    let shell = Shell::new();
+    let shell = Shell::new().await;
     let fixed = ["token", "--org", "acme", "--sub", "me"];
     for wrong in [["--permissions", "exports:creat"], ["--ttl", "soon"], ["--org", ""]] {
         let ran = shell.run(&[&fixed[..], &wrong].concat()).await;
@@ -281,13 +297,7 @@ async fn a_token_allows_what_was_asked_for_and_typing_errors_are_told() {
 async fn a_reader_that_goes_away_is_no_panic() {
     let shell = Shell::with_spans().await;
     let line = format!("{OFFTAKE} export spans --org acme -o - --format csv | head -c 10; echo \"${{PIPESTATUS[0]}}\"");
-    let output = tokio::task::spawn_blocking({
-        let folder = shell.0.path().to_owned();
-        move || Command::new("bash").args(["-c", &line]).current_dir(folder).output().expect("bash")
-    })
-    .await
-    .expect("joined");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let Ran { stdout: out, stderr: err, .. } = run(Path::new("bash"), &["-c", &line], shell.folder.path()).await;
     assert!(!err.contains("panicked"), "{err}");
     assert!(out.starts_with("trace_id,s"), "{out}");
     // Whether the pipe broke depends on who was faster; nothing else may have happened.
@@ -297,14 +307,19 @@ async fn a_reader_that_goes_away_is_no_panic() {
 #[tokio::test]
 async fn a_failed_export_says_why_and_goes_on_once_that_is_mended() {
     let shell = Shell::with_spans().await;
-    std::fs::write(shell.path("tiny.toml"), "worker.memory_budget = \"64KiB\"\n").expect("a file");
+    shell.configure("tiny.toml", "worker.memory_budget = \"64KiB\"\n");
     let ran = shell.run(&["export", "spans", "--org", "acme", "-o", "x.csv", "--config", "tiny.toml"]).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("worker.memory_budget"), "it says what to change: {ran:?}");
     assert!(!shell.path("x.csv").exists());
     let line = ran.stderr.lines().find(|line| line.contains("--resume")).expect("how to go on");
     let job = line.split_whitespace().find(|word| word.starts_with("job_")).expect("a job");
+    let retried = shell.run(&["jobs", "retry", job, "--org", "acme"]).await;
+    assert_eq!(retried.code, Some(5), "no worker would take it: {retried:?}");
+    assert!(retried.stderr.contains(&format!("offtake export --resume {job}")), "{retried:?}");
     let ran = shell.run(&["export", "--resume", job]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(shell.run(&["verify", "x.csv"]).await.code, Some(0));
+    let fetched = shell.run(&["jobs", "download", job, "--org", "acme", "-o", "y.csv"]).await;
+    assert_eq!(fetched.code, Some(5), "it is not stored: {fetched:?}");
 }

@@ -1,8 +1,6 @@
 //! Every format and compression, read by other people's software, cell by cell against the store.
 
-use offtake_testkit::{
-    Cells, Client, Reader, TestApp, assert_same_rows, exported_rows, hostile_spans, nulls_as_empty, store_rows,
-};
+use offtake_testkit::{Cells, Client, Reader, TestApp, assert_same_rows, exported_rows, hostile_spans, nulls_as_empty};
 use serde_json::{Value as Json, json};
 
 use crate::support::{OFFTAKE, SPAN_COLUMNS, column_names, id_of, saved, send, send_genuine};
@@ -33,7 +31,7 @@ async fn check(format: &str, compression: &str) {
         client.export("spans", &json!({"format": format, "compression": compression, "fields": SPAN_COLUMNS})).await;
     let receipt = client.receipt(id_of(&job)).await;
     let file = saved(&app, &client, &job).await;
-    let stored = store_rows(&app.spans_db(), "acme", &receipt).await;
+    let stored = app.span_rows("acme", &receipt).await;
     assert!(stored.len() > 470, "{} rows in the store", stored.len());
     let columns = column_names(&receipt);
     assert_eq!(columns, SPAN_COLUMNS);
@@ -126,7 +124,7 @@ async fn xlsx() {
     );
     assert!(receipt["file_name"].as_str().is_some_and(|name| name.ends_with(".xlsx")), "{receipt}");
     let file = saved(&app, &client, &job).await;
-    let (columns, mut stored) = (column_names(&receipt), store_rows(&app.spans_db(), "acme", &receipt).await);
+    let (columns, mut stored) = (column_names(&receipt), app.span_rows("acme", &receipt).await);
     let mut found = exported_rows(Reader::OpenPyxl, &file, &receipt).await;
     let cut = receipt["truncated_cells"].as_array().expect("a list").clone();
     assert_eq!(receipt["truncated_cells_count"], json!(cut.len()));
@@ -145,7 +143,7 @@ async fn xlsx() {
         assert_eq!(cell["sheet"], "Spans");
     }
     assert_same_rows("xlsx", &columns, &nulls_as_empty(&stored), &nulls_as_empty(&found));
-    assert_rich(&columns, &store_rows(&app.spans_db(), "acme", &receipt).await);
+    assert_rich(&columns, &app.span_rows("acme", &receipt).await);
     let again = client.export("spans", &json!({"format": "xlsx", "fields": SPAN_COLUMNS})).await;
     assert_eq!(client.receipt(id_of(&again)).await["sha256"], receipt["sha256"], "the same rows, the same bytes");
     let refused = client.create("spans", &json!({"format": "xlsx", "compression": "gzip", "dialect": "excel"})).await;

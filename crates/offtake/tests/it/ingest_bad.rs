@@ -1,17 +1,21 @@
 //! Bodies that no exporter should send: refused or stored exactly, and never a fault of ours.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use offtake_testkit::{
-    AppBuilder, Client, Reader, Rng, Role, SpanSketch, TestApp, assert_same_rows, exported_rows, genuine,
-    hostile_spans, json_of, nulls_as_empty, python, request_of, requests, store_rows, text,
+    AppBuilder, Client, Reader, Rng, Role, SpanSketch, TestApp, assert_same_rows, eventually, exported_rows, genuine,
+    hostile_spans, json_of, nulls_as_empty, python, request_of, requests, text,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
+use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 use prost::Message;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::{OFFTAKE, SPAN_COLUMNS, column_names, id_of, identities, json_rows, saved, send};
 
@@ -101,6 +105,144 @@ async fn too_large_is_refused_before_it_is_held() {
     let grown = app.process(Role::Serve).peak_rss_kib() - before;
     assert!(grown < 64 * 1024, "{grown} KiB for requests of at most 2 MiB, one of which would be 512 MiB");
     send(&client, &[SpanSketch::new(1)]).await;
+}
+
+/// Every row repeats the resource it came from: a small body must not become terabytes of rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_is_not_multiplied_by_its_spans() {
+    let mut app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    let body = |kilobytes: usize, spans: u64, scopes: bool| {
+        let sketches: Vec<SpanSketch> = (0..spans).map(SpanSketch::new).collect();
+        let mut request = request_of(&sketches);
+        let group = &mut request.resource_spans[0];
+        let attribute = SpanSketch::new(0).with("notes", text(&"x".repeat(kilobytes << 10))).0.attributes.pop();
+        group.resource.get_or_insert_default().attributes.extend(attribute);
+        if scopes {
+            let spans = std::mem::take(&mut group.scope_spans[0].spans);
+            group.scope_spans =
+                spans.into_iter().map(|span| ScopeSpans { spans: vec![span], ..ScopeSpans::default() }).collect();
+        }
+        gzip(&request.encode_to_vec())
+    };
+    let packed = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+    let before = app.process(Role::Serve).peak_rss_kib();
+    for scopes in [false, true] {
+        let answer = post(&client, &packed, body(4096, 20_000, scopes)).await.expect(413);
+        assert!(String::from_utf8_lossy(&answer.body).contains("send fewer spans a request"), "{answer}");
+    }
+    let grown = app.process(Role::Serve).peak_rss_kib() - before;
+    assert!(grown < 512 * 1024, "{grown} KiB for a body of some MiB");
+    assert_eq!(identities(&client, json!({})).await.len(), 0);
+    post(&client, &packed, body(1, 5_000, false)).await.expect(200);
+    assert_eq!(identities(&client, json!({})).await.len(), 5_000, "what exporters send is taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_empty_elements_is_refused_before_it_is_held() {
+    let mut app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    let field = |tag: u8, body: Vec<u8>| {
+        let mut outer = vec![tag << 3 | 2];
+        prost::encoding::encode_varint(body.len() as u64, &mut outer);
+        [outer, body].concat()
+    };
+    let before = app.process(Role::Serve).peak_rss_kib();
+    // Entities of a resource; then the same behind a field of a kind that nobody uses any more.
+    let entities = [0x1a, 0].repeat(1 << 20);
+    let group = vec![0xfb, 0x07, 0xfc, 0x07];
+    for elements in [entities.clone(), [group, entities].concat()] {
+        let body = field(1, field(1, elements));
+        let answer = post(&client, &[("content-type", PROTOBUF), ("content-encoding", "gzip")], gzip(&body)).await;
+        assert_eq!(answer.status, 400, "{answer}");
+    }
+    let grown = app.process(Role::Serve).peak_rss_kib() - before;
+    assert!(grown < 64 * 1024, "{grown} KiB for a body of 2 MiB");
+    send(&client, &[SpanSketch::new(1)]).await;
+}
+
+/// The head of a request for OTLP, and a connection that takes what follows.
+async fn raw(app: &TestApp, headers: &str, length: usize) -> TcpStream {
+    let token = app.token("acme", "tester", "all").await;
+    let address = app.url().replace("http://", "");
+    let mut connection = TcpStream::connect(&address).await.expect("somebody listens");
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: {PROTOBUF}\r\n\
+         content-length: {length}\r\n{headers}\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.expect("it is read");
+    connection
+}
+
+/// How often the thread that writes spans has gone to sleep: while it waits for another process it does so all the time.
+fn naps_of_the_writer(pid: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").flatten();
+    let status = threads
+        .map(|thread| std::fs::read_to_string(thread.path().join("status")).unwrap_or_default())
+        .find(|status| status.starts_with("Name:\tspan-writer\n"))
+        .expect("a thread writes spans");
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.and_then(|count| count.trim().parse().ok()).expect("a number")
+}
+
+/// Work that nobody waits for any more is still work: its turn lasts until it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_early_does_not_get_more_done_at_once() {
+    // The one writer of SQLite can be kept waiting from outside.
+    let mut app = AppBuilder::new(OFFTAKE).embedded().set("server.otlp_concurrency", "1").start().await;
+    let client = app.client("acme").await;
+    let body = |number| request_of(&[SpanSketch::new(number)]).encode_to_vec();
+    client.otlp(body(0)).await.expect(200);
+    let writing = rusqlite::Connection::open(app.data_dir().join("spans.db")).expect("the spans");
+    writing.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
+    let pid = app.process(Role::Serve).pid();
+    let before = naps_of_the_writer(pid);
+    let mut leaves = raw(&app, "", body(1).len()).await;
+    leaves.write_all(&body(1)).await.expect("it is read");
+    eventually("the writer waits", Duration::from_secs(30), || async {
+        (naps_of_the_writer(pid) > before + 3).then_some(())
+    })
+    .await;
+    drop(leaves);
+    let answer = client.otlp(body(2)).await;
+    assert_eq!(answer.status, 429, "the turn is not free yet: {answer}");
+    writing.execute_batch("ROLLBACK").expect("a rollback");
+    client.otlp(body(2)).await.expect(200);
+    assert_eq!(identities(&client, json!({})).await.len(), 3, "what was begun was done");
+}
+
+/// Bodies that are on their way take memory too; together no more than some of the largest.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_end_take_a_bounded_room_for_a_bounded_time() {
+    let app = AppBuilder::new(OFFTAKE)
+        .set("server.max_otlp_body", "\"1MiB\"")
+        .set("server.otlp_concurrency", "1")
+        .start()
+        .await;
+    let client = app.client("acme").await;
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut connection = raw(&app, "", 1 << 20).await;
+        connection.write_all(&vec![b'x'; (1 << 20) - 1]).await.expect("it is read");
+        waiting.push(connection);
+    }
+    let good = || request_of(&[SpanSketch::new(1)]).encode_to_vec();
+    let busy = eventually("all room is taken", Duration::from_secs(30), || async {
+        let answer = client.otlp(good()).await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(busy.status, 429, "{busy}");
+    assert!(busy.header("retry-after").parse::<u32>().is_ok(), "{busy}");
+    eventually("there is room again", Duration::from_secs(30), || async {
+        (client.otlp(good()).await.status == 200).then_some(())
+    })
+    .await;
+    for mut connection in waiting {
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 504", "who sends no more is told");
+    }
 }
 
 /// A client that sends its whole body before it looks for an answer, as most do, must still find the answer: an
@@ -208,7 +350,7 @@ async fn all_formats_hold_what_is_stored(app: &TestApp, client: &Client) -> usiz
         let job = client.export("spans", &json!({"format": format, "fields": SPAN_COLUMNS})).await;
         let receipt = client.receipt(id_of(&job)).await;
         let file = saved(app, client, &job).await;
-        let stored = store_rows(&app.spans_db(), "acme", &receipt).await;
+        let stored = app.span_rows("acme", &receipt).await;
         rows = stored.len();
         for &reader in readers {
             let found = exported_rows(reader, &file, &receipt).await;

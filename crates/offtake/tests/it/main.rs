@@ -5,9 +5,12 @@
 //!
 //! | variable | decides | else |
 //! |---|---|---|
+//! | `OFFTAKE_TEST_HOUSE` | where jobs and files are: `embedded` (SQLite, a folder) or `postgres-s3` | `embedded` |
 //! | `OFFTAKE_TEST_SPANS` | spans in the data of jobs that are disturbed, and the smaller size of the memory tests | 60000 |
 //! | `OFFTAKE_TEST_SPANS_BIG` | the larger size of the memory tests | three times as many |
 //! | `OFFTAKE_TEST_JOBS` | jobs per format that are killed up to five times each | 2 |
+//! | `OFFTAKE_TEST_OUTAGE` | seconds for which sources and stores are away; with 200 a job gives up on a store | 1 |
+//! | `OFFTAKE_TEST_CHAOS_SECONDS`, `…_JOBS` | how long workers are disturbed, and the jobs meanwhile | 20, 12 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
 //! A million spans, 21 jobs, and memory at one and three million (an hour or so; spans are made once, under `target`):
@@ -16,20 +19,37 @@
 //! OFFTAKE_TEST_SPANS=1000000 OFFTAKE_TEST_SPANS_BIG=3000000 OFFTAKE_TEST_JOBS=7 \
 //!     cargo nextest run --release -p offtake --test it --no-capture kill_9 memory
 //! ```
+//!
+//! All of it with jobs in Postgres and files in a bucket (`scripts/test.sh` runs what is worth it on every change), and
+//! fifty jobs while workers are killed, stopped and restarted for two minutes, with the leases that users have:
+//!
+//! ```text
+//! OFFTAKE_TEST_ALL=1 scripts/test-postgres-s3.sh
+//! OFFTAKE_TEST_CHAOS_SECONDS=120 OFFTAKE_TEST_CHAOS_JOBS=50 \
+//!     cargo nextest run -p offtake --test it --no-capture chaos
+//! ```
 
+mod chaos;
 mod cli;
 mod config;
+mod disk;
+mod doctor;
 mod downloads;
+mod drift;
 mod exporters;
 mod faults;
 mod formats;
+mod human;
 mod image;
 mod ingest_bad;
 mod isolation;
 mod limits;
 mod memory;
 mod metrics_logs;
+mod minio;
 mod packs;
+mod parquet_source;
+mod pg_source;
 mod postgres;
 mod presets;
 mod requests_bad;
@@ -38,4 +58,6 @@ mod s3;
 mod shell;
 mod split;
 mod support;
+mod ties;
+mod types;
 mod whole_traces;

@@ -3,7 +3,7 @@
 //! The default sizes suit a check on every change. For the full measurement:
 //! `OFFTAKE_TEST_SPANS=1000000 OFFTAKE_TEST_SPANS_BIG=3000000 cargo nextest run -p offtake memory`, or `make bench`.
 
-use offtake_testkit::{AppBuilder, SpanSketch, big_spans, prepared, small_spans, text};
+use offtake_testkit::{AppBuilder, SpanSketch, big_spans, small_spans, text};
 use serde_json::{Value as Json, json};
 
 use crate::support::{OFFTAKE, id_of, send};
@@ -11,7 +11,7 @@ use crate::support::{OFFTAKE, id_of, send};
 /// The worker's peak resident memory in MiB over one export of `spans` spans, with the settings users have.
 async fn peak(spans: u64, format: &str, compression: &str) -> f64 {
     let mut app = AppBuilder::new(OFFTAKE)
-        .on(&prepared(OFFTAKE, spans).await)
+        .with_spans(spans)
         .set("worker.frame", "\"4MiB\"")
         .set("worker.part", "\"8MiB\"")
         .apart()

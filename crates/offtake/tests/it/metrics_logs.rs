@@ -1,6 +1,8 @@
 //! What operators see: metrics, logs, health.
 
-use offtake_testkit::{AppBuilder, SpanSketch, TestApp};
+use std::time::Duration;
+
+use offtake_testkit::{AppBuilder, Role, SpanSketch, TestApp, eventually};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
@@ -32,6 +34,42 @@ async fn metrics_are_for_the_operator_and_count_what_happened() {
     assert!(!text.contains("acme"), "no organization in a label: {text}");
     let app = AppBuilder::new(OFFTAKE).set("metrics.open", "true").start().await;
     app.anonymous().get("/metrics").await.expect(200);
+}
+
+/// The value of a metric without labels.
+#[track_caller]
+fn sample(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name}: {text}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_and_worker_apart_are_measured_apart() {
+    let mut app = AppBuilder::new(OFFTAKE).set("worker.metrics_listen", "\"127.0.0.1:0\"").apart().start().await;
+    let client = app.client("acme").await;
+    send_genuine(&client).await;
+    client.export("spans", &json!({"format": "csv"})).await;
+    let said = eventually("the worker says where", Duration::from_secs(60), || {
+        let log = app.process(Role::Worker).log();
+        let said =
+            log.lines().find_map(|line| line.split_once("metrics at ")?.1.strip_suffix("/metrics").map(str::to_owned));
+        async move { said }
+    })
+    .await;
+    let anybody = app.anonymous();
+    let text = String::from_utf8(anybody.get(&format!("{said}/metrics")).await.expect(200).body).expect("UTF-8");
+    assert!((sample(&text, "offtake_exported_rows_total") - 413.0).abs() < 0.5);
+    assert!(sample(&text, "offtake_queue_pending").abs() < 0.5);
+    anybody.get(&format!("{said}/livez")).await.expect(200);
+    anybody.get(&format!("{said}/readyz")).await.expect(200);
+    anybody.get(&format!("{said}/api/v1/datasets")).await.expect(404);
+
+    // The server knows what waits though nobody works.
+    app.kill9(Role::Worker);
+    client.begin("spans", &json!({"format": "csv"})).await;
+    let operator = app.client_of("acme", "op", "operator").await;
+    let text = String::from_utf8(operator.get("/metrics").await.expect(200).body).expect("UTF-8");
+    assert!((sample(&text, "offtake_queue_pending") - 1.0).abs() < 0.5, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

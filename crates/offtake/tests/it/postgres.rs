@@ -25,8 +25,8 @@ async fn the_main_road() {
         assert_eq!(identities(&client, json!({})).await.len() as u64, GENUINE);
         let job = client.export("spans", &json!({"format": "csv", "compression": "gzip"})).await;
         assert_eq!((job["status"].as_str(), job["row_count"].as_u64()), (Some("completed"), Some(GENUINE)), "{job}");
-        assert!(!app.jobs_db().exists(), "no second job store is made");
-        assert!(!app.spans_db().exists(), "no second span store is made");
+        assert!(!app.data_dir().join("offtake.db").exists(), "no second job store is made");
+        assert!(!app.data_dir().join("spans.db").exists(), "no second span store is made");
         assert_eq!(database.rows("SELECT count(*) FROM offtake.jobs")[0][0].as_deref(), Some("2"));
 
         let listed = app.cli(&["jobs", "list", "--org", "acme", "--json"]).await;
@@ -68,7 +68,7 @@ async fn servers_on_different_machines_share_their_spans() {
     // Files lie in a folder here: whoever works on a job must be the one that is asked for its file.
     takes.terminate(Role::Worker, Duration::from_secs(30)).await;
     let hands_out = builder().start().await;
-    let alone = AppBuilder::new(OFFTAKE).start().await;
+    let alone = AppBuilder::new(OFFTAKE).embedded().start().await;
     assert_ne!(takes.data_dir(), hands_out.data_dir());
     let (taking, handing, other) =
         (takes.client("acme").await, hands_out.client("acme").await, alone.client("acme").await);
@@ -96,7 +96,7 @@ type Stop = fn(&mut Postgres);
 /// Spans in a file: what is read stays while the job store goes.
 const FILED: &str = r#"
 [sources.file]
-url = "sqlite:data/spans.db"
+url = "sqlite:FILE"
 [datasets.filed]
 title = "Spans in a file"
 source = "file"
@@ -111,7 +111,8 @@ sequence = "ingest_seq"
 async fn a_database_that_restarts_costs_neither_job_nor_answer() {
     let mut server = Postgres::own(PgVersion::V15);
     let database = prepared_database(&server, OFFTAKE, small_spans()).await;
-    let builder = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await).with_tables(FILED);
+    let file = prepared(OFFTAKE, small_spans()).await.join("spans.db");
+    let builder = AppBuilder::new(OFFTAKE).with_tables(&FILED.replace("FILE", &file.to_string_lossy()));
     let app = builder.set("worker.lease", "\"30s\"").on_postgres(&database.url()).apart().start().await;
     let client = app.client("acme").await;
     let body = json!({"format": "csv"});

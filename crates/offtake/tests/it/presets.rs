@@ -123,21 +123,15 @@ async fn the_command_line_uses_presets_names_and_moments() {
     send(&client, &[SpanSketch::new(3)]).await;
 
     let folder = app.folder().to_owned();
-    let data = app.data_dir().to_string_lossy().into_owned();
-    let local = ["export", "spans", "--org", "acme", "--data-dir", &data, "-o", "-"];
-    let ran = run(OFFTAKE.as_ref(), &[&local[..], &["--preset", "finance"]].concat(), &folder).await;
+    let local = ["export", "spans", "--org", "acme", "-o", "-"];
+    let ran = app.cli(&[&local[..], &["--preset", "finance"]].concat()).await;
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{ran:?}");
     assert!(ran.stdout.contains("Cost (USD)"), "{ran:?}");
-    let ran = run(
-        OFFTAKE.as_ref(),
-        &[&local[..], &["--format", "csv", "--as-of", &as_of, "--name", "For Ada"]].concat(),
-        &folder,
-    )
-    .await;
+    let ran = app.cli(&[&local[..], &["--format", "csv", "--as-of", &as_of, "--name", "For Ada"]].concat()).await;
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 3), "{ran:?}");
     let jobs = client.get("/api/v1/export/jobs").await.expect(200).json();
     assert_eq!(jobs["jobs"][0]["name"], "For Ada", "{jobs}");
-    let ran = run(OFFTAKE.as_ref(), &[&local[..], &["--preset", "nope"]].concat(), &folder).await;
+    let ran = app.cli(&[&local[..], &["--preset", "nope"]].concat()).await;
     assert_eq!(ran.code, Some(4), "{ran:?}");
 
     let (url, token) = (app.url(), app.token("acme", "tester", "all").await);

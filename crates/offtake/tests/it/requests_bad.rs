@@ -4,7 +4,7 @@ use offtake_testkit::{SpanSketch, TestApp};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use crate::support::{OFFTAKE, send};
+use crate::support::{OFFTAKE, identities, send};
 
 struct Case {
     what: &'static str,
@@ -123,12 +123,57 @@ fn cases() -> Vec<Case> {
             selection("partial", json!([{"trace_id": 7, "span_id": "cd".repeat(8)}])),
             "/selection/ids/0/trace_id",
         ),
+        case(
+            "a trace id that is no hex",
+            selection("all_except", json!([{"trace_id": "zz".repeat(16), "span_id": "cd".repeat(8)}])),
+            "/selection/ids/0/trace_id",
+        ),
+        case(
+            "a span id that is too short",
+            selection("partial", json!([identity(), {"trace_id": "ab".repeat(16), "span_id": "1"}])),
+            "/selection/ids/1/span_id",
+        ),
+        Case {
+            dataset: "traces",
+            ..case(
+                "a trace named like a span",
+                selection("partial", json!(["cd".repeat(8)])),
+                "/selection/ids/0/trace_id",
+            )
+        },
+        case("a filter by half an id", of("trace_id", json!("ab")), "/trace_id"),
+        case("a list with a dashed id", of("span_ids", json!(["cd".repeat(8), "cd-cdcdcdcdcdcdcd"])), "/span_ids/1"),
+        case("a parent that is a trace", of("parent_span_ids", json!(["ab".repeat(16)])), "/parent_span_ids/0"),
         case("10,001 exclusions", selection("all_except", Json::Array(many)), "/selection/ids"),
         case("an as_of of one's own making", of("as_of", json!("now")), "/as_of"),
         case("an unknown notification", of("notify", json!({"pigeon": true})), "/notify"),
         case("a name that is too long", of("name", json!("n".repeat(10_000))), "/name"),
         case("a delimiter of two characters", of("delimiter", json!("||")), "/delimiter"),
         case("a delimiter that breaks CSV", of("delimiter", json!("\"")), "/delimiter"),
+        case("an unknown locale", of("formats", json!({"locale": "tlh"})), "/formats/locale"),
+        case("a locale that is none", of("formats", json!({"locale": 7})), "/formats/locale"),
+        case("an unknown time zone", of("formats", json!({"time_zone": "../etc/passwd"})), "/formats/time_zone"),
+        case("an unknown directive", of("formats", json!({"date": "%Q"})), "/formats/date"),
+        case("a time in a date", of("formats", json!({"date": "%d %H"})), "/formats/date"),
+        case("a pattern without end", of("formats", json!({"timestamp": "%d".repeat(1_000)})), "/formats/timestamp"),
+        case(
+            "two separators alike",
+            of("formats", json!({"locale": "de", "group_separator": ","})),
+            "/formats/group_separator",
+        ),
+        case(
+            "a separator that is a digit",
+            of("formats", json!({"decimal_separator": "1"})),
+            "/formats/decimal_separator",
+        ),
+        case("an unknown form", of("formats", json!({"currency": "EUR"})), "/formats/currency"),
+        case("a form that is a text", of("formats", json!("de-DE")), "/formats"),
+        case("a form for programs", json!({"format": "jsonl", "formats": {"time_zone": "UTC"}}), "/formats"),
+        case(
+            "a form no spreadsheet has",
+            json!({"format": "xlsx", "formats": {"timestamp": "%H:%M %z"}}),
+            "/formats/timestamp",
+        ),
         case("a body that is a list", json!([]), ""),
         case("a body that is a text", json!("csv"), ""),
     ]
@@ -157,6 +202,31 @@ async fn each_is_told_by_code_and_pointer_and_makes_no_job() {
     }
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases().len(), wrong.join("\n"));
     assert_eq!(client.jobs().await, 0, "no job was made");
+}
+
+/// Hex knows no case: who excludes a row by its id in capitals does not get it.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_in_capitals_name_the_same_rows() {
+    let app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    send(&client, &[SpanSketch::new(0xab), SpanSketch::new(0xcd)]).await;
+    let all: Vec<_> = identities(&client, json!({})).await.into_iter().collect();
+    let (trace, span) = (all[0].0.to_uppercase(), all[0].1.to_uppercase());
+    assert_ne!((&trace, &span), (&all[0].0, &all[0].1), "the ids have letters");
+    let id = json!([{"trace_id": trace, "span_id": span}]);
+    let left = identities(&client, json!({"selection": {"mode": "all_except", "ids": id}})).await;
+    assert_eq!(left.into_iter().collect::<Vec<_>>(), all[1..]);
+    for body in [
+        json!({"selection": {"mode": "partial", "ids": id}}),
+        json!({"trace_ids": [trace]}),
+        json!({"trace_id": trace}),
+    ] {
+        assert_eq!(identities(&client, body).await.into_iter().collect::<Vec<_>>(), all[..1]);
+    }
+    let document = client.get("/openapi.json").await.expect(200).json();
+    let rows = &document["components"]["schemas"]["ExportRequest.spans"]["properties"];
+    assert_eq!(rows["trace_id"]["oneOf"][0]["pattern"], "^[0-9a-fA-F]{32}$", "{rows}");
+    assert_eq!(rows["parent_span_ids"]["oneOf"][1]["items"]["pattern"], "^[0-9a-fA-F]{16}$", "{rows}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

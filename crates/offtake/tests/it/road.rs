@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use offtake_testkit::{Reader, SpanSketch, TestApp, assert_same_rows, genuine, python, sha256, store_rows, text};
+use offtake_testkit::{Reader, SpanSketch, TestApp, assert_same_rows, genuine, python, sha256, text};
 use serde_json::{Value as Json, json};
 
 use crate::support::{GENUINE, OFFTAKE, SPAN_COLUMNS, id_of, identities, json_rows, read, saved, send, send_genuine};
@@ -368,5 +368,5 @@ async fn the_store_is_what_the_file_says() {
     let job = client.export("spans", &json!({"format": "csv", "fields": SPAN_COLUMNS})).await;
     let receipt = client.receipt(id_of(&job)).await;
     let (columns, found) = read(&app, &client, Reader::DuckDb, &job).await;
-    assert_same_rows("csv", &columns, &store_rows(&app.spans_db(), "acme", &receipt).await, &found);
+    assert_same_rows("csv", &columns, &app.span_rows("acme", &receipt).await, &found);
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use offtake_testkit::{AppBuilder, Asked, Client, Fault, Proxy, Role, S3Server, TestApp, eventually, prepared, sha256};
+use offtake_testkit::{AppBuilder, Asked, Client, Fault, Proxy, Role, S3Server, TestApp, eventually, sha256};
 use offtake_testkit::{Rng, small_spans};
 use serde_json::{Value as Json, json};
 
-use crate::support::{OFFTAKE, id_of, saved, send_genuine};
+use crate::support::{OFFTAKE, id_of, outage, saved, send_genuine};
 
 const LONG: Duration = Duration::from_secs(300);
 
@@ -34,7 +34,7 @@ impl OnBucket {
 
     /// With spans enough for many parts.
     async fn busy() -> Self {
-        Self::start(AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await)).await
+        Self::start(AppBuilder::new(OFFTAKE).with_spans(small_spans())).await
     }
 
     /// Exports without disturbance; the digest of the file.
@@ -205,6 +205,35 @@ async fn connections_that_are_cut_anywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_falls_silent_now_and_then() {
+    disturbed(6, |_| Fault::Hang).await;
+}
+
+/// Wrong keys, a wrong clock and a missing bucket are no outage: the job says so soon, and can be asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_refuses_is_named() {
+    let on = OnBucket::busy().await;
+    let body = json!({"format": "csv"});
+    let digest = on.undisturbed(&body).await;
+    let skewed = Fault::Answer(403, "<Error><Code>RequestTimeTooSkewed</Code></Error>");
+    let expired = Fault::Answer(403, "<Error><Code>ExpiredToken</Code></Error>");
+    let no_bucket = Fault::Answer(404, "<Error><Code>NoSuchBucket</Code></Error>");
+    for answers in [[skewed, expired], [no_bucket.clone(), no_bucket]] {
+        let said = format!("{answers:?}");
+        let job = on.client.begin("spans", &body).await;
+        on.first_checkpoint(&job).await;
+        on.proxy.script(move |asked| answers[usize::from(asked.number % 2 == 0)].clone());
+        let rested = on.client.rested(&job, LONG).await;
+        assert_eq!(rested["error"]["code"], "storage_denied", "{said}: {rested}");
+        let ready = on.client.get("/readyz").await.expect(503).json();
+        assert_eq!(ready["checks"]["objects"]["code"], "storage_denied", "{said}: {ready}");
+        on.proxy.heal();
+        on.client.post(&format!("/api/v1/export/jobs/{job}/retry"), &json!({})).await.expect(202);
+        on.assert_whole(&job, &digest).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_success_that_is_none_is_no_success() {
     let on = OnBucket::busy().await;
     let body = json!({"format": "csv"});
@@ -235,6 +264,19 @@ async fn a_store_that_is_away_is_named_and_waited_for() {
     let ready = on.client.get("/readyz").await.expect(503).json();
     assert_ne!(ready["checks"]["objects"]["status"], "ok", "{ready}");
     on.client.get(&format!("/api/v1/export/jobs/{job}")).await.expect(200);
+    on.client.post("/api/v1/export/spans/preview", &body).await.expect(200);
+    let began = std::time::Instant::now();
+    while began.elapsed() < outage() {
+        let now = on.client.job(&job).await;
+        if now["status"] == "failed" {
+            assert_eq!(now["error"]["code"], "storage_unavailable", "{now}");
+            println!("given up after {:?}: {}", began.elapsed(), now["error"]);
+            on.proxy.heal();
+            on.client.post(&format!("/api/v1/export/jobs/{job}/retry"), &json!({})).await.expect(202);
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     on.proxy.heal();
     on.assert_whole(&job, &digest).await;
 }

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use offtake_testkit::{
-    AppBuilder, SpanSketch, TestApp, eventually, genuine, length_prefixed, prepared, request_of, run, sha256,
-    small_spans,
+    AppBuilder, SpanSketch, TestApp, eventually, genuine, length_prefixed, request_of, run, sha256, small_spans,
 };
 use serde_json::{Value as Json, json};
 
@@ -66,7 +65,7 @@ async fn here_and_through_a_server_come_the_same_bytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_export_leaves_no_file_and_continues() {
-    let app = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await).start().await;
+    let app = AppBuilder::new(OFFTAKE).with_spans(small_spans()).start().await;
     let (target, text) = at(&app, "local.csv");
     let (whole, whole_text) = at(&app, "whole.csv");
     let ran = app.cli(&["export", "spans", "--org", "acme", "-o", &whole_text]).await;
@@ -89,9 +88,26 @@ async fn an_interrupted_export_leaves_no_file_and_continues() {
     assert!(!left.contains(".part"), "{left}");
 }
 
+/// `script` gives the command a terminal, and writes down what it shows there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_gets_a_bar_and_a_pipe_plain_lines() {
+    let app = AppBuilder::new(OFFTAKE).with_spans(small_spans()).start().await;
+    let (data, (target, text)) = (app.data_dir().to_string_lossy().into_owned(), at(&app, "bar.csv"));
+    let command = format!("'{OFFTAKE}' export spans --org acme -o '{text}' --data-dir '{data}'");
+    let ran = run(Path::new("script"), &["-qec", &command, "/dev/null"], app.folder()).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("exporting: ") && ran.stdout.contains("[="), "no bar: {ran:?}");
+    assert!(ran.stdout.contains(&format!(" of {} rows", small_spans())), "no rows: {ran:?}");
+    assert!(target.exists());
+    std::fs::remove_file(&target).expect("the file can be removed");
+    let plain = app.cli(&["export", "spans", "--org", "acme", "-o", &text]).await;
+    assert_eq!(plain.code, Some(0), "{plain:?}");
+    assert!(plain.stderr.contains("planning") && !plain.stderr.contains('\u{1b}'), "not plain: {plain:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_local_export_continues() {
-    let app = AppBuilder::new(OFFTAKE).on(&prepared(OFFTAKE, small_spans()).await).start().await;
+    let app = AppBuilder::new(OFFTAKE).with_spans(small_spans()).start().await;
     let (target, text) = at(&app, "local.jsonl.zst");
     let (whole, whole_text) = at(&app, "whole.jsonl.zst");
     let ran = app.cli(&["export", "spans", "--org", "acme", "-o", &whole_text]).await;

@@ -2,13 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use offtake_testkit::{Cells, Client, Reader, SpanSketch, TestApp, exported_rows, genuine, request_of, requests};
+use offtake_testkit::{
+    Cells, Client, Reader, SpanSketch, TestApp, exported_rows, genuine, request_of, requests, switch,
+};
 use prost::Message;
 use serde_json::{Value as Json, json};
 
 /// The binary under test.
 pub(crate) const OFFTAKE: &str = env!("CARGO_BIN_EXE_offtake");
+
+/// How long an outage lasts.
+pub(crate) fn outage() -> Duration {
+    Duration::from_secs(switch("OFFTAKE_TEST_OUTAGE", 1))
+}
 
 /// Every genuine span.
 pub(crate) const GENUINE: u64 = 413;

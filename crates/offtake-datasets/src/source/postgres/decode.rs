@@ -219,7 +219,8 @@ mod tests {
     use super::*;
 
     fn decoder(ty: ColumnType, described: &Type) -> Decoder {
-        let column = Column { name: "c".into(), ty, label: "c".into(), sensitive: false, elements: None };
+        let column =
+            Column { name: "c".into(), ty, label: "c".into(), sensitive: false, elements: None, hex_digits: None };
         Decoder::new(&column, described).unwrap()
     }
 
@@ -254,7 +255,14 @@ mod tests {
 
     #[test]
     fn another_type_is_drift_and_names_the_column() {
-        let column = Column { name: "pnl".into(), ty: DECIMAL, label: String::new(), sensitive: false, elements: None };
+        let column = Column {
+            name: "pnl".into(),
+            ty: DECIMAL,
+            label: String::new(),
+            sensitive: false,
+            elements: None,
+            hex_digits: None,
+        };
         let error = Decoder::new(&column, &Type::INT8).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::SchemaDrift);
         assert!(error.detail().contains("\"pnl\" is of type int8"), "{error}");

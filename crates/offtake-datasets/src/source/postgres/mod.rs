@@ -5,6 +5,7 @@
 
 mod copy;
 mod decode;
+mod line;
 mod numeric;
 mod page;
 mod plan;
@@ -25,6 +26,7 @@ use offtake_model::plan::Plan;
 use offtake_model::query::RowQuery;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Pool;
+use rusqlite::types::Value as SqlValue;
 
 use super::cursor::Cursor;
 use super::snapshots::{self, Snapshots};
@@ -68,6 +70,13 @@ impl PostgresSource {
         Arc::new(Self { clock, relations, sessions: Sessions::new(pool), snapshots, settings })
     }
 
+    fn timeless(&self, schema: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Task> {
+        let relation = self.relations.get(&schema.name).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("the dataset {} does not lie in this source", schema.name))
+        })?;
+        Ok(Task { schema: Arc::clone(schema), relation, query: Arc::new(query.clone()) })
+    }
+
     /// The question, as of the moment `asked` for or the present one, in the transaction of `session`.
     async fn task(
         &self,
@@ -76,16 +85,23 @@ impl PostgresSource {
         query: &RowQuery,
         asked: Option<AsOf>,
     ) -> Result<Task> {
-        let task = self.without_moment(schema, query)?;
+        let task = self.timeless(schema, query)?;
         let moment = self.moment(session, &task, asked).await?;
         Ok(task.at(moment))
     }
 
-    fn without_moment(&self, schema: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Task> {
-        let relation = self.relations.get(&schema.name).cloned().ok_or_else(|| {
-            Error::new(ErrorKind::Internal, format!("the dataset {} does not lie in this source", schema.name))
-        })?;
-        Ok(Task { schema: Arc::clone(schema), relation, query: Arc::new(query.clone()) })
+    /// The cut-off of a plan is our own: that this server has not come as far is no fault of anybody who asked.
+    async fn has_come_to(&self, session: &Session, task: &Task, sequence: i64) -> Result<()> {
+        if task.present(session).await? < sequence { Err(self.behind()) } else { Ok(()) }
+    }
+
+    fn behind(&self) -> Error {
+        let detail = format!(
+            "source {} has not come as far as the moment of these rows: a standby that lags, or one that took over \
+             without the last transactions",
+            self.settings.name
+        );
+        Error::new(ErrorKind::SourceUnavailable, detail).openly()
     }
 
     async fn moment(&self, session: &Session, task: &Task, asked: Option<AsOf>) -> Result<AsOf> {
@@ -93,10 +109,15 @@ impl PostgresSource {
         match (task.schema.rows, asked) {
             (RowsMode::Mutable, None) => Ok(AsOf::Snapshot { at }),
             (RowsMode::Mutable, Some(_)) => Err(crate::request::as_of_of_mutable()),
-            (RowsMode::AppendOnly, Some(AsOf::Snapshot { .. })) => Err(crate::request::as_of_is_foreign()),
-            (RowsMode::AppendOnly, asked) => {
+            (RowsMode::AppendOnly | RowsMode::Versioned, Some(AsOf::Snapshot { .. })) => {
+                Err(crate::request::as_of_is_foreign())
+            }
+            (RowsMode::AppendOnly | RowsMode::Versioned, asked) => {
                 let present = task.present(session).await?;
                 match asked {
+                    Some(AsOf::Cutoff { sequence, .. }) if sequence > present && session.in_recovery().await? => {
+                        Err(self.behind())
+                    }
                     Some(AsOf::Cutoff { sequence, .. }) if !(0..=present).contains(&sequence) => {
                         Err(crate::request::as_of_is_foreign())
                     }
@@ -109,9 +130,7 @@ impl PostgresSource {
 
     async fn open_kept(&self, at: jiff::Timestamp) -> Result<Keeper> {
         let keeper = self.snapshots.take(at).ok_or_else(snapshots::lost)?;
-        if !keeper.session().stands().await {
-            return Err(snapshots::lost());
-        }
+        keeper.stands().await.map_err(snapshots::lost_because)?;
         keeper.young_enough()?;
         Ok(keeper)
     }
@@ -169,6 +188,39 @@ impl Task {
         self.columns(&self.schema.key)
     }
 
+    /// Finds out whether the key is as unique as it was when the dataset was checked.
+    ///
+    /// # Errors
+    /// `schema_drift`.
+    async fn check_key(&self, session: &Session) -> Result<()> {
+        let Some(table) = &self.relation.unique_in else { return Ok(()) };
+        let mut fixed = self.schema.key.clone();
+        fixed.extend(self.relation.tenant_column.clone());
+        let mut sql = Sql::default();
+        sql.push("SELECT count(*) FROM pg_index i WHERE i.indrelid = to_regclass(");
+        sql.bind_as(SqlValue::Text(table.clone()), "::text");
+        sql.push(
+            ") AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS \
+             (SELECT 1 FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k(attnum) JOIN pg_attribute a \
+             ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE a.attname <> ALL (ARRAY[",
+        );
+        for (index, column) in fixed.iter().enumerate() {
+            sql.push(if index == 0 { "" } else { ", " });
+            sql.bind_as(SqlValue::Text(column.clone()), "::text");
+        }
+        sql.push("]))");
+        if session.numbers(&sql).await? != [Some(0)] {
+            return Ok(());
+        }
+        let detail = format!(
+            "no primary key or unique index holds {} unique any more: rows with equal keys would be lost; check \
+             datasets.{}.key",
+            self.schema.key.join(", "),
+            self.schema.name
+        );
+        Err(Error::new(ErrorKind::SchemaDrift, detail))
+    }
+
     /// The cut-off that takes in all that is settled now.
     async fn present(&self, session: &Session) -> Result<i64> {
         let name = &self.schema.name;
@@ -201,10 +253,8 @@ impl Source for PostgresSource {
 
     async fn page(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, page: &PageRequest) -> Result<Page> {
         let cursor = page.cursor.as_deref().map(|text| Cursor::parse(text, dataset, query, page)).transpose()?;
-        let asked = match dataset.rows {
-            RowsMode::AppendOnly => cursor.as_ref().map(|cursor| cursor.as_of).or(query.as_of),
-            RowsMode::Mutable => query.as_of,
-        };
+        let kept = cursor.as_ref().filter(|_| dataset.rows.keeps_moments());
+        let asked = kept.map(|cursor| cursor.as_of).or(query.as_of);
         let session = self.sessions.begin().await?;
         let task = self.task(&session, dataset, query, asked).await?;
         let read = page::read(&session, &task, query, page, cursor.map(|cursor| cursor.position)).await?;
@@ -219,10 +269,11 @@ impl Source for PostgresSource {
         settings: PlanSettings,
         progress: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Plan> {
-        if dataset.rows == RowsMode::AppendOnly {
+        if dataset.rows.keeps_moments() {
             let session = self.sessions.begin_in(Some(self.sessions.turn().await?), None).await?;
             let task = self.task(&session, dataset, query, query.as_of).await?;
             let plan = plan::make(&session, &task, settings, &*progress).await?;
+            task.check_key(&session).await?;
             session.end().await?;
             return Ok(plan);
         }
@@ -232,6 +283,7 @@ impl Source for PostgresSource {
         let keeper = Keeper::begin(&self.sessions, &self.settings.name, self.settings.max_snapshot_age).await?;
         let task = self.task(keeper.session(), dataset, query, query.as_of).await?;
         let mut plan = plan::make(keeper.session(), &task, settings, &*progress).await?;
+        task.check_key(keeper.session()).await?;
         plan.as_of = self.snapshots.keep(keeper, plan.as_of.at());
         Ok(plan)
     }
@@ -245,9 +297,10 @@ impl Source for PostgresSource {
         readers: usize,
     ) -> Result<Arc<dyn RangeReader>> {
         match plan.as_of {
-            AsOf::Cutoff { .. } => {
+            AsOf::Cutoff { sequence, .. } => {
                 let session = self.sessions.begin_in(Some(self.sessions.turn().await?), None).await?;
-                let task = self.without_moment(dataset, query)?.at(plan.as_of);
+                let task = self.timeless(dataset, query)?.at(plan.as_of);
+                self.has_come_to(&session, &task, sequence).await?;
                 let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
                 ranges.check(&session).await?;
                 session.end().await?;
@@ -255,7 +308,7 @@ impl Source for PostgresSource {
             }
             AsOf::Snapshot { at } => {
                 let keeper = self.open_kept(at).await?;
-                let task = self.task(keeper.session(), dataset, query, query.as_of).await?.at(plan.as_of);
+                let task = self.timeless(dataset, query)?.at(plan.as_of);
                 let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
                 ranges.check(keeper.session()).await?;
                 let reader = ranges::Reader::new(ranges, self.sessions.clone(), readers);

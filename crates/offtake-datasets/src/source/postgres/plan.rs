@@ -21,6 +21,12 @@ pub(super) async fn make(
     let mut last = None;
     while let Some(tuple) = rows.next().await? {
         let row = marks.rows + 1;
+        if let Some(at) = tuple.fields().position(|field| field.is_none()) {
+            let name = task.schema.key.get(at).map_or("", String::as_str);
+            let detail =
+                format!("{name} is NULL in row {row} (in the order of the key): no key may be, it would be lost");
+            return Err(Error::new(ErrorKind::SchemaDrift, detail));
+        }
         let decoders = &mut rows.decoders;
         marks.step(&|rows| progress(rows), || {
             decoders.iter_mut().zip(tuple.fields()).map(|(decoder, field)| decoder.key(field, row)).collect()

@@ -141,7 +141,10 @@ impl Reading {
         }
         if let Lane::Own(session) = self.lane {
             drop(self.rows);
-            session.end().await?;
+            // All rows are here: what becomes of a session that sat idle while they were worked on is of no matter.
+            if let Err(error) = session.end().await {
+                tracing::debug!(%error, "a session was over before it could be ended");
+            }
         }
         if self.index + 1 == plan.cuts.len() {
             self.read_to_the_end.store(true, Ordering::Relaxed);
@@ -216,8 +219,10 @@ impl Reader {
                 Some((keeper, Some(exported))) => {
                     let turn = sessions.turn().await?;
                     keeper.lock().await.young_enough()?;
-                    let session = sessions.begin_in(Some(turn), Some(&exported)).await;
-                    Lane::Own(Box::new(session.map_err(super::snapshot::gone)?))
+                    match sessions.begin_in(Some(turn), Some(&exported)).await {
+                        Ok(session) => Lane::Own(Box::new(session)),
+                        Err(error) => return Err(super::snapshot::gone(error, &*keeper.lock().await).await),
+                    }
                 }
             };
             let rows = ranges.task.rows(lane.session(), &sql, &ranges.columns, Some(&budget)).await?;

@@ -4,8 +4,9 @@
 //! in its middle has its statement cancelled and its connection closed; only one that was ended goes back to the pool.
 
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures::StreamExt as _;
+use futures::TryStreamExt as _;
 use offtake_model::budget::MemoryBudget;
 use offtake_model::dataset::Column;
 use offtake_model::{Error, ErrorKind, Result};
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::copy::{Tuple, Tuples};
 use super::decode::Decoder;
+use super::line::Line;
 use crate::sql::Sql;
 
 /// Where connections come from, and who waits for what is cancelled.
@@ -39,6 +41,7 @@ pub(super) struct Session {
     connection: Option<Connection>,
     canceller: Option<Canceller>,
     sessions: Sessions,
+    line: Line,
     // Given back after the connection.
     _turn: Option<OwnedSemaphorePermit>,
 }
@@ -92,11 +95,14 @@ impl Sessions {
     /// # Errors
     /// Those of [`begin`](Self::begin).
     pub(super) async fn begin_in(&self, turn: Option<OwnedSemaphorePermit>, snapshot: Option<&str>) -> Result<Session> {
-        let connection = self.pool.get().await?;
-        let canceller = self.pool.canceller(&connection);
-        let session =
-            Session { connection: Some(connection), canceller: Some(canceller), sessions: self.clone(), _turn: turn };
-        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let (connection, process) = self.pool.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let session = Session {
+            canceller: Some(self.pool.canceller(&connection)),
+            connection: Some(connection),
+            sessions: self.clone(),
+            line: Line { pool: self.pool.clone(), process },
+            _turn: turn,
+        };
         if let Some(snapshot) = snapshot {
             let quoted = snapshot.replace('\'', "''");
             session.execute(&format!("SET TRANSACTION SNAPSHOT '{quoted}'")).await?;
@@ -115,24 +121,23 @@ impl Session {
         self.connection.as_ref().ok_or_else(gone)
     }
 
-    fn error(&self, cause: tokio_postgres::Error) -> Error {
-        self.sessions.pool.error(cause)
-    }
-
     /// Runs statements without parameters and answers.
     pub(super) async fn execute(&self, sql: &str) -> Result<()> {
-        self.connection()?.batch_execute(sql).await.map_err(|cause| self.error(cause))
+        self.line.heard(self.connection()?.batch_execute(sql)).await
     }
 
     /// Lets other sessions see the snapshot of this one, by the name returned.
     pub(super) async fn export(&self) -> Result<String> {
-        let row = self.connection()?.query_one("SELECT pg_export_snapshot()", &[]).await;
-        row.and_then(|row| row.try_get(0)).map_err(|cause| self.error(cause))
+        let row = self.line.heard(self.connection()?.query_one("SELECT pg_export_snapshot()", &[])).await?;
+        row.try_get(0).map_err(|cause| self.line.error(cause))
     }
 
-    /// Whether its transaction still stands.
-    pub(super) async fn stands(&self) -> bool {
-        self.execute("SELECT 1").await.is_ok()
+    /// Whether its server is a standby.
+    pub(super) async fn in_recovery(&self) -> Result<bool> {
+        let mut sql = Sql::default();
+        sql.push("SELECT pg_is_in_recovery()::int::bigint");
+        let [recovers] = self.numbers(&sql).await?;
+        Ok(recovers != Some(0))
     }
 
     /// Ends the transaction and gives the connection back.
@@ -148,10 +153,10 @@ impl Session {
         let text = sql.written(|text, index, _| text.push_str(&format!("${}", index + 1)));
         let params: Vec<Text> = sql.params.iter().map(Text::new).collect::<Result<_>>()?;
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let row = self.connection()?.query_one(&text, &params).await.map_err(|cause| self.error(cause))?;
+        let row = self.line.heard(self.connection()?.query_one(&text, &params)).await?;
         let mut numbers = [None; N];
         for (index, number) in numbers.iter_mut().enumerate() {
-            *number = row.try_get(index).map_err(|cause| self.error(cause))?;
+            *number = row.try_get(index).map_err(|cause| self.line.error(cause))?;
         }
         Ok(numbers)
     }
@@ -164,7 +169,7 @@ impl Session {
         let connection = self.connection()?;
         let text = inlined(sql)?;
         // In this order, within one transaction: what was described cannot change until it is read.
-        let described = connection.prepare(&text).await.map_err(|cause| self.error(cause))?;
+        let described = self.line.heard(connection.prepare(&text)).await?;
         let fields = described.columns().len();
         let decoders = columns.iter().zip(described.columns());
         let decoders = decoders.map(|(column, described)| Decoder::new(column, described.type_()));
@@ -173,14 +178,9 @@ impl Session {
             return Err(Error::new(ErrorKind::Internal, "a statement yields fewer columns than were asked for"));
         }
         let copy = format!("COPY ({text}) TO STDOUT (FORMAT binary)");
-        let stream = connection.copy_out(&copy).await.map_err(|cause| self.error(cause))?;
+        let stream = self.line.heard(connection.copy_out(&copy)).await?;
         let longest = budget.map_or(LONGEST_ROW, |budget| usize::try_from(budget.limit()).unwrap_or(LONGEST_ROW));
-        Ok(Rows {
-            stream: Box::pin(stream),
-            tuples: Tuples::new(fields, longest),
-            decoders,
-            pool: self.sessions.pool.clone(),
-        })
+        Ok(Rows { stream: Box::pin(stream), tuples: Tuples::new(fields, longest), decoders, line: self.line.clone() })
     }
 }
 
@@ -209,7 +209,7 @@ pub(super) struct Rows {
     stream: std::pin::Pin<Box<CopyOutStream>>,
     tuples: Tuples,
     pub(super) decoders: Vec<Decoder>,
-    pool: Pool,
+    line: Line,
 }
 
 impl Rows {
@@ -219,9 +219,14 @@ impl Rows {
             if let Some(tuple) = self.tuples.next()? {
                 return Ok(Some(tuple));
             }
-            match self.stream.next().await {
-                Some(Ok(piece)) => self.tuples.feed(piece),
-                Some(Err(cause)) => return Err(self.pool.error(cause)),
+            let mut next = self.stream.try_next();
+            // Most pieces are there already, and need nobody's patience.
+            let piece = match futures::poll!(&mut next) {
+                Poll::Ready(piece) => piece.map_err(|cause| self.line.error(cause))?,
+                Poll::Pending => self.line.heard(next).await?,
+            };
+            match piece {
+                Some(piece) => self.tuples.feed(piece),
                 None => return self.tuples.finish().map(|()| None),
             }
         }

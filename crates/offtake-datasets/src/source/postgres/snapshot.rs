@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use offtake_model::{Error, ErrorKind, Result};
 
 use super::session::{Session, Sessions, ends_session};
-use crate::sql::Sql;
 
 /// A transaction that holds a snapshot fast.
 #[derive(Debug)]
@@ -25,12 +24,20 @@ impl Keeper {
         // It waits while others read: longer than sessions otherwise may, and no longer than it is wanted.
         let patience = oldest.as_millis().saturating_add(60_000).min(i32::MAX as u128);
         session.execute(&format!("SET LOCAL idle_in_transaction_session_timeout = {patience}")).await?;
-        let exported = if in_recovery(&session).await? { None } else { Some(session.export().await?) };
+        let exported = if session.in_recovery().await? { None } else { Some(session.export().await?) };
         Ok(Self { session, exported, began, oldest, source: source.to_owned() })
     }
 
     pub(super) const fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Whether its transaction still stands.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(super) async fn stands(&self) -> Result<()> {
+        self.session.execute("SELECT 1").await
     }
 
     /// The name by which other sessions see it.
@@ -53,17 +60,15 @@ impl Keeper {
     }
 }
 
-async fn in_recovery(session: &Session) -> Result<bool> {
-    let mut sql = Sql::default();
-    sql.push("SELECT pg_is_in_recovery()::int::bigint");
-    let [recovers] = session.numbers(&sql).await?;
-    Ok(recovers != Some(0))
-}
-
-/// What it means that a snapshot cannot be seen any more: the next attempt takes another.
-pub(super) fn gone(error: Error) -> Error {
+/// What it means that the snapshot of `keeper` cannot be seen any more: the next attempt takes another.
+pub(super) async fn gone(error: Error, keeper: &Keeper) -> Error {
     if ends_session(&error) || error.kind() != ErrorKind::Internal && error.kind() != ErrorKind::SchemaDrift {
         return error;
     }
-    Error::new(ErrorKind::SourceUnavailable, "the snapshot is lost: its session was ended").caused_by(error)
+    match keeper.stands().await {
+        Err(why) if matches!(why.kind(), ErrorKind::SourceUnavailable | ErrorKind::Timeout) => why,
+        Ok(()) | Err(_) => {
+            Error::new(ErrorKind::SourceUnavailable, "the snapshot is lost: its session was ended").caused_by(error)
+        }
+    }
 }

@@ -18,6 +18,7 @@ use super::drift::{describe, drifted};
 use super::plain;
 use crate::relation::{Relation, Stored};
 use crate::source::building::{Building, Typed, arrow_schema};
+use crate::sql::ordered_number;
 
 /// Integers up to this one are doubles too.
 const EXACT_IN_DOUBLE: u64 = 1 << 53;
@@ -100,7 +101,8 @@ fn key_cell(cell: ValueRef<'_>, ty: ColumnType, stored: Stored) -> Option<Value>
         | (ColumnType::Timestamp, Stored::Seconds | Stored::Milliseconds, ValueRef::Integer(int)) => {
             Some(Value::Int(int))
         }
-        (ColumnType::Timestamp, Stored::Native, ValueRef::Integer(int)) => Some(Value::Timestamp(int)),
+        (ColumnType::Timestamp, Stored::Native | Stored::Loaded, ValueRef::Integer(int)) => Some(Value::Timestamp(int)),
+        (ColumnType::Date, _, ValueRef::Integer(day)) => i32::try_from(day).ok().map(Value::Date),
         (ColumnType::Bool, _, ValueRef::Integer(int @ (0 | 1))) => Some(Value::Bool(int == 1)),
         (ColumnType::Decimal { scale, .. }, Stored::Native, ValueRef::Integer(int)) => {
             Some(Value::Decimal { unscaled: i128::from(int), scale })
@@ -190,6 +192,7 @@ fn typed<'r>(cell: ValueRef<'r>, ty: ColumnType, stored: Stored) -> Option<Typed
     match (ty, cell) {
         (ColumnType::Text | ColumnType::Json, ValueRef::Text(text)) => text_of(text, ty, stored).map(Typed::Text),
         (ColumnType::Int64 | ColumnType::Timestamp, cell) => eight(cell, ty, stored).map(Typed::Int),
+        (ColumnType::Float64, ValueRef::Text(b"NaN")) if stored == Stored::Loaded => Some(Typed::Double(f64::NAN)),
         (ColumnType::Float64, cell) => double(cell).map(Typed::Double),
         (ColumnType::Bool, ValueRef::Integer(int @ (0 | 1))) => Some(Typed::Truth(int == 1)),
         (ColumnType::Decimal { .. }, cell) => sixteen(cell, ty, stored).map(Typed::Decimal),
@@ -213,7 +216,9 @@ fn eight(cell: ValueRef<'_>, ty: ColumnType, stored: Stored) -> Option<i64> {
         (Stored::Milliseconds, ValueRef::Integer(int)) => int.checked_mul(1_000)?,
         (Stored::Seconds, ValueRef::Integer(int)) => int.checked_mul(1_000_000)?,
         (Stored::Plain, cell) => return plain::micros(cell),
-        (Stored::Native | Stored::Milliseconds | Stored::Seconds | Stored::Escaped, _) => return None,
+        // What is loaded was looked at then.
+        (Stored::Loaded, ValueRef::Integer(int)) => return Some(int),
+        (Stored::Native | Stored::Milliseconds | Stored::Seconds | Stored::Loaded | Stored::Escaped, _) => return None,
     };
     let years_with_a_name = Timestamp::MIN.as_microsecond()..=Timestamp::MAX.as_microsecond();
     years_with_a_name.contains(&micros).then_some(micros)
@@ -234,6 +239,7 @@ fn sixteen(cell: ValueRef<'_>, ty: ColumnType, stored: Stored) -> Option<i128> {
     };
     let unscaled = match (stored, cell) {
         (Stored::Plain, cell) => plain::decimal(cell, scale)?,
+        (Stored::Loaded, ValueRef::Blob(bytes)) => ordered_number(bytes)?,
         (_, ValueRef::Integer(int)) => i128::from(int),
         _ => return None,
     };

@@ -32,6 +32,7 @@ fn schema() -> DatasetSchema {
         label: name.into(),
         sensitive: false,
         elements: None,
+        hex_digits: None,
     });
     DatasetSchema {
         name: "rows".into(),

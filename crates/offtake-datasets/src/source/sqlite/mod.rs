@@ -106,8 +106,10 @@ impl Task {
         match (self.schema.rows, asked) {
             (RowsMode::Mutable, None) => Ok(AsOf::Snapshot { at }),
             (RowsMode::Mutable, Some(_)) => Err(crate::request::as_of_of_mutable()),
-            (RowsMode::AppendOnly, Some(AsOf::Snapshot { .. })) => Err(crate::request::as_of_is_foreign()),
-            (RowsMode::AppendOnly, asked) => {
+            (RowsMode::AppendOnly | RowsMode::Versioned, Some(AsOf::Snapshot { .. })) => {
+                Err(crate::request::as_of_is_foreign())
+            }
+            (RowsMode::AppendOnly | RowsMode::Versioned, asked) => {
                 let present = session.number(self.sequence()?)?;
                 match asked {
                     Some(AsOf::Cutoff { sequence, .. }) if !(0..=present).contains(&sequence) => {
@@ -172,7 +174,7 @@ impl Source for SqliteSource {
         progress: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Plan> {
         let task = self.task(dataset, query)?;
-        if dataset.rows == RowsMode::AppendOnly {
+        if dataset.rows.keeps_moments() {
             return self.pool.run(move |session| plan::make(session, &task, settings, &*progress)).await;
         }
         let snapshots = Arc::clone(&self.snapshots);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use offtake_model::budget::MemoryBudget;
-use offtake_model::dataset::RowsMode;
 use offtake_model::{Error, Result};
 use rusqlite::Row;
 use rusqlite::types::Value as SqlValue;
@@ -28,10 +27,8 @@ pub(super) fn read(session: &mut Session, task: &Task, page: &PageRequest) -> Re
     let cursor = page.cursor.as_deref().map(|text| Cursor::parse(text, &task.schema, &task.query, page)).transpose()?;
     session.load(&task.statements())?;
     session.begin()?;
-    let asked = match task.schema.rows {
-        RowsMode::AppendOnly => cursor.as_ref().map(|cursor| cursor.as_of).or(task.query.as_of),
-        RowsMode::Mutable => task.query.as_of,
-    };
+    let kept = cursor.as_ref().filter(|_| task.schema.rows.keeps_moments());
+    let asked = kept.map(|cursor| cursor.as_of).or(task.query.as_of);
     let as_of = task.moment(session, asked)?;
     let after = cursor.map(|cursor| cursor.position);
     let layout = Arc::new(Layout::new(&task.schema, &task.relation, &page.columns)?);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use offtake_model::{Error, ErrorKind, Result};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -29,43 +30,104 @@ pub struct Incoming {
     pub rejected: Vec<String>,
 }
 
-/// Maps every span of a request to a row, or says why not.
-pub fn to_spans(request: ExportTraceServiceRequest, conventions: &Conventions) -> Incoming {
+/// Maps every span of a request to a row, or says why not. `largest` is the largest body that is taken.
+///
+/// # Errors
+/// `too_large` if the rows would take many times as much as any body: each repeats the resource and scope it came from.
+pub fn to_spans(request: ExportTraceServiceRequest, conventions: &Conventions, largest: usize) -> Result<Incoming> {
     let mut incoming = Incoming::default();
+    let mut room = Room::of(largest);
     for group in request.resource_spans {
         let resource = group.resource.unwrap_or_default();
-        for scoped in group.scope_spans {
-            let origin =
-                Origin::new(&resource, &group.schema_url, scoped.scope.as_ref(), &scoped.schema_url, conventions);
-            for span in scoped.spans {
-                let named = format!("span {} of trace {}", hex::encode(&span.span_id), hex::encode(&span.trace_id));
-                let row = origin.as_ref().map_err(Refusal::clone).and_then(|origin| row(span, origin, conventions));
-                match row {
-                    Ok(row) => incoming.spans.push(row),
-                    Err(why) => incoming.rejected.push(format!("{named}: {why}")),
+        let source = Source::new(&resource, &group.schema_url, conventions);
+        for scoped in group.scope_spans.into_iter().filter(|scoped| !scoped.spans.is_empty()) {
+            let scope = scope_part(scoped.scope.as_ref(), &scoped.schema_url);
+            let origin = match source.as_ref().and_then(|source| Ok((source, scope.as_ref()?))) {
+                Ok((source, scope)) => {
+                    room.take((source.weight() + scope.len()).saturating_mul(scoped.spans.len()))?;
+                    Ok(Origin { json: source.with(scope).into(), slots: &source.slots })
+                }
+                Err(why) => Err(why),
+            };
+            for mut span in scoped.spans {
+                let row = origin.as_ref().map_err(|why| (*why).clone());
+                match row.and_then(|origin| row_of(&mut span, origin, conventions)) {
+                    Ok(row) => {
+                        room.take(own_weight(&row))?;
+                        incoming.spans.push(row);
+                    }
+                    Err(why) => {
+                        let reason = refused(&span, &why);
+                        room.take(reason.len())?;
+                        incoming.rejected.push(reason);
+                    }
                 }
             }
         }
     }
-    incoming
+    Ok(incoming)
+}
+
+fn refused(span: &trace::Span, why: &str) -> String {
+    format!("span {} of trace {}: {why}", hex::encode(&span.span_id), hex::encode(&span.trace_id))
+}
+
+/// What the rows of one request may take together: without it a small body could be made to fill the disk. Where bodies
+/// have at most 64 MiB, ten thousand spans meet it with a resource of 28 kB; genuine ones have one or two.
+struct Room {
+    most: usize,
+    taken: usize,
+}
+
+impl Room {
+    /// Bytes granted to any request.
+    const GRANTED: usize = 16 << 20;
+    /// Bytes of rows per byte of the largest body.
+    const SPREAD: usize = 4;
+
+    const fn of(largest: usize) -> Self {
+        Self { most: Self::GRANTED.saturating_add(largest.saturating_mul(Self::SPREAD)), taken: 0 }
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<()> {
+        self.taken = self.taken.saturating_add(bytes);
+        if self.taken <= self.most {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::TooLarge,
+            format!(
+                "the spans of this request take more than {} bytes once they are rows, each of which repeats the \
+                 resource and the scope it came from; send fewer spans a request, or a smaller resource",
+                self.most
+            ),
+        ))
+    }
+}
+
+/// The bytes of texts that a row shares with no other.
+fn own_weight(row: &Span) -> usize {
+    let texts = [&row.name, &row.attributes, &row.events].into_iter();
+    let optional = [&row.input, &row.output, &row.status_message].into_iter().flatten();
+    texts.chain(optional).map(String::len).sum()
 }
 
 /// What the spans of a scope share.
 struct Origin<'a> {
     json: Arc<str>,
+    slots: &'a Slots<'a>,
+}
+
+/// What the spans of a resource share.
+struct Source<'a> {
+    /// The members of the `resource` column that come from the resource.
+    members: String,
     slots: Slots<'a>,
 }
 
-impl<'a> Origin<'a> {
-    fn new(
-        resource: &'a Resource,
-        schema_url: &str,
-        scope: Option<&InstrumentationScope>,
-        scope_schema_url: &str,
-        conventions: &Conventions,
-    ) -> Result<Self, Refusal> {
+impl<'a> Source<'a> {
+    fn new(resource: &'a Resource, schema_url: &str, conventions: &Conventions) -> Result<Self, Refusal> {
         let mut json = Json::default();
-        json.raw("{");
         plain(&resource.attributes, &[SCOPE, RESOURCE])?;
         json.members(resource.attributes.iter(), NESTING)?;
         let mut own = Members::new(RESOURCE);
@@ -73,21 +135,37 @@ impl<'a> Origin<'a> {
         own.count(&mut json, "dropped_attributes_count", resource.dropped_attributes_count);
         entities(&mut own, &mut json, resource);
         own.end(&mut json);
-        let mut own = Members::new(SCOPE);
-        if let Some(scope) = scope {
-            own.text(&mut json, "name", &scope.name);
-            own.text(&mut json, "version", &scope.version);
-            if !scope.attributes.is_empty() {
-                own.member(&mut json, "attributes");
-                json.object(&scope.attributes, NESTING)?;
-            }
-            own.count(&mut json, "dropped_attributes_count", scope.dropped_attributes_count);
-        }
-        own.text(&mut json, "schema_url", scope_schema_url);
-        own.end(&mut json);
-        json.raw("}");
-        Ok(Self { json: json.into_text().into(), slots: Slots::of(&resource.attributes, conventions) })
+        Ok(Self { members: json.into_text(), slots: Slots::of(&resource.attributes, conventions) })
     }
+
+    /// The bytes that every row takes over: the members, and the columns that the resource says.
+    fn weight(&self) -> usize {
+        self.members.len() + self.slots.shared_weight()
+    }
+
+    /// The `resource` column of a scope's spans.
+    fn with(&self, scope: &str) -> String {
+        let comma = if self.members.is_empty() || scope.is_empty() { "" } else { "," };
+        format!("{{{}{comma}{scope}}}", self.members)
+    }
+}
+
+/// The members of the `resource` column that come from the scope.
+fn scope_part(scope: Option<&InstrumentationScope>, schema_url: &str) -> Result<String, Refusal> {
+    let mut json = Json::default();
+    let mut own = Members::new(SCOPE);
+    if let Some(scope) = scope {
+        own.text(&mut json, "name", &scope.name);
+        own.text(&mut json, "version", &scope.version);
+        if !scope.attributes.is_empty() {
+            own.member(&mut json, "attributes");
+            json.object(&scope.attributes, NESTING)?;
+        }
+        own.count(&mut json, "dropped_attributes_count", scope.dropped_attributes_count);
+    }
+    own.text(&mut json, "schema_url", schema_url);
+    own.end(&mut json);
+    Ok(json.into_text())
 }
 
 fn entities(own: &mut Members, json: &mut Json, resource: &Resource) {
@@ -126,7 +204,8 @@ fn plain(attributes: &[KeyValue], reserved: &[&str]) -> Result<(), Refusal> {
     }
 }
 
-fn row(span: trace::Span, origin: &Origin<'_>, conventions: &Conventions) -> Result<Span, Refusal> {
+/// The row of a span; takes out of it what it can.
+fn row_of(span: &mut trace::Span, origin: &Origin<'_>, conventions: &Conventions) -> Result<Span, Refusal> {
     let trace_id = id(&span.trace_id, 16, "trace id")?;
     let span_id = id(&span.span_id, 8, "span id")?;
     let parent_span_id = match span.parent_span_id.as_slice() {
@@ -138,7 +217,7 @@ fn row(span: trace::Span, origin: &Origin<'_>, conventions: &Conventions) -> Res
         return Err("it has no start time".to_owned());
     }
     plain(&span.attributes, &[OWN])?;
-    let mapped = Mapped::new(&span, &origin.slots, conventions);
+    let mapped = Mapped::new(span, origin.slots, conventions);
     let (status_code, status_message) = status(span.status.as_ref());
     let (started_at, started_ns) = micros(span.start_time_unix_nano);
     let ended = (span.end_time_unix_nano != 0).then(|| micros(span.end_time_unix_nano));
@@ -146,7 +225,7 @@ fn row(span: trace::Span, origin: &Origin<'_>, conventions: &Conventions) -> Res
         trace_id,
         span_id,
         parent_span_id,
-        attributes: attributes(&span, &mapped)?,
+        attributes: attributes(span, &mapped)?,
         events: events(&span.events)?,
         resource: Arc::clone(&origin.json),
         status_code,
@@ -174,7 +253,7 @@ fn row(span: trace::Span, origin: &Origin<'_>, conventions: &Conventions) -> Res
         cost_usd: mapped.cost_usd,
         input: mapped.input.map(|content| content.text),
         output: mapped.output.map(|content| content.text),
-        name: span.name,
+        name: std::mem::take(&mut span.name),
     })
 }
 

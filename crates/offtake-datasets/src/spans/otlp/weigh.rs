@@ -4,11 +4,11 @@
 //! grow a hundredfold; a genuine one grows two- or threefold.
 
 use offtake_model::{Error, ErrorKind, Result};
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span};
 
 /// Memory per byte of the body that is more than any genuine request needs.
-const GROWTH: usize = 16;
+const GROWTH: usize = 24;
 
 /// Memory that is granted to any body.
 const GRANTED: usize = 1 << 20;
@@ -54,43 +54,33 @@ fn check(body: &[u8], weight: usize) -> Result<()> {
 }
 
 fn request(body: &[u8]) -> usize {
-    Fields(body)
-        .filter(|(field, _)| *field == 1)
-        .map(|(_, body)| size_of::<ResourceSpans>() + resource_spans(body))
-        .sum()
+    repeated::<ResourceSpans>(body, 1, resource_spans)
 }
 
 fn resource_spans(body: &[u8]) -> usize {
-    let weight = |(field, body)| match field {
-        1 => attributes(body, 1),
-        2 => size_of::<ScopeSpans>() + scope_spans(body),
-        _ => 0,
-    };
-    Fields(body).map(weight).sum()
+    single(body, 1, resource) + repeated::<ScopeSpans>(body, 2, scope_spans)
+}
+
+fn resource(body: &[u8]) -> usize {
+    attributes(body, 1) + repeated::<EntityRef>(body, 3, entity_ref)
+}
+
+fn entity_ref(body: &[u8]) -> usize {
+    repeated::<String>(body, 3, |_| 0) + repeated::<String>(body, 4, |_| 0)
 }
 
 fn scope_spans(body: &[u8]) -> usize {
-    let weight = |(field, body)| match field {
-        1 => attributes(body, 3),
-        2 => size_of::<Span>() + span(body),
-        _ => 0,
-    };
-    Fields(body).map(weight).sum()
+    single(body, 1, |scope| attributes(scope, 3)) + repeated::<Span>(body, 2, span)
 }
 
 fn span(body: &[u8]) -> usize {
-    let weight = |(field, body)| match field {
-        9 => size_of::<KeyValue>() + value_of(body, NESTING),
-        11 => size_of::<span::Event>() + attributes(body, 3),
-        13 => size_of::<span::Link>() + attributes(body, 4),
-        _ => 0,
-    };
-    Fields(body).map(weight).sum()
+    attributes(body, 9)
+        + repeated::<span::Event>(body, 11, |event| attributes(event, 3))
+        + repeated::<span::Link>(body, 13, |link| attributes(link, 4))
 }
 
-/// The attributes in `field` of a message.
 fn attributes(body: &[u8], field: u32) -> usize {
-    Fields(body).filter(|(at, _)| *at == field).map(|(_, body)| size_of::<KeyValue>() + value_of(body, NESTING)).sum()
+    repeated::<KeyValue>(body, field, |attribute| value_of(attribute, NESTING))
 }
 
 /// More than the decoder follows, so what is left unweighed is refused by it.
@@ -98,38 +88,58 @@ const NESTING: u8 = 100;
 
 /// The values within a `KeyValue`.
 fn value_of(body: &[u8], nesting: u8) -> usize {
-    Fields(body).filter(|(field, _)| *field == 2).map(|(_, body)| any_value(body, nesting)).sum()
+    single(body, 2, |value| any_value(value, nesting))
 }
 
 fn any_value(body: &[u8], nesting: u8) -> usize {
     let Some(nesting) = nesting.checked_sub(1) else { return 0 };
-    let elements = |(field, list)| -> usize {
-        match field {
-            5 => Fields(list).map(|(_, value)| size_of::<AnyValue>() + any_value(value, nesting)).sum(),
-            6 => Fields(list).map(|(_, pair)| size_of::<KeyValue>() + value_of(pair, nesting)).sum(),
-            _ => 0,
-        }
-    };
-    Fields(body).map(elements).sum()
+    single(body, 5, |array| repeated::<AnyValue>(array, 1, |value| any_value(value, nesting)))
+        + single(body, 6, |list| repeated::<KeyValue>(list, 1, |pair| value_of(pair, nesting)))
 }
 
-/// The length-delimited fields of a message: number and body. Ends where the message is not well-formed.
+/// What is in a field that is there once; where it is sent again, the decoder adds to it.
+fn single(body: &[u8], field: u32, within: impl Fn(&[u8]) -> usize) -> usize {
+    Fields(body).filter(|(at, _)| *at == field).map(|(_, body)| within(body)).sum()
+}
+
+/// A field of any number of `T`, which come to lie in a vector: of four at least, and twice as many each time it is full.
+fn repeated<T>(body: &[u8], field: u32, within: impl Fn(&[u8]) -> usize) -> usize {
+    let elements = Fields(body).filter(|(at, _)| *at == field);
+    let (count, weight) = elements.fold((0_usize, 0), |(count, weight), (_, body)| (count + 1, weight + within(body)));
+    let room = if count == 0 { 0 } else { count.next_power_of_two().max(4) };
+    room * size_of::<T>() + weight
+}
+
+/// The length-delimited fields of a message: number and body. Ends where the message is not well-formed. Groups are
+/// passed over with all that is in them, as the decoder does: no field of ours is one.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
     type Item = (u32, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
+        let mut groups: usize = 0;
         loop {
             let tag = self.varint()?;
             let skip = match tag & 7 {
                 0 => self.varint().map(|_| 0)?,
                 1 => 8,
                 5 => 4,
+                3 => {
+                    groups += 1;
+                    0
+                }
+                4 => {
+                    groups = groups.checked_sub(1)?;
+                    0
+                }
                 2 => {
                     let length = usize::try_from(self.varint()?).ok()?;
                     let (body, rest) = self.0.split_at_checked(length)?;
                     self.0 = rest;
+                    if groups > 0 {
+                        continue;
+                    }
                     return Some((u32::try_from(tag >> 3).ok()?, body));
                 }
                 _ => return None,

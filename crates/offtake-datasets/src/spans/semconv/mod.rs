@@ -50,6 +50,11 @@ impl<'a> Slots<'a> {
         self.attributes.get(self.index(slot)?)
     }
 
+    /// The bytes of the texts that these attributes say for every span of theirs.
+    pub(crate) fn shared_weight(&self) -> usize {
+        Slot::SHARED.into_iter().filter_map(|slot| text(value(self.attribute(slot)?)?)).map(str::len).sum()
+    }
+
     fn text(&self, slot: Slot) -> Option<String> {
         word(self.attribute(slot)?)
     }

@@ -35,20 +35,22 @@ impl Slot {
     /// How many there are.
     pub(crate) const COUNT: usize = Self::Deployment as usize + 1;
 
+    /// What the resource may say for all of its spans.
+    pub(crate) const SHARED: [Self; 9] = [
+        Self::Environment,
+        Self::Service,
+        Self::User,
+        Self::Session,
+        Self::Project,
+        Self::Document,
+        Self::Commit,
+        Self::Experiment,
+        Self::Deployment,
+    ];
+
     /// Whether the resource may say it for all of its spans.
-    pub(crate) const fn is_shared(self) -> bool {
-        matches!(
-            self,
-            Self::Environment
-                | Self::Service
-                | Self::User
-                | Self::Session
-                | Self::Project
-                | Self::Document
-                | Self::Commit
-                | Self::Experiment
-                | Self::Deployment
-        )
+    pub(crate) fn is_shared(self) -> bool {
+        Self::SHARED.contains(&self)
     }
 }
 

@@ -139,7 +139,7 @@ mod tests {
             format!("{:02x}", id + 1).repeat(8),
             "x".repeat(100_000)
         );
-        to_spans(decode_json(body.as_bytes()).unwrap(), &Conventions::default()).spans.remove(0)
+        to_spans(decode_json(body.as_bytes()).unwrap(), &Conventions::default(), body.len()).unwrap().spans.remove(0)
     }
 
     type Answer = oneshot::Receiver<Result<Appended>>;

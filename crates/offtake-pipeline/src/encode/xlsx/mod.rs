@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::dataset::ColumnType;
+use offtake_model::human::{Human, Pattern};
 use offtake_model::receipt::TruncatedCell;
 use offtake_model::{Error, ErrorKind, Result};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
@@ -25,6 +26,7 @@ use super::cells::{self, Cells, Values, bytes_of};
 use super::moment::Moments;
 use super::number;
 use super::parquet::Shaped;
+use super::people::Clock;
 use crate::export::ExportSettings;
 use crate::parts::{Ledger, Part};
 use crate::recipe::Recipe;
@@ -56,6 +58,8 @@ pub(crate) struct XlsxParts {
     columns: Vec<Column>,
     types: Vec<ColumnType>,
     formats: Formats,
+    human: Option<Human>,
+    clock: Clock,
     names: text::SheetNames,
     sheet: usize,
     /// The next row of the sheet; there is none yet while it is [`SHEET_ROWS`].
@@ -79,6 +83,8 @@ struct Column {
 struct Formats {
     header: Format,
     integer: Format,
+    /// Numbers in groups, by the digits of their fractions; none where numbers are not grouped.
+    grouped: Vec<Format>,
     days: Format,
     seconds: Format,
     milliseconds: Format,
@@ -110,7 +116,9 @@ impl XlsxParts {
                 .iter()
                 .map(|column| Column { header: column.header.clone(), is_moment: column.ty == ColumnType::Timestamp })
                 .collect(),
-            formats: Formats::new(),
+            formats: Formats::new(recipe.human()),
+            human: recipe.human().cloned(),
+            clock: Clock::default(),
             names: text::SheetNames::new(recipe.title()),
             sheet: 0,
             row: SHEET_ROWS,
@@ -208,18 +216,25 @@ impl XlsxParts {
                 value => written(|out| number::int(value, out)),
             },
             Values::Float(values) => match values.value(row) {
-                value if is_spreadsheets(value) => return self.number(value, index),
-                value => written(|out| number::plain_float(value, out)),
+                value if is_spreadsheets(value) && self.formats.grouped.is_empty() => {
+                    return self.number(value, "", index);
+                }
+                value => match written(|out| number::plain_float(value, out)) {
+                    exact if is_spreadsheets(value) => return self.number(value, &exact, index),
+                    exact => exact,
+                },
             },
             Values::Decimal(values, scale) => {
                 let mut digits = 0;
                 let text = written(|out| digits = number::decimal(values.value(row), scale, out));
                 match text.parse::<f64>() {
-                    Ok(value) if digits <= EXACT_DIGITS && is_spreadsheets(value) => return self.number(value, index),
+                    Ok(value) if digits <= EXACT_DIGITS && is_spreadsheets(value) => {
+                        return self.number(value, &text, index);
+                    }
                     Ok(_) | Err(_) => text,
                 }
             }
-            Values::Timestamp(values) => match moment::serial(values.value(row)) {
+            Values::Timestamp(values) => match self.local(values.value(row)).and_then(moment::serial) {
                 Some((serial, has_fraction)) => return self.moment(serial, has_fraction, index),
                 None => written(|out| moments.write(values.value(row), out)),
             },
@@ -231,8 +246,22 @@ impl XlsxParts {
         self.text(&text, index)
     }
 
-    fn number(&mut self, value: f64, index: usize) -> Result<()> {
-        self.put(index, |sheet, row, col, _| sheet.write_number(row, col, value).map(drop))
+    /// What the clocks show that are asked for, as if it were UTC.
+    fn local(&mut self, micros: i64) -> Option<i64> {
+        match &self.human {
+            None => Some(micros),
+            Some(human) => self.clock.local(&human.zone, micros).map(|(local, _)| local),
+        }
+    }
+
+    /// `exact` is how the number is written in full; it decides what is shown of its fraction where digits are grouped.
+    fn number(&mut self, value: f64, exact: &str, index: usize) -> Result<()> {
+        let fraction = exact.split_once('.').map_or("", |(_, fraction)| fraction);
+        let fraction = if exact.contains('e') { usize::MAX } else { fraction.len() };
+        self.put(index, |sheet, row, col, formats| match formats.grouped.get(fraction) {
+            Some(format) => sheet.write_number_with_format(row, col, value, format).map(drop),
+            None => sheet.write_number(row, col, value).map(drop),
+        })
     }
 
     fn integer(&mut self, value: i64, index: usize) -> Result<()> {
@@ -284,13 +313,26 @@ impl XlsxParts {
 }
 
 impl Formats {
-    fn new() -> Self {
+    fn new(human: Option<&Human>) -> Self {
+        let code = |pattern: Option<&Pattern>, with_fraction, exact: &str| {
+            // What spreadsheets cannot show was refused with the request.
+            let code = pattern.and_then(|pattern| pattern.for_spreadsheets(with_fraction).ok());
+            Format::new().set_num_format(code.as_deref().unwrap_or(exact))
+        };
+        let date = human.and_then(|human| human.date.as_ref());
+        let timestamp = human.and_then(|human| human.timestamp.as_ref());
+        let is_grouped = human.and_then(|human| human.numbers).is_some_and(|numbers| numbers.group.is_some());
+        let grouped = |digits: usize| {
+            let point = if digits > 0 { "." } else { "" };
+            Format::new().set_num_format(format!("#,##0{point}{}", "0".repeat(digits)))
+        };
         Self {
             header: Format::new().set_bold(),
-            integer: Format::new().set_num_format("0"),
-            days: Format::new().set_num_format("yyyy-mm-dd"),
-            seconds: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
-            milliseconds: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss.000"),
+            integer: Format::new().set_num_format(if is_grouped { "#,##0" } else { "0" }),
+            grouped: if is_grouped { (0..=EXACT_DIGITS).map(grouped).collect() } else { Vec::new() },
+            days: code(date, false, "yyyy-mm-dd"),
+            seconds: code(timestamp, false, "yyyy-mm-dd hh:mm:ss"),
+            milliseconds: code(timestamp, true, "yyyy-mm-dd hh:mm:ss.000"),
         }
     }
 }

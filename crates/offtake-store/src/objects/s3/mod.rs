@@ -33,7 +33,7 @@ use offtake_model::checkpoint::Uploaded;
 use offtake_model::{Error, ErrorKind, Result};
 
 use super::{LinkRequest, ObjectKey, Objects, Upload};
-use fault::fault;
+use fault::{fault, fault_in};
 use signed::Signed;
 use upload::S3Upload;
 
@@ -121,19 +121,13 @@ impl Bucket {
         loop {
             let options = PaginatedListOptions { page_token, ..PaginatedListOptions::default() };
             let page = self.store.list_paginated(Some(prefix), options).await;
-            let page = page.map_err(|error| fault("listed", &self.settings.bucket, error))?;
+            let bucket = &self.settings.bucket;
+            let page = page.map_err(|error| fault_in(bucket, "listed", bucket, error))?;
             found.extend(page.result.objects.into_iter().map(|object| object.location));
             page_token = page.page_token;
             if page_token.is_none() {
                 return Ok(found);
             }
-        }
-    }
-
-    async fn remove(&self, path: &Path) -> Result<()> {
-        match self.store.delete(path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(fault("deleted", path, error)),
         }
     }
 
@@ -162,7 +156,7 @@ impl Objects for S3Objects {
     async fn put(&self, key: &ObjectKey, bytes: Bytes) -> Result<()> {
         let path = self.bucket.path(key)?;
         let put = self.bucket.store.put(&path, PutPayload::from(bytes)).await;
-        put.map(drop).map_err(|error| fault("written", key, error))
+        put.map(drop).map_err(|error| fault_in(&self.bucket.settings.bucket, "written", key, error))
     }
 
     async fn read(&self, key: &ObjectKey, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>> {
@@ -203,7 +197,7 @@ impl Objects for S3Objects {
         }
         for found in self.bucket.list(path.as_ref()).await? {
             if found == path || found.as_ref().starts_with(&company) {
-                self.bucket.remove(&found).await?;
+                self.bucket.signed.delete(&found).await?;
             }
         }
         Ok(())
@@ -224,8 +218,8 @@ impl Objects for S3Objects {
         let path = Path::parse(format!("{}.ping", self.bucket.below()))
             .map_err(|error| Error::new(ErrorKind::Internal, "the prefix is no path").caused_by(error))?;
         let put = self.bucket.store.put(&path, PutPayload::from_static(b"ping")).await;
-        put.map_err(|error| fault("written", &path, error))?;
-        self.bucket.remove(&path).await
+        put.map_err(|error| fault_in(&self.bucket.settings.bucket, "written", &path, error))?;
+        self.bucket.signed.delete(&path).await
     }
 
     async fn link(&self, key: &ObjectKey, link: &LinkRequest) -> Result<Option<String>> {

@@ -1,5 +1,6 @@
 //! The few requests that the library lacks: signed by it, sent from here. Listing uploads and parts, ending an upload
-//! on a condition, copying into one, and the bucket's life-cycle rules.
+//! on a condition, copying into one, the bucket's life-cycle rules; and deleting, which the library does for many at
+//! once alone.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -244,6 +245,17 @@ impl Signed {
         }
         let copied: Copied = self.document("copied", from, &answer)?;
         Ok(copied.etag)
+    }
+
+    /// Deletes an object. Not an error if there is none. One by one: not every store answers to the deletion of many
+    /// as it should, or knows that at all.
+    pub(super) async fn delete(&self, path: &Path) -> Result<()> {
+        let answer = self.ask(self.about("deleted", Method::DELETE, path, vec![])).await?;
+        match answer.status {
+            404 => Ok(()),
+            _ if answer.is_success() => Ok(()),
+            status => Err(refused("deleted", path, status, answer.code.as_deref())),
+        }
     }
 
     /// The bucket's life-cycle rules, as the store writes them; `None` if it has none.

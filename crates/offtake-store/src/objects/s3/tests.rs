@@ -1,4 +1,4 @@
-//! The contract on two stores that speak S3, and what only S3 can get wrong.
+//! The contract on three stores that speak S3, and what only S3 can get wrong.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn settings(server: &S3Server, endpoint: &str) -> S3Settings {
         allow_http: true,
         credentials: S3Credentials::Key { id: id.to_owned(), secret: secret.to_owned(), session_token: None },
         part_bytes: 0,
-        conditional_writes: true,
+        conditional_writes: server.has_conditional_writes(),
         timeout: Duration::from_secs(20),
         retry_for: Duration::from_secs(20),
     }
@@ -43,6 +43,17 @@ mod seaweed {
         (server, objects)
     }
     crate::contract::object_tests!(open);
+}
+
+mod juice {
+    use super::{S3Objects, S3Server, objects};
+
+    async fn open() -> (S3Server, S3Objects) {
+        let server = S3Server::juice().await;
+        let objects = objects(&server);
+        (server, objects)
+    }
+    crate::contract::object_tests!(without conditions open);
 }
 
 mod moto {
@@ -252,9 +263,14 @@ async fn a_download_that_breaks_off_is_an_error_or_whole() {
 
 #[tokio::test]
 async fn a_link_gives_its_file_under_its_name_and_nothing_else() {
-    let server = S3Server::seaweed().await;
+    for server in [S3Server::seaweed().await, S3Server::juice().await] {
+        a_link_gives_its_file_and_nothing_else(&server).await;
+    }
+}
+
+async fn a_link_gives_its_file_and_nothing_else(server: &S3Server) {
     let proxy = Proxy::before(server.endpoint()).await;
-    let settings = S3Settings { public_endpoint: Some(proxy.endpoint()), ..settings(&server, server.endpoint()) };
+    let settings = S3Settings { public_endpoint: Some(proxy.endpoint()), ..settings(server, server.endpoint()) };
     let objects = S3Objects::new(settings).unwrap();
     let odd = ObjectKey::from_parts(["Ä & Co. ../", "job_1", "1", "%.csv"]);
     for key in [&odd, &key("2")] {
@@ -305,16 +321,20 @@ async fn a_key_from_elsewhere_cannot_leave_the_prefix() {
 
 #[tokio::test]
 async fn wrong_keys_are_told_and_never_shown() {
-    let server = S3Server::seaweed().await;
-    let credentials =
-        S3Credentials::Key { id: "offtake-test".to_owned(), secret: "guessed-wrongly".to_owned(), session_token: None };
-    let settings = S3Settings { credentials, ..settings(&server, server.endpoint()) };
-    assert!(!format!("{settings:?}").contains("guessed"));
-    let objects = S3Objects::new(settings).unwrap();
-    let error = objects.ping().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageUnavailable);
-    assert!(error.detail().contains("check the keys"), "{error}");
-    assert!(!format!("{objects:?} {error:?}").contains("guessed"));
+    for server in [S3Server::seaweed().await, S3Server::juice().await] {
+        let credentials = S3Credentials::Key {
+            id: "offtake-test".to_owned(),
+            secret: "guessed-wrongly".to_owned(),
+            session_token: None,
+        };
+        let settings = S3Settings { credentials, ..settings(&server, server.endpoint()) };
+        assert!(!format!("{settings:?}").contains("guessed"));
+        let objects = S3Objects::new(settings).unwrap();
+        let error = objects.ping().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageDenied);
+        assert!(error.detail().contains("check the keys"), "{error}");
+        assert!(!format!("{objects:?} {error:?}").contains("guessed"));
+    }
 }
 
 #[tokio::test]
@@ -328,6 +348,20 @@ async fn a_bucket_that_does_everything_passes_the_check_and_keeps_nothing() {
     }
     assert_eq!((server.objects().await, server.uploads().await), (vec![], vec![]));
     assert!(objects.time().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_store_without_conditions_and_rules_passes_the_check_with_two_remarks() {
+    let server = S3Server::juice().await;
+    let probes = objects(&server).probe().await;
+    let wanting: Vec<&str> = probes
+        .iter()
+        .filter(|probe| !matches!(probe.outcome, ProbeOutcome::Works(_)))
+        .map(|probe| probe.name)
+        .collect();
+    assert_eq!(wanting, ["conditional write", "abort rule"], "{probes:#?}");
+    assert!(!probes.iter().any(|probe| matches!(probe.outcome, ProbeOutcome::Fails(_))), "{probes:#?}");
+    assert_eq!((server.objects().await, server.uploads().await), (vec![], vec![]));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use object_store::{ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPay
 use offtake_model::checkpoint::Uploaded;
 use offtake_model::{Error, ErrorKind, Result};
 
-use super::fault::{fault, lost};
+use super::fault::{fault, fault_in, lost};
 use super::signed::{Completed, StoredPart};
 use super::{Bucket, Seen, marked, sizes};
 use crate::objects::Upload;
@@ -106,7 +106,7 @@ impl S3Upload {
     async fn create(&self) -> Result<String> {
         let options = PutMultipartOptions { attributes: marked(&self.mark), ..PutMultipartOptions::default() };
         let created = self.bucket.store.create_multipart_opts(&self.path, options).await;
-        created.map_err(|error| fault("begun", &self.path, error))
+        created.map_err(|error| fault_in(&self.bucket.settings.bucket, "begun", &self.path, error))
     }
 
     /// Sends what was gathered as the next part.
@@ -172,7 +172,7 @@ impl S3Upload {
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 if self.is_ours(self.bucket.look(&self.path).await?) { Ok(()) } else { Err(self.taken()) }
             }
-            Err(error) => Err(fault("written", &self.path, error)),
+            Err(error) => Err(fault_in(&self.bucket.settings.bucket, "written", &self.path, error)),
         }
     }
 
@@ -237,7 +237,7 @@ impl Upload for S3Upload {
         if let Some(id) = &self.id {
             self.bucket.abort(&self.path, id).await?;
         }
-        if self.rolled { self.bucket.remove(&self.path).await } else { Ok(()) }
+        if self.rolled { self.bucket.signed.delete(&self.path).await } else { Ok(()) }
     }
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn body(args: &ExportArgs, typed: &filters::Typed, shapes: &[FilterSh
     set("scope", args.scope.as_ref().map(|scope| json!(scope)));
     set("dialect", args.dialect.as_ref().map(|dialect| json!(dialect)));
     set("delimiter", args.delimiter.as_ref().map(|delimiter| json!(unescaped(delimiter))));
+    set("formats", formats(args));
     set("limit", args.limit.map(|limit| json!(limit)));
     set("start_time", args.start_time.as_ref().map(|time| json!(time)));
     set("end_time", args.end_time.as_ref().map(|time| json!(time)));
@@ -122,6 +123,14 @@ fn fields(list: &[String]) -> Json {
         None => json!(text.trim()),
     };
     list.iter().map(field).collect()
+}
+
+/// What the options say of how values are written.
+fn formats(args: &ExportArgs) -> Option<Json> {
+    let given = [("locale", &args.locale), ("time_zone", &args.time_zone)];
+    let formats: Map<String, Json> =
+        given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))).collect();
+    (!formats.is_empty()).then_some(Json::Object(formats))
 }
 
 fn unescaped(delimiter: &str) -> &str {

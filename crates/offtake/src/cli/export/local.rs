@@ -1,6 +1,6 @@
 //! An export on the data directory itself: the job is pinned to this process and takes the same road as any.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use offtake_model::job::{Job, JobStatus};
 use offtake_model::naming;
 use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::objects::FileObjects;
+use offtake_store::objects::{Existing, FileObjects};
 use offtake_store::{JobScope, NewJob, Store};
 use offtake_worker::{Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
@@ -37,6 +37,8 @@ struct Note {
     org: OrgId,
     file: PathBuf,
     stdout: bool,
+    #[serde(default)]
+    replace: bool,
 }
 
 /// A job of this process.
@@ -62,7 +64,7 @@ pub(super) async fn run(context: &Context, args: &ExportArgs, filters: &filters:
     wire::log_quietly(&config.log)?;
     let house = House::open(config).await?;
     let own = match &args.resume {
-        Some(id) => take_up(&house, id).await?,
+        Some(id) => take_up(&house, id, args.force).await?,
         None => begin(&house, args, filters).await?,
     };
     let mut progress = Progress::new(context.global.json);
@@ -113,7 +115,8 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
         Target::Stdout => house.data.join(&format!("{}.out", lock_name(id))),
         Target::File(path) => path.clone(),
     };
-    let own = Own { id, note: Note { org: org.clone(), file, stdout: target.is_stdout() }, lock };
+    let stdout = target.is_stdout();
+    let own = Own { id, note: Note { org: org.clone(), file, stdout, replace: args.force || stdout }, lock };
     house.data.note(&format!("{}.lock", lock_name(id)), &serde_json::json!(own.note).to_string())?;
     let new = NewJob {
         id,
@@ -134,7 +137,7 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
 }
 
 /// A job that an earlier process left.
-async fn take_up(house: &House, id: &str) -> Result<Own> {
+async fn take_up(house: &House, id: &str, force: bool) -> Result<Own> {
     let id: JobId = id.parse()?;
     let unknown = || {
         let detail = format!("{id} was not begun by `offtake export` on this data directory, or it is over");
@@ -146,12 +149,20 @@ async fn take_up(house: &House, id: &str) -> Result<Own> {
     }
     let lock = house.data.lock(&lock_name(id))?.ok_or_else(|| taken(id))?;
     let text = std::fs::read(&path).map_err(|error| unknown().caused_by(error))?;
-    let note = serde_json::from_slice(&text).map_err(|error| unknown().caused_by(error))?;
+    let mut note: Note = serde_json::from_slice(&text).map_err(|error| unknown().caused_by(error))?;
+    note.replace |= force || grew_whole(&note.file, id);
     let own = Own { id, note, lock };
     if house.store.jobs.get(&own.scope(), id).await?.status == JobStatus::Failed {
         house.store.jobs.retry(&own.scope(), id).await?;
     }
     Ok(own)
+}
+
+/// Whether no part of the job's file is left: it was finished and renamed, and its process died before it could say so.
+fn grew_whole(file: &Path, id: JobId) -> bool {
+    let parts = format!("{}.{id}.", file.file_name().unwrap_or_default().to_string_lossy());
+    let entries = file.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    !entries.into_iter().flatten().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(&parts))
 }
 
 fn taken(id: JobId) -> Error {
@@ -164,7 +175,8 @@ fn lock_name(id: JobId) -> String {
 
 /// Works on the job until it rests or somebody says stop; tells how far it is.
 async fn work(house: &House, own: &Own, stop: &CancellationToken, progress: &mut Progress) -> Result<Job> {
-    let store = Store { objects: Arc::new(FileObjects::new(own.note.file.clone())), ..house.store.clone() };
+    let existing = if own.note.replace { Existing::Replace } else { Existing::Keep };
+    let store = Store { objects: Arc::new(FileObjects::new(own.note.file.clone(), existing)), ..house.store.clone() };
     let worker = Worker::new(
         store,
         Arc::clone(&house.catalog),
@@ -203,7 +215,7 @@ async fn finish(house: &House, own: &Own, job: &Job) -> Result<Receipt, Failure>
     Ok(receipt)
 }
 
-async fn to_stdout(file: &std::path::Path) -> Outcome {
+async fn to_stdout(file: &Path) -> Outcome {
     use tokio::io::AsyncReadExt;
     let failed = |error: std::io::Error| storing(&error, "the staged file");
     let mut from = tokio::fs::File::open(file).await.map_err(failed)?;

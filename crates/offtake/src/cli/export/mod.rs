@@ -79,6 +79,12 @@ pub(crate) struct ExportArgs {
     /// Between the cells of CSV; `tab` is a tab
     #[arg(long, value_name = "CHAR")]
     pub(crate) delimiter: Option<String>,
+    /// Numbers, dates and times of csv and xlsx as they are written there: de-DE, en-GB, …
+    #[arg(long, value_name = "LOCALE")]
+    pub(crate) locale: Option<String>,
+    /// The time zone moments are shown in: Europe/Berlin, …
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
     /// At most so many rows, the first in key order; the receipt says so
     #[arg(long, value_name = "ROWS")]
     pub(crate) limit: Option<u64>,
@@ -141,21 +147,43 @@ fn tell_beside(said: &serde_json::Value) -> Outcome {
     Ok(())
 }
 
-/// The command that goes on with a job.
+/// The command that goes on with a job, as a shell reads it. Passwords in URLs are left for whoever types it.
 fn resume_command(context: &Context, args: &ExportArgs, job: &str) -> String {
     let mut command = format!("offtake export --resume {job}");
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            command.push_str(&format!(" {name} {value}"));
+            command.push_str(&format!(" {name} {}", for_shell(&value)));
         }
     };
     add("--data-dir", context.global.data_dir.clone());
+    add("--database", context.global.database.as_deref().map(without_password));
+    add("--store", context.global.store.clone());
     add("--config", context.global.config.as_ref().map(|path| path.display().to_string()));
     add("--server", args.at.server.clone());
     if args.at.server.is_some() || context.environment.server.is_some() {
         add("--output", args.output.as_ref().map(|path| path.display().to_string()));
     }
     command
+}
+
+/// In quotes where a shell would read something else.
+fn for_shell(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', "'\\''"))
+    }
+}
+
+/// `scheme://user:password@host` with the password left out.
+fn without_password(url: &str) -> String {
+    let parts = url.split_once("://").and_then(|(scheme, rest)| {
+        let (user, host) = rest.split_once('@')?;
+        let (user, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{user}:…@{host}"))
+    });
+    parts.unwrap_or_else(|| url.to_owned())
 }
 
 /// The job can be gone on with: says how.
@@ -178,4 +206,24 @@ fn not_completed(job: &str, status: &str, code: Option<&str>, message: Option<&s
     };
     let message = message.unwrap_or_else(|| kind.title());
     Error::new(kind, format!("{job} is {status}: {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted_and_has_no_password() {
+        for (value, written) in [
+            ("/data/a.csv", "/data/a.csv"),
+            ("my data", "'my data'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(for_shell(value), written);
+        }
+        assert_eq!(without_password("postgres://me:secret@db:5432/x"), "postgres://me:…@db:5432/x");
+        assert_eq!(without_password("postgres://me@db/x"), "postgres://me@db/x");
+    }
 }

@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use offtake_model::{Error, ErrorKind, Result};
 
 /// No honest request is larger; a length beyond it means that this is no such file.
-const LARGEST: usize = 64 << 20;
+pub(super) const LARGEST: usize = 64 << 20;
 
 /// One request, not yet decoded.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,9 +1,12 @@
 //! Object stores that speak S3, as real servers on loopback.
 //!
-//! SeaweedFS checks signatures and does all that Offtake needs; moto imitates Amazon's answers closely (and its
-//! bounds: parts of at least 5 MiB), but checks no signature. One server of a kind is shared by all tests of a run:
-//! whoever comes first starts it with a keeper, which ends it some seconds after the last test has gone. Tests keep
-//! apart by prefixes.
+//! SeaweedFS checks signatures and does all that Offtake needs; the gateway of JuiceFS is MinIO's, so it checks them
+//! by other code, but knows no conditional writes; moto imitates Amazon's answers closely (and its bounds: parts of
+//! at least 5 MiB), but checks no signature. One server of a kind is shared by all tests of a run: whoever comes
+//! first starts it with a keeper, which ends it some seconds after the last test has gone. Tests keep apart by
+//! prefixes.
+
+mod listing;
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -12,8 +15,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-
-use serde_json::Value as Json;
 
 use crate::data::repository;
 use crate::foreign::python;
@@ -54,12 +55,14 @@ rm -f "$folder/endpoint"
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     SeaweedFs,
+    JuiceFs,
     Moto,
 }
 
 /// A running store with an empty space in it.
 #[derive(Debug)]
 pub struct S3Server {
+    kind: Kind,
     endpoint: String,
     prefix: String,
     /// The keeper lets the server live while this is held.
@@ -75,7 +78,15 @@ impl S3Server {
         Self::open(Kind::SeaweedFs).await
     }
 
-    /// moto, which checks no signatures.
+    /// The gateway of JuiceFS, which is MinIO's: it checks signatures, and ignores conditions on writes.
+    ///
+    /// # Panics
+    /// As [`seaweed`](Self::seaweed).
+    pub async fn juice() -> Self {
+        Self::open(Kind::JuiceFs).await
+    }
+
+    /// moto, which checks no signatures, and keeps Amazon's bounds.
     ///
     /// # Panics
     /// As [`seaweed`](Self::seaweed).
@@ -103,6 +114,11 @@ impl S3Server {
         (ACCESS_KEY, SECRET_KEY)
     }
 
+    /// Whether it honours `If-None-Match` on writes.
+    pub const fn has_conditional_writes(&self) -> bool {
+        !matches!(self.kind, Kind::JuiceFs)
+    }
+
     /// The settings of the product for this space, reached at `endpoint`.
     pub fn settings(&self, endpoint: &str) -> Vec<(&'static str, String)> {
         let text = |text: &str| format!("\"{text}\"");
@@ -112,18 +128,28 @@ impl S3Server {
             ("store.allow_http", "true".to_owned()),
             ("store.access_key_id", text(ACCESS_KEY)),
             ("store.secret_access_key", text(SECRET_KEY)),
+            ("store.conditional_writes", self.has_conditional_writes().to_string()),
         ]
     }
 
-    /// The keys in this space with their sizes, as a foreign client sees them.
+    /// The keys in this space with their sizes.
     pub async fn objects(&self) -> Vec<(String, u64)> {
-        let found = admin(&self.endpoint, &["objects", &self.prefix]).await;
-        serde_json::from_value(found).expect("keys and sizes")
+        listing::objects(&self.endpoint, &self.prefix)
     }
 
-    /// The keys of uploads that have not ended, as a foreign client sees them.
+    /// The keys of uploads that have not ended.
     pub async fn uploads(&self) -> Vec<String> {
-        serde_json::from_value(admin(&self.endpoint, &["uploads", &self.prefix]).await).expect("keys")
+        listing::uploads(&self.endpoint, &self.prefix)
+    }
+
+    /// Everything in this space by its name below the prefix, with its size: objects, and after them uploads that
+    /// have not ended, marked as such.
+    pub(crate) fn stored(&self) -> Vec<(String, u64)> {
+        let below = |key: &str| key.strip_prefix(&format!("{}/", self.prefix)).unwrap_or(key).to_owned();
+        let objects = listing::objects(&self.endpoint, &self.prefix).into_iter();
+        let uploads = listing::uploads(&self.endpoint, &self.prefix).into_iter();
+        let objects = objects.map(|(key, size)| (below(&key), size));
+        objects.chain(uploads.map(|key| (format!("{} (upload)", below(&key)), 0))).collect()
     }
 
     async fn open(kind: Kind) -> Self {
@@ -149,7 +175,7 @@ impl S3Server {
                 let folder = folder.clone();
                 let started = tokio::task::spawn_blocking(move || started(kind, &folder)).await;
                 let endpoint = started.expect("no panic while starting");
-                admin(&endpoint, &["make-bucket"]).await;
+                make_bucket(&endpoint).await;
                 fs::write(&note, &endpoint).expect("target can be written to");
                 endpoint
             }
@@ -157,7 +183,7 @@ impl S3Server {
         drop(starter);
         let space = SPACES.fetch_add(1, Ordering::Relaxed);
         let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default().replace(['.', ' ', '\n'], "");
-        Self { endpoint, prefix: format!("t{}-{space}-{uptime}", std::process::id()), _user: user }
+        Self { kind, endpoint, prefix: format!("t{}-{space}-{uptime}", std::process::id()), _user: user }
     }
 }
 
@@ -165,6 +191,7 @@ impl Kind {
     const fn name(self) -> &'static str {
         match self {
             Self::SeaweedFs => "seaweedfs",
+            Self::JuiceFs => "juicefs",
             Self::Moto => "moto",
         }
     }
@@ -178,12 +205,9 @@ fn answers(endpoint: &str) -> bool {
     endpoint.strip_prefix("http://").is_some_and(|address| std::net::TcpStream::connect(address).is_ok())
 }
 
-async fn admin(endpoint: &str, arguments: &[&str]) -> Json {
-    let mut all = vec![endpoint, BUCKET];
-    all.extend(arguments);
-    let ran = python("s3_admin.py", &all).await;
-    assert_eq!(ran.code, Some(0), "s3_admin.py {all:?}: {}", ran.stderr);
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout))
+async fn make_bucket(endpoint: &str) {
+    let ran = python("make_bucket.py", &[endpoint, BUCKET, ACCESS_KEY, SECRET_KEY]).await;
+    assert_eq!(ran.code, Some(0), "make_bucket.py: {}", ran.stderr);
 }
 
 /// Starts the server and waits until it listens; with other ports if somebody took one of these in between.
@@ -214,6 +238,7 @@ fn start(kind: Kind, folder: &Path) -> (Child, String) {
     fs::create_dir_all(&data).expect("target can be written to");
     let server = match kind {
         Kind::SeaweedFs => seaweed(folder, &data, port),
+        Kind::JuiceFs => juice(&data, port),
         Kind::Moto => {
             let program = installed("moto_server");
             vec![program.to_string_lossy().into_owned(), "-H".into(), "127.0.0.1".into(), "-p".into(), port.to_string()]
@@ -257,9 +282,31 @@ fn seaweed(folder: &Path, data: &Path, port: u16) -> Vec<String> {
         "-filer",
         "-s3",
         "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
     ];
     all.extend(fixed.map(str::to_owned));
     all
+}
+
+/// A new volume in `data`, and the command of a gateway to it.
+fn juice(data: &Path, port: u16) -> Vec<String> {
+    let program = installed("juicefs").to_string_lossy().into_owned();
+    let names = format!("sqlite3://{}", data.join("names.db").display());
+    let blobs = format!("{}/", data.join("blobs").display());
+    let made = Command::new(&program)
+        .args(["format", "--storage", "file", "--bucket", &blobs, "--trash-days", "0", &names, "tests"])
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(made.status.success(), "juicefs format: {}", String::from_utf8_lossy(&made.stderr));
+    let (user, secret) = (format!("MINIO_ROOT_USER={ACCESS_KEY}"), format!("MINIO_ROOT_PASSWORD={SECRET_KEY}"));
+    let log = data.join("gateway.log").display().to_string();
+    let address = format!("127.0.0.1:{port}");
+    let switches =
+        ["--multi-buckets", "--keep-etag", "--object-meta", "--no-banner", "--no-usage-report", "--backup-meta", "0"];
+    let mut all = vec!["env", &user, &secret, &program, "gateway"];
+    all.extend(switches);
+    all.extend(["--log", &log, &names, &address]);
+    all.into_iter().map(str::to_owned).collect()
 }
 
 fn installed(program: &str) -> PathBuf {
