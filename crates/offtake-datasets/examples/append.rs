@@ -1,6 +1,7 @@
 //! How fast spans are taken in: decode, map, append, from several senders at once.
 //!
-//! `cargo run --release -p offtake-datasets --example append -- [SPANS] [SENDERS]`; genuine spans with new ids, 500 a request.
+//! `cargo run --release -p offtake-datasets --example append -- [SPANS] [SENDERS] [postgres://…]`; genuine spans with new
+//! ids, 500 a request; into a SQLite file unless a database is named.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use offtake_datasets::spans::otlp::{ExportTraceServiceRequest, decode_protobuf, 
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SystemClock;
 use offtake_model::id::OrgId;
+use offtake_postgres::Settings;
 use prost::Message as _;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -17,17 +19,21 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const PER_REQUEST: usize = 500;
 
 fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<usize>());
-    let spans = arguments.next().transpose()?.unwrap_or(200_000);
-    let senders = arguments.next().transpose()?.unwrap_or(4);
+    let mut arguments = std::env::args().skip(1);
+    let spans = arguments.next().map(|spans| spans.parse()).transpose()?.unwrap_or(200_000_usize);
+    let senders = arguments.next().map(|senders| senders.parse()).transpose()?.unwrap_or(4_usize);
+    let database = arguments.next();
     let genuine = genuine()?;
     let bodies: Vec<Vec<u8>> = (0..spans.div_ceil(PER_REQUEST)).map(|at| body(&genuine, at)).collect();
     let bytes: usize = bodies.iter().map(Vec::len).sum();
     println!("{spans} spans in {} requests, {} MB of protobuf", bodies.len(), bytes / 1_000_000);
 
     let folder = tempfile::tempdir()?;
-    let store = SpanStore::open(&folder.path().join("spans.db"), Arc::new(SystemClock))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let store = match &database {
+        Some(url) => runtime.block_on(SpanStore::open_postgres(Settings::parse(url)?, 2, Arc::new(SystemClock)))?,
+        None => SpanStore::open(&folder.path().join("spans.db"), Arc::new(SystemClock))?,
+    };
     let bodies = Arc::new(bodies);
     let started = Instant::now();
     let mapping = runtime.block_on(async {
@@ -44,7 +50,11 @@ fn main() -> Result<(), Failure> {
     let stored = bodies.len() * PER_REQUEST;
     println!("{stored} spans stored in {took:.2?}: {:.0} spans/s", stored as f64 / took.as_secs_f64());
     println!("decoding and mapping alone: {:.1} µs a span", mapping.as_secs_f64() * 1e6 / stored as f64);
-    println!("the store: {} MB", std::fs::metadata(folder.path().join("spans.db"))?.len() / 1_000_000);
+    if database.is_none() {
+        println!("the store: {} MB", std::fs::metadata(folder.path().join("spans.db"))?.len() / 1_000_000);
+    }
+    // Its connections are closed within the runtime that they are of.
+    runtime.block_on(async { drop(store) });
     Ok(())
 }
 

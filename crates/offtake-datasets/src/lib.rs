@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod config;
+mod escape;
 mod number;
 pub mod relation;
 mod request;

@@ -31,8 +31,8 @@ pub struct Relation {
     pub sequence: Option<String>,
     /// The FROM clause for a partial selection. It begins with `temp.chosen c`, whose columns `c0, c1, …` hold the
     /// identities, CROSS JOINed to the rows by an index, so that only these rows are touched. The aliases must be
-    /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection. Postgres finds
-    /// its own way: always `None` there.
+    /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection. Postgres mostly
+    /// finds its own way; where it does not, `:chosen c` stands for `temp.chosen c` there, wherever it is needed.
     pub lookup: Option<String>,
     /// For Postgres: the table that holds the key unique, or the key and the tenant's column together, as
     /// `to_regclass` reads it; it is asked again before rows are counted. `None` where the source cannot tell.
@@ -67,6 +67,8 @@ pub enum Stored {
     Seconds,
     /// Timestamps as INTEGER milliseconds since the epoch.
     Milliseconds,
+    /// Texts with U+0000 in Postgres, which has no place for it: as [`crate::escape`] writes them.
+    Escaped,
     /// As files are loaded: like [`Native`](Self::Native), with all that INTEGER and REAL cannot hold. Decimals are
     /// BLOBs of 16 bytes in the order of the numbers, NaN is the text `NaN`, timestamps may be infinite.
     Loaded,

@@ -15,6 +15,8 @@ pub struct Session {
     pub search_path: Option<&'static str>,
     /// Transactions are read-only unless they say otherwise.
     pub read_only: bool,
+    /// More settings, by name: what tells the planner about statements that are known beforehand.
+    pub more: &'static [(&'static str, &'static str)],
 }
 
 impl Session {
@@ -40,6 +42,9 @@ impl Session {
         if self.read_only {
             sql.push_str("; SET default_transaction_read_only = on");
         }
+        for (name, value) in self.more {
+            sql.push_str(&format!("; SET {name} = {value}"));
+        }
         sql
     }
 }
@@ -61,11 +66,12 @@ mod tests {
             lock_timeout: None,
             search_path: Some("offtake"),
             read_only: true,
+            more: &[("jit", "off")],
         };
         let sql = session.sql();
         assert!(sql.contains("SET statement_timeout = 600000"), "{sql}");
         assert!(sql.contains("SET idle_in_transaction_session_timeout = 1;"), "{sql}");
         assert!(sql.contains("SET search_path = offtake"), "{sql}");
-        assert!(sql.contains("SET default_transaction_read_only = on"), "{sql}");
+        assert!(sql.contains("SET default_transaction_read_only = on; SET jit = off"), "{sql}");
     }
 }

@@ -198,7 +198,7 @@ impl Faults {
     /// Where a source is stays out of it: some details reach whoever owns the job.
     fn whose(&self) -> String {
         match &self.inner.role {
-            Role::Store => format!("the job store at {}", self.inner.place),
+            Role::Store => format!("Offtake's own database at {}", self.inner.place),
             Role::Source(name) => format!("source {name}"),
         }
     }

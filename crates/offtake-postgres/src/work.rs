@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use deadpool_postgres::Object;
+use futures::SinkExt as _;
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
@@ -100,6 +102,23 @@ impl Work {
     /// The kinds of [`Faults`].
     pub async fn first(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
         Ok(self.rows(sql, params).await?.into_iter().next())
+    }
+
+    /// Runs a `COPY … FROM STDIN` and sends it these bytes; returns how many rows it added.
+    ///
+    /// # Errors
+    /// The kinds of [`Faults`].
+    pub async fn copy_in(&self, sql: &str, pieces: impl Iterator<Item = Bytes>) -> Result<u64> {
+        let connection = self.connection()?;
+        self.timely(async {
+            let statement = connection.prepare_cached(sql).await?;
+            let mut sink = Box::pin(connection.copy_in::<_, Bytes>(&statement).await?);
+            for piece in pieces {
+                sink.send(piece).await?;
+            }
+            sink.as_mut().finish().await
+        })
+        .await
     }
 
     /// Ends the work: commits if `outcome` is a success, and rolls back otherwise.

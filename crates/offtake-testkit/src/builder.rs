@@ -80,7 +80,7 @@ impl AppBuilder {
         self
     }
 
-    /// Jobs are kept in this Postgres database.
+    /// Jobs and spans are kept in this Postgres database, with the spans that are in it.
     #[must_use]
     pub fn on_postgres(mut self, url: &str) -> Self {
         self.database = Some(url.to_owned());
@@ -125,15 +125,17 @@ impl AppBuilder {
     pub async fn start(mut self) -> TestApp {
         let folder = scratch("app");
         let data = folder.path().join("data");
-        match self.spans {
-            Some(spans) => copy_dir(&prepared(&self.binary.to_string_lossy(), spans).await, &data),
-            None => fs::create_dir_all(&data).expect("the data dir can be made"),
-        }
+        let binary = self.binary.to_string_lossy().into_owned();
+        let spans = self.spans.map(|spans| (binary.as_str(), spans));
         let house = match (self.data_dirs_apart, self.embedded) {
-            (true, _) => House::apart().await,
+            (true, _) => House::apart(spans).await,
             (false, true) => House::default(),
-            (false, false) => House::of_app(self.database, self.settings.contains_key("store.url")).await,
+            (false, false) => House::of_app(self.database, self.settings.contains_key("store.url"), spans).await,
         };
+        match spans {
+            Some((binary, spans)) if !house.is_elsewhere() => copy_dir(&prepared(binary, spans).await, &data),
+            Some(_) | None => fs::create_dir_all(&data).expect("the data dir can be made"),
+        }
         for (key, value) in house.settings() {
             self.settings.entry(key.to_owned()).or_insert(value);
         }

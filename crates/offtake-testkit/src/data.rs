@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::foreign::python_at;
+use crate::postgres::{Database, Postgres, rows_at};
 use crate::process::run;
 
 /// The repository.
@@ -54,6 +55,19 @@ async fn once<F>(target: &Path, make: impl FnOnce(PathBuf) -> F)
 where
     F: Future<Output = ()>,
 {
+    locked(target, async || {
+        if !target.exists() {
+            let unfinished = target.with_extension("unfinished");
+            remove(&unfinished);
+            make(unfinished.clone()).await;
+            fs::rename(&unfinished, target).expect("a finished file can be renamed");
+        }
+    })
+    .await;
+}
+
+/// Does something while nobody else does what is named by `target`.
+async fn locked(target: &Path, work: impl AsyncFnOnce()) {
     let lock = File::create(target.with_extension("lock")).expect("target can be written to");
     let lock = tokio::task::spawn_blocking(move || {
         lock.lock().expect("a file can be locked");
@@ -61,12 +75,7 @@ where
     })
     .await
     .expect("no panic while waiting for the lock");
-    if !target.exists() {
-        let unfinished = target.with_extension("unfinished");
-        remove(&unfinished);
-        make(unfinished.clone()).await;
-        fs::rename(&unfinished, target).expect("a finished file can be renamed");
-    }
+    work().await;
     drop(lock);
 }
 
@@ -114,6 +123,32 @@ pub async fn prepared(binary: &str, spans: u64) -> PathBuf {
     })
     .await;
     target
+}
+
+/// A database of this test's own with the spans of [`prepared`]. They are imported once per server.
+///
+/// # Panics
+/// If it cannot be made.
+pub async fn prepared_database(server: &Postgres, binary: &str, spans: u64) -> Database {
+    let file = amplified(spans, 1).await;
+    let (template, half) = (format!("spans_{spans}"), format!("spans_{spans}_half"));
+    let lock = kept().join(format!("postgres-{}-{template}", server.port()));
+    locked(&lock, async || {
+        let there =
+            rows_at(&server.url("postgres"), &format!("SELECT 1 FROM pg_database WHERE datname = '{template}'"));
+        if there.is_empty() {
+            server.execute(&format!("DROP DATABASE IF EXISTS {half} WITH (FORCE)"));
+            server.execute(&format!("CREATE DATABASE {half} TEMPLATE template0"));
+            let (data, url) = (scratch("import"), server.url(&half));
+            let (file, data) = (file.to_string_lossy(), data.path().to_string_lossy().into_owned());
+            let arguments = ["import-spans", &*file, "--org", "acme", "--data-dir", &data, "--database", &url];
+            let ran = run(Path::new(binary), &arguments, &kept()).await;
+            assert_eq!(ran.code, Some(0), "import-spans: {ran:?}");
+            server.execute(&format!("ALTER DATABASE {half} RENAME TO {template}"));
+        }
+    })
+    .await;
+    server.copy_of(&template)
 }
 
 /// Data dirs of earlier binaries are of no more use.

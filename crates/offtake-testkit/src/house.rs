@@ -1,13 +1,18 @@
-//! Where the product keeps jobs and files in a test: in its data dir, or in Postgres and a bucket.
+//! Where the product keeps jobs, spans and files in a test: in its data dir, or in Postgres and a bucket.
 
+use crate::data::prepared_database;
 use crate::postgres::{Database, PgVersion, Postgres, rows_at};
 use crate::s3::S3Server;
 use crate::settings::switch;
+use crate::truth::SPAN_COLUMNS;
 
 /// Signs nothing but the tokens of tests.
 pub(crate) const SECRET: &str = "kV3r9ZtQ2mXw7LpB5nHc8DfJ1sYg4AuEoTi6RbNz0KxMvWqC";
 
-/// A place for jobs and files. Dropping it drops the database.
+/// Spans to begin with: the binary that imports them, and how many.
+pub(crate) type Spans<'a> = Option<(&'a str, u64)>;
+
+/// A place for jobs, spans and files. Dropping it drops the database.
 #[derive(Debug, Default)]
 pub struct House {
     /// Where jobs are; `None`: a file in the data dir.
@@ -24,22 +29,22 @@ impl House {
     /// # Panics
     /// If it says something else, or a server cannot be started.
     pub async fn of_this_run() -> Self {
-        if is_apart() { Self::apart().await } else { Self::default() }
+        if is_apart() { Self::apart(None).await } else { Self::default() }
     }
 
     /// A Postgres database and a space in a bucket.
-    pub(crate) async fn apart() -> Self {
+    pub(crate) async fn apart(spans: Spans<'_>) -> Self {
         let mut house = Self::default();
-        house.take_database();
+        house.take_database(spans).await;
         house.take_bucket().await;
         house
     }
 
     /// The house of an app that has chosen its `database` or the place of its files itself.
-    pub(crate) async fn of_app(database: Option<String>, other_files: bool) -> Self {
+    pub(crate) async fn of_app(database: Option<String>, other_files: bool, spans: Spans<'_>) -> Self {
         let mut house = Self { database, ..Self::default() };
         if is_apart() && house.database.is_none() {
-            house.take_database();
+            house.take_database(spans).await;
         }
         if is_apart() && !other_files {
             house.take_bucket().await;
@@ -73,9 +78,19 @@ impl House {
         Some(rows.into_iter().map(|row| row.into_iter().flatten().collect()).collect())
     }
 
-    fn take_database(&mut self) {
+    /// The cells of the built-in spans, if they lie in Postgres.
+    pub(crate) fn spans(&self) -> Option<Vec<Vec<Option<String>>>> {
+        let columns = SPAN_COLUMNS.map(|(_, column, _)| column).join(", ");
+        let sql = format!("SET search_path = offtake; SET extra_float_digits = 1; SELECT {columns} FROM spans");
+        Some(rows_at(self.database.as_ref()?, &sql))
+    }
+
+    async fn take_database(&mut self, spans: Spans<'_>) {
         let server = Postgres::shared(PgVersion::V15);
-        let database = server.database();
+        let database = match spans {
+            Some((binary, spans)) => prepared_database(&server, binary, spans).await,
+            None => server.database(),
+        };
         self.database = Some(database.url());
         self._own = Some((database, server));
     }

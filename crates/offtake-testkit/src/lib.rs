@@ -32,7 +32,7 @@ pub use app::{Role, TestApp};
 pub use builder::AppBuilder;
 pub use cable::{Cable, Flow};
 pub use client::{Answer, Client, job_id};
-pub use data::{amplified, copy_dir, genuine, prepared, scratch};
+pub use data::{amplified, copy_dir, genuine, prepared, prepared_database, scratch};
 pub use diff::{Cells, Difference, assert_same_rows, differing_cells, nulls_as_empty};
 pub use disk::SmallDisk;
 pub use foreign::{Reader, canonical_rows, exported_rows, lake, lake_rows, node, python, sha256};

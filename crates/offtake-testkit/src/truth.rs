@@ -174,15 +174,98 @@ impl TestApp {
     /// # Panics
     /// If it cannot be done.
     pub fn change_spans(&self, sql: &str) -> usize {
+        let counted = format!("WITH changed AS ({sql} RETURNING 1) SELECT count(*) FROM changed");
+        if let Some(rows) = self.house().jobs(&counted) {
+            return rows[0][0].parse().expect("a number");
+        }
         let database = Connection::open(self.spans_db()).expect("the spans");
         database.busy_timeout(Duration::from_secs(5)).expect("a timeout can be set");
         database.execute(sql, []).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// The spans as SQLite has them; what lies in Postgres is copied.
     fn spans_db(&self) -> PathBuf {
-        self.data_dir().join("spans.db")
+        match self.house().spans() {
+            Some(rows) => mirrored(&self.folder().join("mirrored-spans.db"), rows),
+            None => self.data_dir().join("spans.db"),
+        }
     }
 }
+
+/// A SQLite file with these spans, its columns as the product's own.
+fn mirrored(path: &Path, rows: Vec<Vec<Option<String>>>) -> PathBuf {
+    let write = || -> rusqlite::Result<()> {
+        let database = Connection::open(path)?;
+        let columns = SPAN_COLUMNS.map(|(name, _, affinity)| format!("\"{name}\" {affinity}")).join(", ");
+        database.execute_batch(&format!("BEGIN; DROP TABLE IF EXISTS spans; CREATE TABLE spans ({columns})"))?;
+        let places = vec!["?"; SPAN_COLUMNS.len()].join(", ");
+        let mut insert = database.prepare(&format!("INSERT INTO spans VALUES ({places})"))?;
+        for row in rows {
+            insert.execute(rusqlite::params_from_iter(row.iter().map(|cell| cell.as_deref().map(unescaped))))?;
+        }
+        database.execute_batch("COMMIT")
+    };
+    write().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    path.to_owned()
+}
+
+/// A text as it was before U+0000 to U+0005 were written as pairs.
+fn unescaped(stored: &str) -> String {
+    if !stored.bytes().any(|byte| byte < 6) {
+        return stored.to_owned();
+    }
+    let pairs = ["\u{1}\u{3}", "\u{1}\u{4}", "\u{1}\u{5}", "\u{2}\u{3}", "\u{2}\u{4}", "\u{2}\u{5}"];
+    // Whatever begins with 1 or 2 is a pair, so no text in between is taken for one.
+    let mut text = String::with_capacity(stored.len());
+    let mut characters = stored.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\u{1}' | '\u{2}' => {
+                let pair: String = std::iter::once(character).chain(characters.next()).collect();
+                let own = pairs.iter().zip('\0'..).find(|(known, _)| **known == pair).expect("a pair").1;
+                text.push(own);
+            }
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+/// Columns of the spans: name, how Postgres says what SQLite stores, affinity in SQLite.
+pub(crate) const SPAN_COLUMNS: [(&str, &str, &str); 32] = [
+    ("ingest_seq", "ingest_seq", "INTEGER"),
+    ("org_id", "org_id", "TEXT"),
+    ("trace_id", "trace_id", "TEXT"),
+    ("span_id", "span_id", "TEXT"),
+    ("parent_span_id", "parent_span_id", "TEXT"),
+    ("project_id", "project_id", "TEXT"),
+    ("document_uuid", "document_uuid", "TEXT"),
+    ("commit_uuid", "commit_uuid", "TEXT"),
+    ("experiment_uuid", "experiment_uuid", "TEXT"),
+    ("test_deployment_id", "test_deployment_id", "TEXT"),
+    ("type", "type", "TEXT"),
+    ("name", "name", "TEXT"),
+    ("service", "service", "TEXT"),
+    ("provider", "provider", "TEXT"),
+    ("model", "model", "TEXT"),
+    ("environment", "environment", "TEXT"),
+    ("user_id", "user_id", "TEXT"),
+    ("session_id", "session_id", "TEXT"),
+    ("status_code", "status_code", "TEXT"),
+    ("status_message", "status_message", "TEXT"),
+    ("started_at", "(extract(epoch FROM started_at) * 1000000)::bigint", "INTEGER"),
+    ("ended_at", "(extract(epoch FROM ended_at) * 1000000)::bigint", "INTEGER"),
+    ("duration_ms", "duration_ms", "REAL"),
+    ("prompt_tokens", "prompt_tokens", "INTEGER"),
+    ("completion_tokens", "completion_tokens", "INTEGER"),
+    ("total_tokens", "total_tokens", "INTEGER"),
+    ("cost_usd", "(cost_usd * 1000000000)::bigint", "INTEGER"),
+    ("input", "input", "TEXT"),
+    ("output", "output", "TEXT"),
+    ("attributes", "attributes", "TEXT"),
+    ("resource", "resource", "TEXT"),
+    ("events", "events", "TEXT"),
+];
 
 /// Every file under `root`, relative to it, with its size.
 fn files_in(root: &Path) -> Vec<(String, u64)> {

@@ -1,38 +1,27 @@
-//! The span store: a SQLite file, one writer thread, and the source that reads it.
+//! The span store: spans are handed to the one writer of the process, and read as datasets.
 //!
-//! Responsible for keeping spans durably, once, and in commit order. Called by ingest (`append`) and by the catalog
-//! (`datasets`). Any number of processes may open the same file: SQLite lets one of them write at a time.
+//! Responsible for letting appends wait in a bounded queue and share transactions. Where spans lie is the business of
+//! [`super::sqlite`] (a file) and [`super::postgres`] (a database shared by any number of machines). Called by ingest
+//! (`append`) and by the catalog (`datasets`).
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use offtake_model::clock::SharedClock;
 use offtake_model::id::OrgId;
 use offtake_model::{Error, ErrorKind, Result};
-use rusqlite::{Connection, TransactionBehavior};
-use rusqlite_migration::{M, Migrations};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::datasets;
 use super::span::Span;
-use super::writer::{self, Append};
 use crate::catalog::Dataset;
-use crate::source::sqlite::SqliteSource;
-
-/// How long a statement waits for another process that writes.
-const BUSY: Duration = Duration::from_secs(10);
-
-/// KiB of cached pages before the first append.
-const IDLE_CACHE_KIB: i64 = 512;
+use crate::source::Source;
 
 /// Appends that may wait for the writer before callers have to.
 const QUEUE: usize = 64;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/spans/01-spans.sql"))];
+/// Spans of appends that share a transaction: enough to pay for the commit, few enough to answer soon.
+const GROUP_SPANS: usize = 8_192;
 
 /// What became of spans that were appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,28 +35,56 @@ pub struct Appended {
 /// The built-in span store.
 #[derive(Debug)]
 pub struct SpanStore {
-    source: Arc<SqliteSource>,
+    source: Arc<dyn Source>,
     /// `None` only while the store is dropped.
     queue: Option<mpsc::Sender<Append>>,
-    writer: Option<JoinHandle<()>>,
+    writer: Option<Writer>,
+}
+
+/// Who takes appends from the queue; ends when the queue is closed and empty.
+#[derive(Debug)]
+pub(super) enum Writer {
+    Thread(JoinHandle<()>),
+    /// Whatever still waits when the store is dropped has nobody who waits for it.
+    Task(#[expect(dead_code, reason = "held, not used")] AbortOnDropHandle<()>),
+}
+
+/// One append, waiting.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) org: OrgId,
+    pub(super) spans: Vec<Span>,
+    pub(super) reply: oneshot::Sender<Result<Appended>>,
+}
+
+impl Append {
+    /// Whoever asked may have gone away meanwhile: the spans are stored all the same.
+    pub(super) fn answer(self, stored: Result<Appended>) {
+        drop(self.reply.send(stored));
+    }
+}
+
+/// An append and those that wait behind it, as many as may share a transaction.
+pub(super) fn group(first: Append, waiting: &mut mpsc::Receiver<Append>) -> Vec<Append> {
+    let mut spans = first.spans.len();
+    let mut group = vec![first];
+    while spans < GROUP_SPANS
+        && let Ok(append) = waiting.try_recv()
+    {
+        spans += append.spans.len();
+        group.push(append);
+    }
+    group
 }
 
 impl SpanStore {
-    /// Opens the store, creating and migrating what is not there, and starts its writer.
-    ///
-    /// # Errors
-    /// `store_unavailable` if the file cannot be opened or another process keeps it busy; `storage_full`;
-    /// `internal` if it is no span store.
-    pub fn open(path: &Path, clock: SharedClock) -> Result<Arc<Self>> {
-        let connection = connect(path)?;
-        let source = SqliteSource::new(path, clock, datasets::relations())?;
+    /// A store that is read through `source` and written to by what `start` starts.
+    pub(super) fn new(
+        source: Arc<dyn Source>,
+        start: impl FnOnce(mpsc::Receiver<Append>) -> Result<Writer>,
+    ) -> Result<Arc<Self>> {
         let (queue, appends) = mpsc::channel(QUEUE);
-        let writer = std::thread::Builder::new()
-            .name("span-writer".to_owned())
-            .spawn(move || writer::run(connection, appends))
-            .map_err(|error| {
-                Error::new(ErrorKind::Internal, "the span store's writer thread cannot be started").caused_by(error)
-            })?;
+        let writer = start(appends)?;
         Ok(Arc::new(Self { source, queue: Some(queue), writer: Some(writer) }))
     }
 
@@ -78,8 +95,8 @@ impl SpanStore {
     /// Dropping the future leaves it open whether the spans are stored: all or none are.
     ///
     /// # Errors
-    /// `storage_full`; `store_unavailable` if another process writes for longer than ten seconds. Nothing of the
-    /// append is stored then.
+    /// `storage_full`; `store_unavailable` if the database cannot be reached, or another process writes for longer than
+    /// ten seconds. Nothing of the append is stored then, unless the connection broke while it was committed.
     pub async fn append(&self, org: &OrgId, spans: Vec<Span>) -> Result<Appended> {
         if spans.is_empty() {
             return Ok(Appended::default());
@@ -96,7 +113,7 @@ impl SpanStore {
     pub fn datasets(self: &Arc<Self>) -> Vec<Dataset> {
         datasets::schemas()
             .into_iter()
-            .map(|schema| Dataset { schema: Arc::new(schema), source: Arc::<SqliteSource>::clone(&self.source) })
+            .map(|schema| Dataset { schema: Arc::new(schema), source: Arc::clone(&self.source) })
             .collect()
     }
 }
@@ -104,74 +121,10 @@ impl SpanStore {
 impl Drop for SpanStore {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(writer) = self.writer.take()
+        if let Some(Writer::Thread(writer)) = self.writer.take()
             && writer.join().is_err()
         {
             tracing::error!("the span store's writer panicked");
         }
     }
-}
-
-fn connect(path: &Path) -> Result<Connection> {
-    let cannot = |what: &str| format!("the span store {} {what}", path.display());
-    // Created here and not by SQLite, so that nobody else may read it; its journal files take over the mode.
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| Error::new(ErrorKind::StoreUnavailable, cannot("cannot be opened")).caused_by(error))?;
-    let mut connection = Connection::open(path).map_err(|error| failed(&cannot("cannot be opened"), error))?;
-    configure(&connection).map_err(|error| failed(&cannot("cannot be set up"), error))?;
-    migrate(&mut connection).map_err(|error| {
-        if let rusqlite_migration::Error::RusqliteError { err, .. } = error {
-            return failed(&cannot("cannot be migrated"), err);
-        }
-        Error::new(ErrorKind::Internal, cannot("cannot be migrated; is it of a newer version?")).caused_by(error)
-    })?;
-    Ok(connection)
-}
-
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -IDLE_CACHE_KIB)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // A checkpoint every 64 MiB rather than every 4: trace ids are random, so pages of their indexes are written again
-    // and again, and a checkpoint writes each once.
-    connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
-    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.set_prepared_statement_cache_capacity(16);
-    Ok(())
-}
-
-/// Several processes may start at once: each takes the right to write before it looks which version is there. Whoever
-/// looked too early finds the tables made by another, and looks again.
-fn migrate(connection: &mut Connection) -> rusqlite_migration::Result<()> {
-    connection.set_transaction_behavior(TransactionBehavior::Immediate);
-    let migrations = Migrations::from_slice(MIGRATIONS);
-    migrations.to_latest(connection).or_else(|_| migrations.to_latest(connection))
-}
-
-/// An error of SQLite, by kind.
-pub(super) fn failed(doing: &str, error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode as Code;
-    let (kind, todo) = match error.sqlite_error_code() {
-        Some(Code::DiskFull) => (ErrorKind::StorageFull, "no space is left; free some and send again"),
-        Some(
-            Code::DatabaseBusy
-            | Code::DatabaseLocked
-            | Code::CannotOpen
-            | Code::PermissionDenied
-            | Code::ReadOnly
-            | Code::SystemIoFailure
-            | Code::OutOfMemory
-            | Code::FileLockingProtocolFailed,
-        ) => (ErrorKind::StoreUnavailable, "try again; if it stays so, see whether another process holds the file"),
-        _ => (ErrorKind::Internal, "see the log"),
-    };
-    Error::new(kind, format!("{doing}: {todo}")).caused_by(error)
 }

@@ -24,7 +24,7 @@ use crate::relation::{Dialect, Relation, Stored};
 pub(crate) use names::bind as bind_names;
 pub(crate) use operand::{Bound, Encoded, Operand, key_value, ordered_bytes, ordered_number};
 pub(crate) use order::{Order, Position};
-pub(crate) use pg::{array, base_type, is_native, literal};
+pub(crate) use pg::{array, base_type, is_native};
 
 /// A statement and its parameters, in the order they appear in. SQLite's are of its own types; those of Postgres are
 /// texts, each followed by a cast to its type.
@@ -160,7 +160,12 @@ impl<'a> Statements<'a> {
             }
             Dialect::Postgres => {
                 let columns: Result<Vec<Vec<String>>> = (0..keys.len())
-                    .map(|index| sampled.iter().map(|key| key.get(index).map_or(Ok(String::new()), literal)).collect())
+                    .map(|index| {
+                        sampled
+                            .iter()
+                            .map(|key| key.get(index).map_or(Ok(String::new()), |value| keys[index].literal(value)))
+                            .collect()
+                    })
                     .collect();
                 let casts: Vec<&str> = keys.iter().map(Operand::key_type).collect();
                 unnest(&mut sql, &columns?, &casts);
@@ -208,10 +213,12 @@ impl<'a> Statements<'a> {
 
     fn select(&self, selected: &str, bounds: Bounds<'_>) -> Result<Sql> {
         let by_lookup = self.by_lookup();
-        let from = if by_lookup { self.relation.lookup.as_ref() } else { None }.unwrap_or(&self.relation.from);
         let mut sql = Sql::default();
         sql.push(&format!("SELECT {selected} FROM "));
-        self.named(&mut sql, from)?;
+        match self.relation.lookup.as_ref() {
+            Some(lookup) if by_lookup => self.looked_up(&mut sql, lookup)?,
+            Some(_) | None => self.named(&mut sql, &self.relation.from)?,
+        }
         sql.push(" WHERE TRUE");
         match self.query.scope {
             Scope::Row => self.conditions(&mut sql, bounds, by_lookup)?,
@@ -225,10 +232,37 @@ impl<'a> Statements<'a> {
         for (bound, operator) in [(bounds.above, ">"), (bounds.upto, "<=")] {
             if let Some(key) = bound {
                 sql.push(" AND ");
-                sql.append(order::compare_key(&keys, operator, key, !by_lookup)?);
+                let seek = !by_lookup || self.relation.dialect == Dialect::Postgres;
+                sql.append(order::compare_key(&keys, operator, key, seek)?);
+                if self.relation.dialect == Dialect::Postgres && keys.len() > 1 {
+                    // It follows from the bound. Postgres guesses how many rows lie between two bounds from comparisons
+                    // of single columns alone, and reads the whole table where it guesses too many.
+                    sql.push(" AND ");
+                    let operator = if operator == ">" { ">=" } else { operator };
+                    sql.append(order::compare_key(&keys[..1], operator, key, true)?);
+                }
             }
         }
         Ok(sql)
+    }
+
+    /// Appends the relation's way from the identities of a partial selection to the rows.
+    fn looked_up(&self, sql: &mut Sql, lookup: &str) -> Result<()> {
+        for (index, piece) in lookup.split(":chosen").enumerate() {
+            if index > 0
+                && let Chosen::Only(ids) = &self.query.chosen
+            {
+                sql.push("(SELECT DISTINCT ");
+                bound_identities(sql, &self.identity_operands()?, ids)?;
+                sql.push(")");
+            }
+            self.named(sql, piece)?;
+        }
+        Ok(())
+    }
+
+    fn identity_operands(&self) -> Result<Vec<Operand>> {
+        self.schema.identity.iter().map(|column| self.operand(column)).collect()
     }
 
     /// The organization's rows up to the cut-off.
@@ -263,7 +297,7 @@ impl<'a> Statements<'a> {
         match named {
             Some(lookup) => {
                 sql.push(&format!("{trace} IN (SELECT {trace} FROM "));
-                self.named(sql, lookup)?;
+                self.looked_up(sql, lookup)?;
                 sql.push(" WHERE TRUE");
                 self.conditions(sql, Bounds::default(), true)?;
                 sql.push(")");
@@ -307,7 +341,7 @@ impl<'a> Statements<'a> {
             Chosen::All | Chosen::AllExcept(_) => return Ok(()),
             Chosen::Only(ids) => (ids, false),
         };
-        let operands = self.schema.identity.iter().map(|column| self.operand(column)).collect::<Result<Vec<_>>>()?;
+        let operands = self.identity_operands()?;
         match self.relation.dialect {
             Dialect::Sqlite => sql.push(&among_loaded(&operands, without)),
             Dialect::Postgres => among_bound(sql, &operands, ids, without)?,
@@ -343,7 +377,10 @@ impl<'a> Statements<'a> {
                 Ok(Operand::sqlite(expression, described.ty, stored))
             }
             Dialect::Postgres => match self.relation.types.get(column) {
-                Some(ty) => Ok(Operand::postgres(expression, described.ty, ty)),
+                Some(ty) => {
+                    let escaped = self.relation.stored.get(column) == Some(&Stored::Escaped);
+                    Ok(Operand::postgres(expression, described.ty, ty, escaped))
+                }
                 None => {
                     let detail = format!("the type of {column} in {} is not known", self.schema.name);
                     Err(Error::new(ErrorKind::Internal, detail))
@@ -370,6 +407,21 @@ fn among_bound(
     ids: &[Vec<offtake_model::value::Value>],
     without: bool,
 ) -> Result<()> {
+    let compared: Vec<&str> = identity.iter().map(|operand| operand.compared.as_str()).collect();
+    let compared = compared.join(", ");
+    // IS NOT TRUE: a row whose identity has a NULL is not among those left out.
+    sql.push(&if without {
+        format!(" AND (({compared}) IN (SELECT ")
+    } else {
+        format!(" AND ({compared}) IN (SELECT ")
+    });
+    bound_identities(sql, identity, ids)?;
+    sql.push(if without { ")) IS NOT TRUE" } else { ")" });
+    Ok(())
+}
+
+/// The identities as rows, without the `SELECT` before them.
+fn bound_identities(sql: &mut Sql, identity: &[Operand], ids: &[Vec<offtake_model::value::Value>]) -> Result<()> {
     let mut columns: Vec<Vec<String>> = vec![Vec::with_capacity(ids.len()); identity.len()];
     for id in ids {
         let cells = identity.iter().zip(id).map(|(operand, value)| operand.encode(value, Bound::Exact));
@@ -382,17 +434,8 @@ fn among_bound(
             columns.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
         }
     }
-    let compared: Vec<&str> = identity.iter().map(|operand| operand.compared.as_str()).collect();
     let casts: Vec<&str> = identity.iter().map(Operand::value_type).collect();
-    let compared = compared.join(", ");
-    // IS NOT TRUE: a row whose identity has a NULL is not among those left out.
-    sql.push(&if without {
-        format!(" AND (({compared}) IN (SELECT ")
-    } else {
-        format!(" AND ({compared}) IN (SELECT ")
-    });
     unnest(sql, &columns, &casts);
-    sql.push(if without { ")) IS NOT TRUE" } else { ")" });
     Ok(())
 }
 

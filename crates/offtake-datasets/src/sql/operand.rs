@@ -6,6 +6,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::types::Value as SqlValue;
 
 use super::pg;
+use crate::escape;
 use crate::relation::Stored;
 
 /// A column: its bare expression (`raw`), as it is read (`read`) and as it is compared with values (`compared`).
@@ -70,8 +71,8 @@ impl Operand {
     }
 
     /// A column of Postgres, of the type that `format_type` calls `declared`.
-    pub(crate) fn postgres(expression: &str, ty: ColumnType, declared: &str) -> Self {
-        let types = pg::Types::new(ty, declared);
+    pub(crate) fn postgres(expression: &str, ty: ColumnType, declared: &str, escaped: bool) -> Self {
+        let types = pg::Types::new(ty, declared, escaped);
         let (read, compared) = (types.read(expression), types.compared(expression));
         Self { raw: expression.to_owned(), read, compared, ty, kept: Kept::Postgres(types) }
     }
@@ -90,6 +91,19 @@ impl Operand {
             Kept::Sqlite(_) => "",
             Kept::Postgres(types) => types.key(),
         }
+    }
+
+    /// A value of a key of Postgres, as the input of its type reads it.
+    pub(super) fn literal(&self, value: &Value) -> Result<String> {
+        match (value, self.is_escaped()) {
+            (Value::Text(text), true) => Ok(escape::escaped(text).into_owned()),
+            _ => pg::literal(value),
+        }
+    }
+
+    /// Whether its texts are stored as [`crate::escape`] writes them.
+    pub(super) const fn is_escaped(&self) -> bool {
+        matches!(&self.kept, Kept::Postgres(types) if types.is_escaped())
     }
 
     /// The expression as a text, which is what is searched and measured.
@@ -186,7 +200,7 @@ impl Operand {
 
     fn moment(&self, micros: i64, bound: Bound) -> Encoded {
         let unit = match self.stored() {
-            Stored::Native | Stored::Plain | Stored::Loaded => 1,
+            Stored::Native | Stored::Plain | Stored::Loaded | Stored::Escaped => 1,
             Stored::Milliseconds => 1_000,
             Stored::Seconds => 1_000_000,
         };

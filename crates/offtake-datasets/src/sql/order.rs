@@ -6,12 +6,12 @@ use offtake_model::query::Sort;
 use offtake_model::{Error, Result};
 use rusqlite::types::Value as SqlValue;
 
-use super::{Operand, Sql, Statements, key_value, literal};
+use super::{Operand, Sql, Statements, key_value};
 
 /// `(k1, k2) > (?, ?)`; with `seek` false, in a form that no index of SQLite can serve.
 pub(super) fn compare_key(keys: &[Operand], operator: &str, key: &Key, seek: bool) -> Result<Sql> {
     let values = keys.iter().zip(key).map(|(operand, value)| {
-        if operand.is_postgres() { literal(value).map(SqlValue::Text) } else { key_value(value) }
+        if operand.is_postgres() { operand.literal(value).map(SqlValue::Text) } else { key_value(value) }
     });
     let values = values.collect::<Result<Vec<_>>>()?;
     let terms: Vec<Term> = keys.iter().map(Term::key).collect();

@@ -8,6 +8,7 @@ use offtake_model::value::Value;
 use offtake_model::{Error, ErrorKind, Result};
 
 use super::Encoded;
+use crate::escape;
 
 /// The types around a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(super) struct Types {
     array: bool,
     value: &'static str,
     bare: bool,
+    /// Texts are stored as [`crate::escape`] writes them.
+    escaped: bool,
 }
 
 /// Whether a column of `ty` can be read from a type of this name as it is; anything else is read as text.
@@ -47,7 +50,7 @@ pub(crate) fn base_type(declared: &str) -> String {
 }
 
 impl Types {
-    pub(super) fn new(ty: ColumnType, declared: &str) -> Self {
+    pub(super) fn new(ty: ColumnType, declared: &str, escaped: bool) -> Self {
         let base = base_type(declared);
         let native = is_native(ty, declared);
         let array = base.ends_with("[]") && ty == ColumnType::Json;
@@ -66,7 +69,11 @@ impl Types {
             (ColumnType::Timestamp, _) => ("timestamptz", true),
             (ColumnType::Date, _) => ("date", true),
         };
-        Self { base, native, array, value, bare }
+        Self { base, native, array, value, bare, escaped }
+    }
+
+    pub(super) const fn is_escaped(&self) -> bool {
+        self.escaped
     }
 
     pub(super) fn read(&self, expression: &str) -> String {
@@ -122,6 +129,7 @@ impl Types {
                 Some(text) => text,
                 None => return Ok(Encoded::Nothing),
             },
+            (ColumnType::Text, Value::Text(text)) if self.escaped => escape::escaped(text).into_owned(),
             // No text in Postgres has the character NUL.
             (ColumnType::Text | ColumnType::Json, Value::Text(text)) if text.contains('\0') => {
                 return Ok(Encoded::Nothing);
@@ -269,11 +277,11 @@ mod tests {
     #[test]
     fn types_keep_their_names_but_not_their_lengths() {
         assert_eq!(base_type("timestamp(3) with time zone"), "timestamp with time zone");
-        assert_eq!(Types::new(ColumnType::Text, "character(10)").key(), "bpchar");
-        assert_eq!(Types::new(ColumnType::Text, "character varying(20)").key(), "character varying");
+        assert_eq!(Types::new(ColumnType::Text, "character(10)", false).key(), "bpchar");
+        assert_eq!(Types::new(ColumnType::Text, "character varying(20)", false).key(), "character varying");
         assert_eq!(uuid("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11").unwrap(), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
         let arrays = |declared: &str, values: &[Value]| {
-            let arrays = Types::new(ColumnType::Json, declared).arrays("t.a", values).unwrap();
+            let arrays = Types::new(ColumnType::Json, declared, false).arrays("t.a", values).unwrap();
             format!("{} && {:?}::{}", arrays.compared, arrays.values, arrays.cast)
         };
         let texts = [Value::Text("a".into()), Value::Text("\0".into())];

@@ -9,6 +9,7 @@ use rusqlite::types::Value as SqlValue;
 use serde_json::Value as Json;
 
 use super::{Bound, Bounds, Encoded, Operand, Sql, Statements, array};
+use crate::escape;
 use crate::relation::Dialect;
 
 /// The predicate in parentheses.
@@ -123,9 +124,10 @@ fn contains(operand: &Operand, text: &str) -> Sql {
         sql.push(&format!("offtake_contains({}, ", operand.raw));
         sql.bind(text.into());
         sql.push(")");
-    } else if text.contains('\0') {
+    } else if text.contains('\0') && !operand.is_escaped() {
         sql.push("FALSE");
     } else {
+        let text = if operand.is_escaped() { escape::escaped(&text).into_owned() } else { text };
         sql.push(&format!("strpos(lower({} COLLATE \"C\"), ", operand.in_text()));
         sql.bind_as(text.into(), "::text");
         sql.push(") > 0");

@@ -16,7 +16,10 @@ use offtake_model::clock::{Clock as _, SystemClock};
 use offtake_model::id::OrgId;
 use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::selection::Scope;
+use offtake_postgres::Settings;
+use offtake_testkit::{Database, PgVersion, Postgres};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// The suites of genuine spans; clients first.
 pub(crate) const SUITES: [&str; 4] = ["openai-traceloop", "openai-v2", "anthropic", "langchain-openinference"];
@@ -114,17 +117,47 @@ pub(crate) fn org(name: &str) -> OrgId {
     OrgId::new(name).expect("a name")
 }
 
-/// A store in a folder of its own.
+/// Where spans are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres(PgVersion),
+}
+
+/// What lies under a store. A database goes before its server.
+pub(crate) enum Place {
+    Folder(TempDir),
+    Database(Database, #[expect(dead_code, reason = "held, not used")] Postgres),
+}
+
+/// A store in a place of its own.
 pub(crate) struct Kept {
-    pub(crate) folder: tempfile::TempDir,
+    // Before what it lies on.
     pub(crate) store: Arc<SpanStore>,
+    pub(crate) place: Place,
 }
 
 impl Kept {
-    pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = SpanStore::open(&folder.path().join("spans.db"), Arc::new(SystemClock)).expect("a store");
-        Self { folder, store }
+    pub(crate) async fn new(backend: Backend) -> Self {
+        let place = match backend {
+            Backend::Sqlite => Place::Folder(tempfile::tempdir().expect("a folder")),
+            Backend::Postgres(version) => {
+                let server = Postgres::shared(version);
+                Place::Database(server.database(), server)
+            }
+        };
+        Self { store: open(&place).await, place }
+    }
+
+    /// What another process would open: the same spans, another connection and another writer.
+    pub(crate) async fn another(&self) -> Arc<SpanStore> {
+        open(&self.place).await
+    }
+
+    /// The same place, opened again after the store was closed.
+    pub(crate) async fn again(self) -> Self {
+        drop(self.store);
+        Self { store: open(&self.place).await, place: self.place }
     }
 
     /// What all of an organization's rows of a dataset say, as text, by key; and the moment.
@@ -151,6 +184,18 @@ impl Kept {
     pub(crate) async fn count(&self, dataset: &str, query: &RowQuery) -> u64 {
         let dataset = self.store.datasets().into_iter().find(|found| found.schema.name == dataset).expect("a dataset");
         dataset.source.count(&dataset.schema, query).await.expect("a count").rows
+    }
+}
+
+/// Opens the store that lies in this place.
+pub(crate) async fn open(place: &Place) -> Arc<SpanStore> {
+    let clock = Arc::new(SystemClock);
+    match place {
+        Place::Folder(folder) => SpanStore::open(&folder.path().join("spans.db"), clock).expect("a store"),
+        Place::Database(database, _) => {
+            let settings = Settings::parse(&database.url()).expect("a URL");
+            SpanStore::open_postgres(settings, 4, clock).await.expect("a store")
+        }
     }
 }
 

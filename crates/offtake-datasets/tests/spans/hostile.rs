@@ -1,9 +1,10 @@
 //! What nobody sane sends: refused with a reason or kept exactly, and never a panic.
 
-use crate::common::{Kept, all, mapped, org};
+use crate::common::{Backend, Kept, all, mapped, org};
 use offtake_datasets::spans::otlp::{ExportTraceServiceRequest, decode_json, decode_protobuf, to_spans};
 use offtake_datasets::spans::{Conventions, Span};
 use offtake_model::ErrorKind;
+use offtake_testkit::PgVersion;
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value::Value,
 };
@@ -313,7 +314,13 @@ fn row_of(body: &serde_json::Value) -> Span {
 
 #[tokio::test]
 async fn sums_of_absurd_numbers_do_not_stop_the_writer() {
-    let kept = Kept::new();
+    for backend in [Backend::Sqlite, Backend::Postgres(PgVersion::V15)] {
+        sums_of_absurd_numbers(backend).await;
+    }
+}
+
+async fn sums_of_absurd_numbers(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let acme = org("acme");
     let most = |at: u16| Span { cost_usd: Some(999_999_999_999_999_999), ..crate::common::span(1, at, 1) };
     kept.store.append(&acme, (0..20).map(most).collect()).await.unwrap();

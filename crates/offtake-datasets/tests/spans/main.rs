@@ -1,6 +1,8 @@
 //! The built-in span store, from bytes on the wire to rows of its datasets.
 
 #[cfg(test)]
+mod both;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod conventions;
@@ -8,5 +10,7 @@ mod conventions;
 mod genuine;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod store;

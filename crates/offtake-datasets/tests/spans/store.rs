@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::common::{Kept, SUITES, all, org, rows_of, span, spans_of, up_to};
+use crate::common::{Backend, Kept, Place, SUITES, all, org, rows_of, span, spans_of, up_to};
 use futures::StreamExt as _;
-use offtake_datasets::PlanSettings;
 use offtake_datasets::spans::{Appended, Span, SpanStore, SpanType, StatusCode};
+use offtake_datasets::{PageRequest, PlanSettings};
 use offtake_model::as_of::AsOf;
 use offtake_model::budget::MemoryBudget;
-use offtake_model::clock::SystemClock;
 use offtake_model::dataset::FilterOp;
-use offtake_model::query::{Chosen, Predicate, RowQuery, Test};
+use offtake_model::id::OrgId;
+use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
 use offtake_model::value::Value;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 const TRACE_COLUMNS: &[&str] = &[
@@ -38,9 +40,8 @@ fn sequence(as_of: AsOf) -> i64 {
     }
 }
 
-#[tokio::test]
-async fn what_is_sent_again_is_not_stored_again() {
-    let kept = Kept::new();
+async fn what_is_sent_again_is_not_stored_again(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let acme = org("acme");
     let spans: Vec<Span> = SUITES.iter().flat_map(|name| spans_of(name)).collect();
     let first = kept.store.append(&acme, spans.clone()).await.unwrap();
@@ -60,9 +61,8 @@ async fn what_is_sent_again_is_not_stored_again() {
     assert_eq!(kept.count("prompts", &all(&acme)).await, 350);
 }
 
-#[tokio::test]
-async fn rows_come_back_as_they_went_in() {
-    let kept = Kept::new();
+async fn rows_come_back_as_they_went_in(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let acme = org("acme");
     let mut odd = span(1, 1, 1_794_607_391_787_767);
     odd.name = "nul \0 inside".to_owned();
@@ -88,9 +88,8 @@ async fn rows_come_back_as_they_went_in() {
     assert_eq!(traces, [expected.map(str::to_owned).to_vec()]);
 }
 
-#[tokio::test]
-async fn concurrent_appends_are_all_stored_once() {
-    let kept = Kept::new();
+async fn concurrent_appends_are_all_stored_once(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let appends = (0..40_u16).map(|task| {
         let store = Arc::clone(&kept.store);
         tokio::spawn(async move {
@@ -109,16 +108,12 @@ async fn concurrent_appends_are_all_stored_once() {
     assert_eq!(rows, [["1000".to_owned()]]);
 }
 
-#[tokio::test]
-async fn a_store_that_is_opened_again_has_its_spans_and_goes_on_counting() {
-    let kept = Kept::new();
+async fn a_store_that_is_opened_again_has_its_spans_and_goes_on_counting(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let acme = org("acme");
     kept.store.append(&acme, vec![span(1, 1, 5)]).await.unwrap();
     let (_, before) = kept.rows("spans", &["span_id"], &all(&acme)).await;
-    let folder = kept.folder;
-    drop(kept.store);
-    let clock = Arc::new(SystemClock);
-    let again = Kept { store: SpanStore::open(&folder.path().join("spans.db"), clock).unwrap(), folder };
+    let again = kept.again().await;
     again.store.append(&acme, vec![span(1, 1, 5), span(1, 2, 6)]).await.unwrap();
     let (rows, after) = again.rows("spans", &["span_id"], &all(&acme)).await;
     assert_eq!(rows.len(), 2);
@@ -126,18 +121,11 @@ async fn a_store_that_is_opened_again_has_its_spans_and_goes_on_counting() {
     assert_eq!(again.count("spans", &up_to(&acme, sequence(before))).await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_processes_may_open_and_fill_the_same_store() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("spans.db");
-    // Each opens a connection of its own, as a process would; all of them find nothing there.
-    let opening: Vec<_> = (0..6)
-        .map(|_| {
-            let path = path.clone();
-            std::thread::spawn(move || SpanStore::open(&path, Arc::new(SystemClock)).unwrap())
-        })
-        .collect();
-    let stores: Vec<Arc<SpanStore>> = opening.into_iter().map(|store| store.join().unwrap()).collect();
+async fn several_processes_may_open_and_fill_the_same_store(backend: Backend) {
+    let kept = Kept::new(backend).await;
+    // Each opens connections of its own, as a process would.
+    let opening = (0..6).map(|_| kept.another());
+    let stores: Vec<Arc<SpanStore>> = futures::future::join_all(opening).await;
     let appends: Vec<_> = stores
         .iter()
         .zip(0..)
@@ -152,10 +140,18 @@ async fn several_processes_may_open_and_fill_the_same_store() {
             })
         })
         .collect();
+    // Meanwhile somebody looks; what a moment had, it has for ever.
+    let mut moments = Vec::new();
+    while appends.iter().any(|append| !append.is_finished()) {
+        let spans = kept.store.datasets().remove(0);
+        moments.push(spans.source.count(&spans.schema, &all(&org("acme"))).await.unwrap());
+    }
     for append in appends {
         append.await.unwrap();
     }
-    let kept = Kept { folder, store: Arc::clone(&stores[0]) };
+    for moment in moments {
+        assert_eq!(kept.count("spans", &up_to(&org("acme"), sequence(moment.as_of))).await, moment.rows);
+    }
     assert_eq!(kept.count("spans", &all(&org("acme"))).await, 600);
     let (traces, as_of) = kept.rows("traces", &["span_count"], &all(&org("acme"))).await;
     assert_eq!(traces.iter().map(|row| row[0].parse::<u32>().unwrap()).sum::<u32>(), 600);
@@ -165,19 +161,19 @@ async fn several_processes_may_open_and_fill_the_same_store() {
 #[tokio::test]
 async fn nobody_else_may_read_the_files() {
     use std::os::unix::fs::PermissionsExt as _;
-    let kept = Kept::new();
+    let kept = Kept::new(Backend::Sqlite).await;
+    let Place::Folder(folder) = &kept.place else { panic!("SQLite lies in a folder") };
     kept.store.append(&org("acme"), vec![span(1, 1, 1)]).await.unwrap();
     let mut files = 0;
-    for file in std::fs::read_dir(kept.folder.path()).unwrap() {
+    for file in std::fs::read_dir(folder.path()).unwrap() {
         assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         files += 1;
     }
     assert!(files >= 2, "the store and its journal");
 }
 
-#[tokio::test]
-async fn a_prompt_has_its_first_completion_or_itself() {
-    let kept = Kept::new();
+async fn a_prompt_has_its_first_completion_or_itself(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let acme = org("acme");
     let prompt =
         |at: u16| Span { output: Some(format!("own {at}")), prompt_tokens: Some(3), ..span(1, at, i64::from(at)) };
@@ -206,9 +202,8 @@ async fn a_prompt_has_its_first_completion_or_itself() {
     assert_eq!(kept.rows("prompts", &columns, &chosen).await.0, [late]);
 }
 
-#[tokio::test]
-async fn filters_mean_the_columns_of_a_trace() {
-    let kept = Kept::new();
+async fn filters_mean_the_columns_of_a_trace(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let acme = org("acme");
     let root = Span { span_type: SpanType::Agent, total_tokens: Some(900), ..span(1, 1, 10) };
     let call = |at: u16, model: &str| Span {
@@ -231,9 +226,8 @@ async fn filters_mean_the_columns_of_a_trace() {
     assert_eq!(kept.count("traces", &by("total_tokens", Test::AtLeast(Value::Int(14)))).await, 1);
 }
 
-#[tokio::test]
-async fn every_filter_can_be_asked_for_as_one_value_or_a_list() {
-    let kept = Kept::new();
+async fn every_filter_can_be_asked_for_as_one_value_or_a_list(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let acme = org("acme");
     kept.store.append(&acme, SUITES.iter().flat_map(|name| spans_of(name)).collect()).await.unwrap();
     for dataset in kept.store.datasets() {
@@ -259,9 +253,8 @@ async fn every_filter_can_be_asked_for_as_one_value_or_a_list() {
     }
 }
 
-#[tokio::test]
-async fn a_plan_of_traces_is_read_as_it_was_made_though_they_grow_meanwhile() {
-    let kept = Kept::new();
+async fn a_plan_of_traces_is_read_as_it_was_made_though_they_grow_meanwhile(backend: Backend) {
+    let kept = Kept::new(backend).await;
     let acme = org("acme");
     let first = (0..200).map(|trace| span(trace, 1, 1_000 + i64::from(trace))).collect();
     kept.store.append(&acme, first).await.unwrap();
@@ -358,39 +351,130 @@ fn trace_of(mut spans: Vec<&Span>) -> (i64, Vec<String>) {
     (started_at, row)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+/// Whatever batches of spans come in, at whichever cut-off: each case has an organization of its own.
+fn a_trace_at_a_cut_off_is_what_its_spans_up_to_there_make_it(backend: Backend, cases: u32) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let kept = runtime.block_on(Kept::new(backend));
+    let batches = proptest::collection::vec(proptest::collection::vec(arbitrary_span(), 1..8), 1..8);
+    let mut runner = TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
+    let number = AtomicU32::new(0);
+    let checked = runner.run(&batches, |batches| {
+        let acme = org(&format!("acme-{}", number.fetch_add(1, Ordering::Relaxed)));
+        runtime.block_on(check_traces(&kept, &acme, batches));
+        Ok(())
+    });
+    checked.unwrap();
+    // Its connections are closed within the runtime that they are of.
+    runtime.block_on(async { drop(kept) });
+}
 
-    #[test]
-    fn a_trace_at_a_cut_off_is_what_its_spans_up_to_there_make_it(
-        batches in proptest::collection::vec(proptest::collection::vec(arbitrary_span(), 1..8), 1..8)
-    ) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let kept = Kept::new();
-            let acme = org("acme");
-            let mut known: Vec<Span> = Vec::new();
-            let mut moments = Vec::new();
-            for batch in batches {
-                kept.store.append(&acme, batch.clone()).await.unwrap();
-                for new in batch {
-                    if !known.iter().any(|old| (&old.trace_id, &old.span_id) == (&new.trace_id, &new.span_id)) {
-                        known.push(new);
-                    }
-                }
-                let (rows, as_of) = kept.rows("traces", TRACE_COLUMNS, &all(&acme)).await;
-                assert_eq!(rows, traces_of(&known));
-                moments.push((sequence(as_of), rows));
+async fn check_traces(kept: &Kept, acme: &OrgId, batches: Vec<Vec<Span>>) {
+    let mut known: Vec<Span> = Vec::new();
+    let mut moments = Vec::new();
+    for batch in batches {
+        kept.store.append(acme, batch.clone()).await.unwrap();
+        for new in batch {
+            if !known.iter().any(|old| (&old.trace_id, &old.span_id) == (&new.trace_id, &new.span_id)) {
+                known.push(new);
             }
-            for (moment, rows) in moments {
-                let query = up_to(&acme, moment);
-                let (again, _) = kept.rows("traces", TRACE_COLUMNS, &query).await;
-                assert_eq!(again, rows.clone());
-                assert_eq!(kept.count("traces", &query).await, rows.len() as u64);
-                let ids: Vec<Vec<Value>> = rows.iter().map(|row| vec![Value::Text(row[0].clone())]).collect();
-                let chosen = RowQuery { chosen: Chosen::Only(ids), ..query };
-                assert_eq!(kept.rows("traces", TRACE_COLUMNS, &chosen).await.0, rows);
-            }
-        });
+        }
+        let (rows, as_of) = kept.rows("traces", TRACE_COLUMNS, &all(acme)).await;
+        assert_eq!(rows, traces_of(&known));
+        moments.push((sequence(as_of), rows));
     }
+    for (moment, rows) in moments {
+        let query = up_to(acme, moment);
+        let (again, _) = kept.rows("traces", TRACE_COLUMNS, &query).await;
+        assert_eq!(again, rows.clone());
+        assert_eq!(kept.count("traces", &query).await, rows.len() as u64);
+        let ids: Vec<Vec<Value>> = rows.iter().map(|row| vec![Value::Text(row[0].clone())]).collect();
+        let chosen = RowQuery { chosen: Chosen::Only(ids), ..query };
+        assert_eq!(kept.rows("traces", TRACE_COLUMNS, &chosen).await.0, rows);
+    }
+}
+
+/// Texts with U+0000 and its neighbours, in every way that a text is asked for.
+async fn odd_texts_are_found_by_what_they_are(backend: Backend) {
+    let kept = Kept::new(backend).await;
+    let acme = org("acme");
+    let texts = ["\0", "\0\0b", "\u{1}", "\u{1}\u{3}", "\u{2}", "\u{5}", "\u{6}", "a\0B", "a\u{1}\u{3}b"];
+    let odd = |(text, at): (&&str, u16)| Span {
+        name: (*text).to_owned(),
+        input: Some((*text).to_owned()),
+        model: Some((*text).to_owned()),
+        ..span(1, at, 1_000 - i64::from(at))
+    };
+    kept.store.append(&acme, texts.iter().zip(0..).map(odd).collect()).await.unwrap();
+    let by = |column: &str, test: Test| {
+        let predicates = vec![Predicate { columns: vec![column.to_owned()], test }];
+        RowQuery { predicates, ..all(&acme) }
+    };
+    for text in texts {
+        let same = by("name", Test::OneOf(vec![Value::Text(text.to_owned())]));
+        assert_eq!(kept.rows("spans", &["name"], &same).await.0, [[text.to_owned()]], "{text:?}");
+        let containing = texts.iter().filter(|other| other.to_lowercase().contains(&text.to_lowercase())).count();
+        let contains = by("input", Test::Contains(text.to_owned()));
+        assert_eq!(kept.count("spans", &contains).await, containing as u64, "{text:?}");
+        let above = texts.iter().filter(|other| **other >= text).count();
+        let at_least = by("model", Test::AtLeast(Value::Text(text.to_owned())));
+        assert_eq!(kept.count("spans", &at_least).await, above as u64, "{text:?}");
+    }
+    let spans = kept.store.datasets().remove(0);
+    let sort = Some(Sort { column: "name".to_owned(), descending: false });
+    let mut page = PageRequest { columns: vec!["name".to_owned()], sort, limit: 2, cursor: None };
+    let mut found = Vec::new();
+    loop {
+        let read = spans.source.page(&spans.schema, &all(&acme), &page).await.unwrap();
+        found.extend(rows_of(&read.rows).into_iter().flatten());
+        page.cursor = read.next_cursor;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    let mut sorted = texts.map(str::to_owned);
+    sorted.sort();
+    assert_eq!(found, sorted);
+    // The trace has those of its earliest span.
+    let (traces, _) = kept.rows("traces", &["name", "input", "model"], &all(&acme)).await;
+    assert_eq!(traces, [["a\u{1}\u{3}b"; 3].map(str::to_owned)]);
+}
+
+/// Makes a test of each of these for the backend `$backend`.
+macro_rules! store_tests {
+    ($($module:ident: $backend:expr, $cases:literal;)+) => {
+        $(mod $module {
+            use super::Backend;
+
+            const BACKEND: Backend = $backend;
+
+            store_tests!(each
+                what_is_sent_again_is_not_stored_again
+                rows_come_back_as_they_went_in
+                concurrent_appends_are_all_stored_once
+                a_store_that_is_opened_again_has_its_spans_and_goes_on_counting
+                several_processes_may_open_and_fill_the_same_store
+                a_prompt_has_its_first_completion_or_itself
+                filters_mean_the_columns_of_a_trace
+                every_filter_can_be_asked_for_as_one_value_or_a_list
+                a_plan_of_traces_is_read_as_it_was_made_though_they_grow_meanwhile
+                odd_texts_are_found_by_what_they_are
+            );
+
+            #[test]
+            fn a_trace_at_a_cut_off_is_what_its_spans_up_to_there_make_it() {
+                super::a_trace_at_a_cut_off_is_what_its_spans_up_to_there_make_it(BACKEND, $cases);
+            }
+        })+
+    };
+    (each $($name:ident)+) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            super::$name(BACKEND).await;
+        })+
+    };
+}
+
+store_tests! {
+    sqlite: Backend::Sqlite, 48;
+    postgres: Backend::Postgres(offtake_testkit::PgVersion::V15), 24;
 }

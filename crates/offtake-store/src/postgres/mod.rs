@@ -41,6 +41,7 @@ const SESSION: Session = Session {
     lock_timeout: Some(LIMIT),
     search_path: Some(SCHEMA),
     read_only: false,
+    more: &[],
 };
 
 const MIGRATIONS: Migrations = Migrations {

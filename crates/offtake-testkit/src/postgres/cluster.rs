@@ -117,6 +117,14 @@ impl Postgres {
         Database::create(self.port)
     }
 
+    /// The same, with what is in the database `template`, which nobody may be connected to.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn copy_of(&self, template: &str) -> Database {
+        Database::copy_of(self.port, template)
+    }
+
     /// Runs statements in database `postgres`.
     ///
     /// # Panics

@@ -16,8 +16,17 @@ pub struct Database {
 
 impl Database {
     pub(super) fn create(port: u16) -> Self {
+        Self::made_from(port, "template0")
+    }
+
+    /// Copied file by file: there is much in it.
+    pub(super) fn copy_of(port: u16, template: &str) -> Self {
+        Self::made_from(port, &format!("{template} STRATEGY file_copy"))
+    }
+
+    fn made_from(port: u16, template: &str) -> Self {
         let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        execute(&url(port, "postgres"), &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        execute(&url(port, "postgres"), &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         Self { port, name }
     }
 

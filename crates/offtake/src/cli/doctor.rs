@@ -210,6 +210,9 @@ async fn databases(config: &Config, found: &mut Findings) {
         Ok(house) => house,
         Err(error) => return found.error("databases", &error),
     };
+    if config.database.postgres.is_some() {
+        left_over(&config.data_dir, found);
+    }
     match in_time(house.store.jobs.ping()).await {
         Ok(()) => found.ok("job database", "answers"),
         Err(error) => found.error("job database", &error),
@@ -222,6 +225,17 @@ async fn databases(config: &Config, found: &mut Findings) {
         }
     }
     found.ok("sources", format!("of {answering} datasets answer"));
+}
+
+/// What was kept before Postgres was configured is not moved there by itself.
+fn left_over(data_dir: &Path, found: &mut Findings) {
+    for name in ["offtake.db", "spans.db"] {
+        let file = data_dir.join(name);
+        if file.exists() {
+            let shown = file.display();
+            found.warn("data directory", format!("{shown} is not used: jobs and spans are kept in database.url"));
+        }
+    }
 }
 
 async fn in_time<T>(ping: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -38,7 +38,7 @@ pub(crate) struct Global {
     /// Where everything lies: databases, files, token secret [default: ./offtake-data]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Everywhere")]
     pub(crate) data_dir: Option<String>,
-    /// Where jobs are kept: postgres://… [default: a SQLite file in the data directory]
+    /// Where jobs and spans are kept: postgres://… [default: SQLite files in the data directory]
     #[arg(long, value_name = "URL", global = true, help_heading = "Everywhere")]
     pub(crate) database: Option<String>,
     /// Where files lie: s3://bucket/prefix [default: a folder in the data directory]

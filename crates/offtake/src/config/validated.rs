@@ -44,7 +44,7 @@ impl fmt::Debug for Redacted {
 pub(crate) struct Config {
     /// Where everything lies.
     pub(crate) data_dir: PathBuf,
-    /// Where jobs are kept.
+    /// Where jobs and spans are kept.
     pub(crate) database: DatabaseConfig,
     /// Where files lie.
     pub(crate) store: StoreConfig,

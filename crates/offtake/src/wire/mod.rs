@@ -62,8 +62,8 @@ impl House {
             })
         };
         let store = store(&config, &data, files.await?).await?;
+        let spans = spans(&config, &data, &clock).await?;
         let rest = move || {
-            let spans = SpanStore::open(&data.join("spans.db"), Arc::clone(&clock))?;
             let catalog = Arc::new(Catalog::open(&config.datasets, Some(&spans), &clock)?);
             Ok(Self { config, data, clock, store, spans, catalog })
         };
@@ -84,6 +84,19 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
     let path = data.join("offtake.db");
     let sqlite = blocking(move || SqliteStore::open(&path, None)).await?;
     Ok(Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite, objects })
+}
+
+/// Spans: in the Postgres that is configured, or in a SQLite file in the data directory.
+///
+/// # Errors
+/// `store_unavailable`.
+async fn spans(config: &Config, data: &DataDir, clock: &SharedClock) -> Result<Arc<SpanStore>> {
+    let (database, clock) = (&config.database, Arc::clone(clock));
+    if let Some(settings) = database.postgres.clone() {
+        return SpanStore::open_postgres(settings, database.connections, clock).await;
+    }
+    let path = data.join("spans.db");
+    blocking(move || SpanStore::open(&path, clock)).await
 }
 
 /// Where files lie.

@@ -8,6 +8,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use tokio_postgres::types::Type;
 
 use super::numeric::{self, Numeric};
+use crate::escape;
 use crate::source::building::Typed;
 
 /// From 1970 to 2000, where Postgres begins to count.
@@ -27,6 +28,7 @@ enum Form {
     Decimal { precision: u8, scale: i8 },
     Number,
     Text,
+    Escaped,
     Binary,
     Uuid,
     Micros,
@@ -78,6 +80,13 @@ impl Decoder {
         Ok(Self { name: column.name.clone(), ty: column.ty, form, text: String::new() })
     }
 
+    /// Reads texts that were written with U+0000 escaped.
+    pub(super) fn unescape(&mut self) {
+        if self.form == Form::Text {
+            self.form = Form::Escaped;
+        }
+    }
+
     /// The cell of a field that is not NULL. `row` is the number of its row, counted from 1 in the order of the key.
     ///
     /// # Errors
@@ -115,6 +124,10 @@ impl Decoder {
                 Typed::Text(text)
             }
             Form::Text => Typed::Text(utf8(field, wrong)?),
+            Form::Escaped => match escape::unescaped(utf8(field, wrong)?, text) {
+                Some(text) => Typed::Text(text),
+                None => return Err(wrong("a text that was not escaped")),
+            },
             // A version, which has been 1 for ever, then the text.
             Form::Binary => match field.split_first() {
                 Some((1, json)) => Typed::Text(utf8(json, wrong)?),

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use offtake_model::as_of::AsOf;
+use offtake_model::budget::MemoryBudget;
 use offtake_model::clock::SharedClock;
 use offtake_model::dataset::{Column, DatasetSchema, RowsMode};
 use offtake_model::plan::Plan;
@@ -30,10 +31,10 @@ use rusqlite::types::Value as SqlValue;
 use super::cursor::Cursor;
 use super::snapshots::{self, Snapshots};
 use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
-use crate::relation::Relation;
+use crate::relation::{Relation, Stored};
 use crate::sql::{Sql, Statements};
 
-use session::{Session, Sessions};
+use session::{Rows, Session, Sessions};
 use snapshot::Keeper;
 
 /// What a source is beside its connections.
@@ -164,6 +165,23 @@ impl Task {
             })
         };
         names.iter().map(find).collect()
+    }
+
+    /// Runs a statement whose rows begin with these columns.
+    async fn rows(
+        &self,
+        session: &Session,
+        sql: &Sql,
+        columns: &[Column],
+        budget: Option<&MemoryBudget>,
+    ) -> Result<Rows> {
+        let mut rows = session.rows(sql, columns, budget).await?;
+        for (decoder, column) in rows.decoders.iter_mut().zip(columns) {
+            if self.relation.stored.get(&column.name) == Some(&Stored::Escaped) {
+                decoder.unescape();
+            }
+        }
+        Ok(rows)
     }
 
     fn key_columns(&self) -> Result<Vec<Column>> {

@@ -31,7 +31,7 @@ pub(super) async fn read(
     let columns = task.columns(&page.columns)?;
     let sql = task.statements().page(&page.columns, &order, after.as_ref(), u64::from(page.limit) + 1)?;
     let budget = MemoryBudget::new(MOST);
-    let mut rows = session.rows(&sql, &columns, Some(&budget)).await?;
+    let mut rows = task.rows(session, &sql, &columns, Some(&budget)).await?;
     let schema = arrow_schema(columns.iter());
     let types = columns.iter().map(|column| column.ty);
     let mut building = Building::new(&schema, types, page.limit.min(1_000) as usize, &budget)?;

@@ -16,7 +16,7 @@ pub(super) async fn make(
 ) -> Result<Plan> {
     let as_of = task.as_of()?;
     let keys = task.key_columns()?;
-    let mut rows = session.rows(&task.statements().keys(None)?, &keys, None).await?;
+    let mut rows = task.rows(session, &task.statements().keys(None)?, &keys, None).await?;
     let mut marks = Marks::new(FEWEST, KEYS_KEPT, settings.limit);
     let mut last = None;
     while let Some(tuple) = rows.next().await? {

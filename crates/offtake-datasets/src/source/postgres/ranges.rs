@@ -41,7 +41,7 @@ impl Ranges {
     /// Finds out whether the columns are there and of their types.
     pub(super) async fn check(&self, session: &Session) -> Result<()> {
         let sql = self.task.statements().range(&self.names, Bounds::default(), 0)?;
-        let mut rows = session.rows(&sql, &self.columns, None).await?;
+        let mut rows = self.task.rows(session, &sql, &self.columns, None).await?;
         while rows.next().await?.is_some() {}
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Reader {
                     }
                 }
             };
-            let rows = lane.session().rows(&sql, &ranges.columns, Some(&budget)).await?;
+            let rows = ranges.task.rows(lane.session(), &sql, &ranges.columns, Some(&budget)).await?;
             let left = ranges.plan.rows_in(index);
             Ok(Some(Reading { ranges, budget, index, left, rows, lane, read_to_the_end, _permit: permit }))
         }

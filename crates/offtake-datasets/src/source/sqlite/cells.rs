@@ -218,7 +218,7 @@ fn eight(cell: ValueRef<'_>, ty: ColumnType, stored: Stored) -> Option<i64> {
         (Stored::Plain, cell) => return plain::micros(cell),
         // What is loaded was looked at then.
         (Stored::Loaded, ValueRef::Integer(int)) => return Some(int),
-        (Stored::Native | Stored::Milliseconds | Stored::Seconds | Stored::Loaded, _) => return None,
+        (Stored::Native | Stored::Milliseconds | Stored::Seconds | Stored::Loaded | Stored::Escaped, _) => return None,
     };
     let years_with_a_name = Timestamp::MIN.as_microsecond()..=Timestamp::MAX.as_microsecond();
     years_with_a_name.contains(&micros).then_some(micros)

@@ -1,47 +1,29 @@
 //! The one thread that writes spans: it takes the appends that wait, stores them in one transaction and answers.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use offtake_model::Result;
-use offtake_model::id::OrgId;
 
-use super::span::Span;
-use super::store::{Appended, failed};
-use super::traces;
-
-/// Spans of appends that share a transaction: enough to pay for the commit, few enough to answer soon.
-const GROUP_SPANS: usize = 8_192;
+use super::failed;
+use crate::relation::Dialect;
+use crate::spans::store::{Append, Appended, group};
+use crate::spans::traces;
 
 /// KiB of cached pages while spans come in. Taken by the first append, not at open: SQLite's caches are one pool in
 /// this build, so a process that only reads would fill the writer's share too.
 const WRITER_CACHE_KIB: i64 = 16_384;
 
-/// One append, waiting.
-#[derive(Debug)]
-pub(super) struct Append {
-    pub(super) org: OrgId,
-    pub(super) spans: Vec<Span>,
-    pub(super) reply: oneshot::Sender<Result<Appended>>,
-}
-
 /// Writes until the queue is closed and empty.
 pub(super) fn run(mut connection: Connection, mut appends: mpsc::Receiver<Append>) {
-    let merge = traces::merge_statement();
+    let merge = traces::merge_statement(Dialect::Sqlite);
     let mut cached = false;
     while let Some(first) = appends.blocking_recv() {
         if !cached {
             // Without it writing is slower, not wrong.
             cached = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB).is_ok();
         }
-        let mut waiting = first.spans.len();
-        let mut group = vec![first];
-        while waiting < GROUP_SPANS
-            && let Ok(append) = appends.try_recv()
-        {
-            waiting += append.spans.len();
-            group.push(append);
-        }
+        let group = group(first, &mut appends);
         store_all(&mut connection, &merge, group);
     }
 }
@@ -50,7 +32,7 @@ pub(super) fn run(mut connection: Connection, mut appends: mpsc::Receiver<Append
 fn store_all(connection: &mut Connection, merge: &str, mut group: Vec<Append>) {
     if group.len() > 1 {
         match store(connection, merge, &group) {
-            Ok(stored) => return group.into_iter().zip(stored).for_each(|(append, stored)| answer(append, Ok(stored))),
+            Ok(stored) => return group.into_iter().zip(stored).for_each(|(append, stored)| append.answer(Ok(stored))),
             // One of them may be larger than what is left of the disk: each gets an answer of its own.
             Err(error) => {
                 tracing::warn!(%error, appends = group.len(), "storing spans together failed; storing them one by one")
@@ -59,13 +41,8 @@ fn store_all(connection: &mut Connection, merge: &str, mut group: Vec<Append>) {
     }
     for append in group.drain(..) {
         let stored = store(connection, merge, std::slice::from_ref(&append));
-        answer(append, stored.map(|stored| stored.first().copied().unwrap_or_default()));
+        append.answer(stored.map(|stored| stored.first().copied().unwrap_or_default()));
     }
-}
-
-/// Whoever asked may have gone away meanwhile: the spans are stored all the same.
-fn answer(append: Append, stored: Result<Appended>) {
-    drop(append.reply.send(stored));
 }
 
 /// One transaction. `synchronous=FULL`: when it has returned, the spans survive a power cut.
@@ -89,7 +66,7 @@ fn last_sequence(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
 }
 
 /// The highest sequence that was ever given, though the newest rows may be deleted.
-pub(super) const LAST_SEQUENCE: &str = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'spans'), 0)";
+pub(in crate::spans) const LAST_SEQUENCE: &str = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'spans'), 0)";
 
 const INSERT: &str = "INSERT INTO spans (org_id, trace_id, span_id, parent_span_id, project_id, document_uuid, \
     commit_uuid, experiment_uuid, test_deployment_id, type, name, service, provider, model, environment, user_id, \
@@ -145,11 +122,13 @@ fn insert(transaction: &Transaction<'_>, append: &Append) -> rusqlite::Result<Ap
 #[cfg(test)]
 mod tests {
     use offtake_model::ErrorKind;
+    use offtake_model::id::OrgId;
     use rusqlite::OptionalExtension as _;
 
     use super::*;
     use crate::spans::otlp::{decode_json, to_spans};
     use crate::spans::{Conventions, span::Span};
+    use tokio::sync::oneshot;
 
     /// A span of 100 kB.
     fn span(id: u8) -> Span {
@@ -173,13 +152,13 @@ mod tests {
     fn store_file(path: &std::path::Path) -> Connection {
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-        connection.execute_batch(include_str!("../../migrations/spans/01-spans.sql")).unwrap();
+        connection.execute_batch(include_str!("../../../migrations/spans/sqlite/0001_spans.sql")).unwrap();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection
     }
 
     fn write(connection: &mut Connection, groups: Vec<Append>) {
-        store_all(connection, &traces::merge_statement(), groups);
+        store_all(connection, &traces::merge_statement(Dialect::Sqlite), groups);
     }
 
     fn rows(connection: &Connection) -> (i64, Option<i64>) {

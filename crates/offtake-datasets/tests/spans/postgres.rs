@@ -1,0 +1,51 @@
+//! What only Postgres can get wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::common::{Backend, Kept, Place, all, org, span};
+use offtake_datasets::spans::{Appended, SpanStore};
+use offtake_model::ErrorKind;
+use offtake_model::clock::SystemClock;
+use offtake_postgres::{Limits, Pool, Role, Session, Settings};
+use offtake_testkit::{PgVersion, Postgres, eventually};
+
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_text_is_refused() {
+    let server = Postgres::shared(PgVersion::V15);
+    let name = format!("latin_{}", std::process::id());
+    server.execute(&format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"));
+    let settings = Settings::parse(&server.url(&name)).unwrap();
+    let error = SpanStore::open_postgres(settings, 2, Arc::new(SystemClock)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.detail().contains("LATIN1") && error.detail().contains("ENCODING 'UTF8'"), "{error}");
+    server.execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_whose_connection_is_ended_stores_nothing_and_the_next_one_does() {
+    let kept = Kept::new(Backend::Postgres(PgVersion::V15)).await;
+    let Place::Database(database, _) = &kept.place else { panic!("it lies in Postgres") };
+    let acme = org("acme");
+    kept.store.append(&acme, vec![span(1, 1, 1)]).await.unwrap();
+    // Somebody else adds spans, and takes a while.
+    let settings = Settings::parse(&database.url()).unwrap();
+    let pool = Pool::new(settings, Session::default(), Role::Store, Limits::default()).unwrap();
+    let other = pool.transaction(Duration::from_secs(60)).await.unwrap();
+    other.rows("SELECT pg_advisory_xact_lock(x'7370616e73'::bigint)", &[]).await.unwrap();
+    let store = Arc::clone(&kept.store);
+    let waiting = tokio::spawn(async move { store.append(&org("acme"), vec![span(1, 2, 1)]).await });
+    eventually("the append waits for the other", Duration::from_secs(30), || async {
+        let waits = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND wait_event = 'advisory'";
+        (database.rows(waits)[0][0].as_deref() == Some("1")).then_some(())
+    })
+    .await;
+    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    other.end(Ok(())).await.unwrap();
+    let again = kept.store.append(&acme, vec![span(1, 1, 1), span(1, 2, 1)]).await.unwrap();
+    assert_eq!(again, Appended { stored: 1, duplicates: 1 });
+    assert_eq!(kept.count("spans", &all(&acme)).await, 2);
+    let (traces, _) = kept.rows("traces", &["span_count"], &all(&acme)).await;
+    assert_eq!(traces, [["2".to_owned()]]);
+}
