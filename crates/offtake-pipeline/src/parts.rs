@@ -133,10 +133,10 @@ impl TextParts {
         Self { ledger, part_bytes, ranges, in_range: false, pending: Vec::new(), pending_bytes: 0 }
     }
 
-    /// Takes the next frame. Gives a part before it if there is enough for one: a part that ends in the middle of a
+    /// Takes the next frame. Gives a part before it if there is enough for two: a part that ends in the middle of a
     /// range is none to continue after, so that is left to [`end_range`](Self::end_range) as long as it can be.
     pub(crate) fn add(&mut self, frame: Encoded) -> Option<Part> {
-        let part = (self.pending_bytes >= self.part_bytes).then(|| self.finish()).flatten();
+        let part = (self.pending_bytes >= self.part_bytes.saturating_mul(2)).then(|| self.finish()).flatten();
         self.in_range = true;
         self.ledger.count(frame.rows, 1, frame.guarded_cells);
         self.pending_bytes += frame.bytes.len();

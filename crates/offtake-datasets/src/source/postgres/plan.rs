@@ -7,6 +7,9 @@ use super::session::Session;
 use super::{PlanSettings, Task};
 use crate::source::marks::{FEWEST, KEYS_KEPT, Marks, frame_end, rows_per_frame};
 
+/// Frames that are read by one statement where their rows are of the mean size.
+const FRAMES_IN_A_RANGE: u64 = 2;
+
 /// Counts and cuts, in the transaction of `session`, as of the task's moment.
 pub(super) async fn make(
     session: &Session,
@@ -36,8 +39,9 @@ pub(super) async fn make(
     progress(marks.rows);
     let row_bytes = sample(session, task, &marks).await?;
     let frame_rows = rows_per_frame(settings.frame_bytes, row_bytes, u64::from(settings.max_frame_rows));
-    // A range is read by one statement, which is worth beginning for as many rows as a frame has at most.
-    let range_rows = rows_per_frame(u64::MAX, 1, u64::from(settings.max_frame_rows)).max(marks.unit);
+    // A range is read by one statement, which is worth beginning for some frames; and a checkpoint comes after a range.
+    let at_once = rows_per_frame(u64::MAX, 1, u64::from(settings.max_frame_rows));
+    let range_rows = (frame_rows * FRAMES_IN_A_RANGE).min(at_once).max(marks.unit);
     let cuts = marks.cuts(range_rows, || {
         let none = || Error::new(ErrorKind::Internal, "rows were counted and none was seen");
         let tuple = last.ok_or_else(none)?;
