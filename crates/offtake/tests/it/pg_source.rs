@@ -19,7 +19,7 @@ const PROMPT: Duration = Duration::from_secs(20);
 /// Rows of the table, enough for seven parts.
 const ROWS: u64 = 24_000;
 /// How late a statement reaches the server while a job shall last.
-const SLOWLY: Flow = Flow::Late(Duration::from_millis(15));
+const SLOWLY: Flow = Flow::Late(Duration::from_millis(80));
 
 /// A table of many ranges, several of which make a part.
 fn table(rows: u64) -> String {
