@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "1 rows instead of 2")]
+    #[should_panic(expected = "2 rows instead of 1")]
     fn a_row_more_is_a_difference() {
         compare("[\"x\",null]\n", "[\"x\",null]\n[\"x\",null]\n");
     }

@@ -184,6 +184,24 @@ async fn a_lost_answer_to_the_end_is_no_failure() {
     }
 }
 
+/// The library asks again, and the store has begun two uploads.
+#[tokio::test]
+async fn a_lost_answer_to_the_beginning_leaves_no_upload() {
+    let server = S3Server::seaweed().await;
+    let (proxy, objects) = behind_proxy(&server).await;
+    let lost = AtomicU32::new(0);
+    proxy.script(move |asked| {
+        let begins = asked.method == "POST" && asked.target.contains("uploads");
+        if begins && lost.fetch_add(1, Ordering::Relaxed) == 0 { Fault::LoseAnswer } else { Fault::None }
+    });
+    let mut upload = objects.begin(&key("1")).await.unwrap();
+    upload.put_part(bytes(1, 6 * MIB)).await.unwrap();
+    assert_eq!((proxy.met().len(), server.uploads().await.len()), (1, 2), "begun twice");
+    upload.finish().await.unwrap();
+    assert_eq!(server.uploads().await, [""; 0]);
+    assert!(all(&objects, &key("1")).await == bytes(1, 6 * MIB));
+}
+
 #[tokio::test]
 async fn a_success_that_is_none_is_tried_again_and_then_told() {
     let server = S3Server::seaweed().await;

@@ -147,6 +147,22 @@ impl S3Upload {
         self.copy(&path, self.durable).await
     }
 
+    /// Ends what else was begun under the key: where the answer to the beginning got lost, the library asked again, and
+    /// the sweep leaves alone whatever has the key of a file that is ready.
+    async fn end_others(&self, id: &str) {
+        let ended = async {
+            for upload in self.bucket.signed.uploads(self.path.as_ref()).await? {
+                if upload.key == self.path.as_ref() && upload.upload_id != id {
+                    self.bucket.abort(&self.path, &upload.upload_id).await?;
+                }
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = ended.await {
+            tracing::warn!(%error, key = %self.path, "an upload that was begun twice may be left to the bucket's rules");
+        }
+    }
+
     /// Whether what lies under the key is what this upload has sent.
     fn is_ours(&self, seen: Option<Seen>) -> bool {
         seen.is_some_and(|seen| seen.mark.as_deref() == Some(&self.mark) && seen.size == self.durable)
@@ -191,7 +207,10 @@ impl S3Upload {
         let completed = self.bucket.signed.complete(&self.path, &id, &self.etags, !self.rolled).await?;
         let seen = self.bucket.look(&self.path).await?;
         match (completed, seen.is_some()) {
-            _ if self.is_ours(seen) => Ok(()),
+            _ if self.is_ours(seen) => {
+                self.end_others(&id).await;
+                Ok(())
+            }
             (Completed::Taken, true) => {
                 self.bucket.abort(&self.path, &id).await?;
                 Err(self.taken())
