@@ -92,8 +92,9 @@ async fn an_interrupted_export_leaves_no_file_and_continues() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_gets_a_bar_and_a_pipe_plain_lines() {
     let app = AppBuilder::new(OFFTAKE).with_spans(small_spans()).start().await;
-    let (data, (target, text)) = (app.data_dir().to_string_lossy().into_owned(), at(&app, "bar.csv"));
-    let command = format!("'{OFFTAKE}' export spans --org acme -o '{text}' --data-dir '{data}'");
+    let (target, text) = at(&app, "bar.csv");
+    let (data, config) = (app.data_dir().display(), app.config().display());
+    let command = format!("'{OFFTAKE}' export spans --org acme -o '{text}' --data-dir '{data}' --config '{config}'");
     let ran = run(Path::new("script"), &["-qec", &command, "/dev/null"], app.folder()).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stdout.contains("exporting: ") && ran.stdout.contains("[="), "no bar: {ran:?}");
@@ -102,7 +103,7 @@ async fn a_terminal_gets_a_bar_and_a_pipe_plain_lines() {
     std::fs::remove_file(&target).expect("the file can be removed");
     let plain = app.cli(&["export", "spans", "--org", "acme", "-o", &text]).await;
     assert_eq!(plain.code, Some(0), "{plain:?}");
-    assert!(plain.stderr.contains("planning") && !plain.stderr.contains('\u{1b}'), "not plain: {plain:?}");
+    assert!(plain.stderr.contains("exporting: ") && !plain.stderr.contains('\u{1b}'), "not plain: {plain:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
