@@ -9,7 +9,7 @@ use offtake_model::plan::Key;
 /// The fewest rows in a frame: with fewer, compression and bookkeeping cost more than they save.
 pub(super) const FEWEST: u64 = 64;
 /// So many keys are kept during the pass; when there are more, every other one is dropped.
-pub(super) const KEYS_KEPT: usize = 8_192;
+pub(super) const KEYS_KEPT: usize = 32_768;
 /// At most so many rows are looked at for their size.
 const SAMPLES: usize = 128;
 /// Rows between two reports of progress.
