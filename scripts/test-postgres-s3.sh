@@ -12,7 +12,7 @@ left_out="$left_out config:: image:: disk::"
 if [ -n "${OFFTAKE_TEST_ALL:-}" ]; then left_out=; fi
 
 if command -v cargo-nextest >/dev/null; then
-  chosen='binary(it)'
+  chosen='package(offtake) and binary(it)'
   for module in $left_out; do chosen="$chosen and not test(/^$module/)"; done
   exec cargo nextest run --workspace --cargo-quiet --no-fail-fast --status-level fail --final-status-level fail -E "$chosen"
 fi

@@ -32,15 +32,24 @@ async fn a_stale_worker_publishes_nothing_and_deletes_nothing() {
     assert_eq!((job.status, job.attempt, job.deaths), (JobStatus::Completed, 2, 0), "{:?}", job.error);
 
     gate.open();
+    // It goes on until something it writes is refused; stopped before, it would never know.
+    let refused = || {
+        let mut exposed = String::new();
+        encode(&mut exposed, &registry).unwrap();
+        exposed.contains("offtake_lease_losses_total 1")
+    };
+    let told = async {
+        while !refused() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("it is told that its lease is void");
     stale.stop().await;
     fresh.stop().await;
     house.worker("fresh").upkeep().everything().await;
     let (artifact, bytes) = house.file(id).await;
     assert_eq!((artifact.attempt, bytes), (2, wanted));
     assert_eq!(house.staged().await, 0);
-    let mut exposed = String::new();
-    encode(&mut exposed, &registry).unwrap();
-    assert!(exposed.contains("offtake_lease_losses_total 1"), "{exposed}");
 }
 
 #[tokio::test]
