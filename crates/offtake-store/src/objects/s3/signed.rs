@@ -20,8 +20,8 @@ use super::settings::S3Settings;
 
 /// How often a request is tried again.
 pub(super) const RETRIES: usize = 6;
-/// How long a copy inside of the store may take.
-const COPY: Duration = Duration::from_secs(600);
+/// How many times longer than any other answer the store may take to copy, or to put an object together.
+const COPY: u32 = 10;
 /// How long a signature holds: as long as the request it is made for may take to be tried.
 const SIGNED_FOR: Duration = Duration::from_secs(900);
 
@@ -205,7 +205,7 @@ impl Signed {
         ask.body = Bytes::from(body);
         ask.plain.push((http::header::CONTENT_TYPE, "application/xml"));
         // Putting a large object together takes the store its time.
-        ask.timeout = COPY.max(self.timeout);
+        ask.timeout = self.timeout * COPY;
         if create && self.conditional {
             ask.plain.push((http::header::IF_NONE_MATCH, "*"));
         }
@@ -238,7 +238,7 @@ impl Signed {
                 format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
             ),
         ];
-        ask.timeout = COPY;
+        ask.timeout = self.timeout * COPY;
         let answer = self.ask(ask).await?;
         if answer.status == 404 {
             return Err(lost(path));
