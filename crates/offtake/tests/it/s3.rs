@@ -166,15 +166,16 @@ async fn a_cancelled_job_leaves_no_upload_and_no_object() {
     assert_eq!(on.client.job(&job).await["status"], "cancelled");
 }
 
-/// Exports while requests meet what `fault` draws for so many of a hundred.
+/// Exports while requests meet what `fault` draws for so many of a hundred, and the third one always.
 async fn disturbed(percent: u64, fault: impl Fn(&mut Rng) -> Fault + Send + Sync + 'static) {
     let on = OnBucket::busy().await;
     let body = json!({"format": "csv"});
     let digest = on.undisturbed(&body).await;
-    let chance = std::sync::Mutex::new(Rng::seeded("faults"));
+    let drawn = std::sync::Mutex::new((Rng::seeded("faults"), 0));
     on.proxy.script(move |_| {
-        let mut chance = chance.lock().expect("no panic while locked");
-        if chance.below(100) < percent { fault(&mut chance) } else { Fault::None }
+        let (chance, asked) = &mut *drawn.lock().expect("no panic while locked");
+        *asked += 1;
+        if *asked == 3 || chance.below(100) < percent { fault(chance) } else { Fault::None }
     });
     let job = on.client.begin("spans", &body).await;
     let rested = on.client.rested(&job, LONG).await;
