@@ -24,6 +24,12 @@ pub enum Permission {
     SpansWrite,
     /// See the metrics of the organization.
     MetricsRead,
+    /// See what things cost.
+    CostsRead,
+    /// See alerts.
+    AlertsRead,
+    /// Read columns that hold what not everybody may see, as they are.
+    PiiRead,
     /// Everything within the organization's settings.
     Admin,
     /// Runs the installation: `/metrics`. Not part of `all`.
@@ -34,7 +40,7 @@ pub enum Permission {
 
 impl Permission {
     /// The permissions with a fixed name, in the order of the documentation.
-    pub const FIXED: [Self; 11] = [
+    pub const FIXED: [Self; 14] = [
         Self::ExportsCreate,
         Self::ExportsRead,
         Self::ExportsReadAll,
@@ -44,6 +50,9 @@ impl Permission {
         Self::TracesRead,
         Self::SpansWrite,
         Self::MetricsRead,
+        Self::CostsRead,
+        Self::AlertsRead,
+        Self::PiiRead,
         Self::Admin,
         Self::Operator,
     ];
@@ -69,6 +78,9 @@ impl fmt::Display for Permission {
             Self::TracesRead => f.write_str("traces:read"),
             Self::SpansWrite => f.write_str("spans:write"),
             Self::MetricsRead => f.write_str("metrics:read"),
+            Self::CostsRead => f.write_str("costs:read"),
+            Self::AlertsRead => f.write_str("alerts:read"),
+            Self::PiiRead => f.write_str("pii:read"),
             Self::Admin => f.write_str("admin"),
             Self::Operator => f.write_str("operator"),
             Self::Dataset(name) => write!(f, "datasets:{name}"),
