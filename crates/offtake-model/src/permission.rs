@@ -93,6 +93,7 @@ impl fmt::Display for Permission {
 pub struct Permissions {
     all: bool,
     granted: BTreeSet<Permission>,
+    withheld: BTreeSet<Permission>,
 }
 
 impl Permissions {
@@ -111,13 +112,36 @@ impl Permissions {
 
     /// Whether `permission` is granted.
     pub fn allow(&self, permission: &Permission) -> bool {
+        !self.withheld.contains(permission) && self.grant(permission)
+    }
+
+    fn grant(&self, permission: &Permission) -> bool {
         self.granted.contains(permission) || (self.all && *permission != Permission::Operator)
+    }
+
+    /// The same without these, whatever grants them.
+    #[must_use]
+    pub fn without(mut self, withheld: impl IntoIterator<Item = Permission>) -> Self {
+        self.withheld.extend(withheld);
+        self
+    }
+
+    /// What was taken away.
+    pub const fn withheld(&self) -> &BTreeSet<Permission> {
+        &self.withheld
+    }
+
+    /// Whether nobody can do by `other` what these do not allow.
+    pub fn cover(&self, other: &Self) -> bool {
+        let all = !other.all || (self.all && self.withheld.is_subset(&other.withheld));
+        all && other.granted.iter().filter(|one| other.allow(one)).all(|one| self.allow(one))
     }
 
     /// The words a token carries for these.
     pub fn to_words(&self) -> Vec<String> {
         let all = self.all.then(|| "all".to_owned());
-        all.into_iter().chain(self.granted.iter().map(ToString::to_string)).collect()
+        let granted = self.granted.difference(&self.withheld);
+        all.into_iter().chain(granted.map(ToString::to_string)).collect()
     }
 }
 
@@ -137,5 +161,28 @@ mod tests {
     fn words_come_back_and_unknown_ones_grant_nothing() {
         let words = ["exports:create", "datasets:trades", "exports:fly", "datasets:"];
         assert_eq!(Permissions::from_words(words).to_words(), ["exports:create", "datasets:trades"]);
+    }
+
+    #[test]
+    fn what_is_withheld_is_allowed_by_nothing() {
+        let withheld = || [Permission::ExportsCreate, Permission::Operator];
+        let all = Permissions::from_words(["all", "operator", "exports:create"]).without(withheld());
+        assert!(!all.allow(&Permission::ExportsCreate) && !all.allow(&Permission::Operator));
+        assert!(all.allow(&Permission::ExportsRead));
+        assert_eq!(all.to_words(), ["all"]);
+        assert_eq!(all.withheld().len(), 2);
+    }
+
+    #[test]
+    fn nobody_hands_on_more_than_is_his() {
+        let of = |words: &str| Permissions::from_words(words.split(' '));
+        assert!(
+            of("all").cover(&of("all")) && of("all").cover(&of("exports:read datasets:x")) && of("x").cover(&of(""))
+        );
+        assert!(!of("all").cover(&of("operator")) && !of("exports:read").cover(&of("all")));
+        assert!(!of("exports:read").cover(&of("exports:read exports:create")));
+        let less = of("all").without([Permission::ExportsCreate]);
+        assert!(!less.cover(&of("all")) && !less.cover(&of("exports:create")) && less.cover(&of("exports:read")));
+        assert!(less.cover(&less) && of("all").cover(&less));
     }
 }
