@@ -88,6 +88,15 @@ impl fmt::Display for Permission {
     }
 }
 
+/// In the place of a dataset's name: every dataset.
+const EVERY: &str = "*";
+
+/// Whether `permission` is among what is withheld; `datasets:*` stands for every dataset.
+pub fn withholds(withheld: &BTreeSet<Permission>, permission: &Permission) -> bool {
+    let dataset = matches!(permission, Permission::Dataset(_));
+    withheld.contains(permission) || (dataset && withheld.contains(&Permission::Dataset(EVERY.to_owned())))
+}
+
 /// What a token grants. `all` is everything but [`Permission::Operator`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions {
@@ -112,7 +121,7 @@ impl Permissions {
 
     /// Whether `permission` is granted.
     pub fn allow(&self, permission: &Permission) -> bool {
-        !self.withheld.contains(permission) && self.grant(permission)
+        !withholds(&self.withheld, permission) && self.grant(permission)
     }
 
     fn grant(&self, permission: &Permission) -> bool {
@@ -133,14 +142,17 @@ impl Permissions {
 
     /// Whether nobody can do by `other` what these do not allow.
     pub fn cover(&self, other: &Self) -> bool {
-        let all = !other.all || (self.all && self.withheld.is_subset(&other.withheld));
-        all && other.granted.iter().filter(|one| other.allow(one)).all(|one| self.allow(one))
+        // Of the datasets there may be, those that either speaks of, and one that neither can name.
+        let named = other.granted.iter().chain(&self.withheld).cloned();
+        let every = Permission::Dataset(EVERY.to_owned());
+        let mut asked = Permission::FIXED.into_iter().chain(named).chain([every]).filter(|one| other.allow(one));
+        asked.all(|one| self.allow(&one))
     }
 
     /// The words a token carries for these.
     pub fn to_words(&self) -> Vec<String> {
         let all = self.all.then(|| "all".to_owned());
-        let granted = self.granted.difference(&self.withheld);
+        let granted = self.granted.iter().filter(|one| !withholds(&self.withheld, one));
         all.into_iter().chain(granted.map(ToString::to_string)).collect()
     }
 }
@@ -170,6 +182,8 @@ mod tests {
         assert!(!all.allow(&Permission::ExportsCreate) && !all.allow(&Permission::Operator));
         assert!(all.allow(&Permission::ExportsRead));
         assert_eq!(all.to_words(), ["all"]);
+        let blind = Permissions::from_words(["all", "datasets:x"]).without(Permission::parse("datasets:*"));
+        assert!(!blind.allow(&Permission::Dataset("x".to_owned())) && blind.allow(&Permission::TracesRead));
         assert_eq!(all.withheld().len(), 2);
     }
 
@@ -183,6 +197,8 @@ mod tests {
         assert!(!of("exports:read").cover(&of("exports:read exports:create")));
         let less = of("all").without([Permission::ExportsCreate]);
         assert!(!less.cover(&of("all")) && !less.cover(&of("exports:create")) && less.cover(&of("exports:read")));
+        let blind = of("all").without(Permission::parse("datasets:x"));
+        assert!(!blind.cover(&of("all")) && !blind.cover(&of("datasets:x")) && blind.cover(&of("datasets:y")));
         assert!(less.cover(&less) && of("all").cover(&less));
     }
 }

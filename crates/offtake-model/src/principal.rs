@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, ErrorKind};
 use crate::id::OrgId;
-use crate::permission::{Permission, Permissions};
+use crate::permission::{Permission, Permissions, withholds};
 
 /// A user or a machine, with permissions, in one organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Standing {
         if let Some(barred) = self.barred {
             return Some(barred.why().to_owned());
         }
-        let missing = needed.into_iter().find(|permission| self.withheld.contains(permission))?;
+        let missing = needed.into_iter().find(|permission| withholds(&self.withheld, permission))?;
         Some(format!("the permission {missing} is withheld from this account"))
     }
 

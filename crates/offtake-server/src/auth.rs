@@ -7,6 +7,8 @@ pub(crate) mod key_text;
 pub(crate) mod noting;
 pub(crate) mod origin;
 
+use std::time::{Duration, Instant};
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -22,7 +24,7 @@ use offtake_store::JobScope;
 use crate::error::Problem;
 use crate::state::App;
 
-pub(crate) use credentials::{IDLE, Via, cookie_name, fingerprint, session_of};
+pub(crate) use credentials::{Via, cookie_name, fingerprint, session_of};
 
 /// What a route asks of whoever calls it. There is no route without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,9 @@ pub(crate) enum Access {
     /// A token with this permission.
     Needs(Permission),
 }
+
+/// An answer that took so long is given only to who still stands as before.
+const LONG: Duration = Duration::from_secs(1);
 
 /// Who called, put into the response for the log.
 #[derive(Debug, Clone)]
@@ -60,14 +65,29 @@ pub(crate) async fn authorise(
     let org = CalledBy(principal.org.clone());
     let mut response = match needed.map_or(Ok(()), |permission| require(&principal, &permission)) {
         Ok(()) => {
+            let watched = request.method().is_safe().then(|| principal.clone());
             request.extensions_mut().insert(principal);
             request.extensions_mut().insert(via);
-            next.run(request).await
+            let began = Instant::now();
+            let response = next.run(request).await;
+            let watched = watched.filter(|_| began.elapsed() >= LONG);
+            still_there(&app, watched, response).await
         }
         Err(error) => Problem::from(error).into_response(),
     };
     response.extensions_mut().insert(org);
     response
+}
+
+/// The answer, unless it took so long that its principal was disabled meanwhile: a request that waits is no way to
+/// go on looking.
+async fn still_there(app: &App, watched: Option<Principal>, response: Response) -> Response {
+    let Some(Principal { org, sub, .. }) = watched else { return response };
+    let stand = app.store.principals.standing(&org, &sub).await;
+    match stand.and_then(|stand| stand.standing.require([])) {
+        Ok(()) => response,
+        Err(error) => Problem::from(error).into_response(),
+    }
 }
 
 /// Seeing everybody's exports includes seeing one's own.

@@ -18,7 +18,7 @@ use super::{key_text, origin};
 use crate::state::{App, ServerSettings};
 
 /// A session that nobody uses ends after so long.
-pub(crate) const IDLE: SignedDuration = SignedDuration::from_hours(2);
+const IDLE: SignedDuration = SignedDuration::from_hours(2);
 
 /// How a principal said who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,8 +14,7 @@ use crate::state::ServerSettings;
 /// # Errors
 /// `forbidden` if it is another origin's, or does not say whose it is.
 pub(crate) fn require_own(settings: &ServerSettings, method: &Method, headers: &HeaderMap) -> Result<()> {
-    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe || says_own(settings, headers) == Some(true) { Ok(()) } else { Err(foreign()) }
+    if method.is_safe() || says_own(settings, headers) == Some(true) { Ok(()) } else { Err(foreign()) }
 }
 
 /// That a request is not another origin's; it may come from no browser at all.

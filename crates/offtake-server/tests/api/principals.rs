@@ -179,6 +179,18 @@ async fn a_link_ends_with_the_right_to_the_file() {
 }
 
 #[tokio::test]
+async fn who_waits_for_an_answer_is_not_given_it() {
+    let house = House::new();
+    let id = house.create(&json!({"format": "csv"})).await;
+    let waiting = house.get(format!("/api/v1/export/jobs/{id}?wait=2")).answer();
+    let disabling = async {
+        house.change("alice", &json!({"disabled": true})).await.expect(200);
+    };
+    let (answer, ()) = tokio::join!(waiting, disabling);
+    assert_eq!(answer.problem(403).0, "forbidden");
+}
+
+#[tokio::test]
 async fn names_of_keys_are_nobody_elses() {
     let house = House::new();
     house.list_jobs("api_key:key_0", "exports:read").await.expect(401);

@@ -116,10 +116,9 @@ static OWNER: LazyLock<String> = LazyLock::new(|| {
 pub(super) async fn signal(work: &Work, hold: Hold) -> Result<Signal> {
     let row = work.first(&OWNER, &[&hold.job.to_string()]).await?;
     let Some(row) = row else { return Ok(hold.stands(None)) };
-    match hold.stands(Some((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?))) {
-        Signal::Continue if owner_revoked(&row)?.is_some() => Ok(Signal::Revoked),
-        signal => Ok(signal),
-    }
+    let signal = hold.stands(Some((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?)));
+    let revoked = signal == Signal::Continue && owner_revoked(&row)?.is_some();
+    Ok(if revoked { Signal::Revoked } else { signal })
 }
 
 /// Why the job's owner may no longer have it.

@@ -91,10 +91,9 @@ fn park(tx: &Connection, now: i64, id: &str, error: &offtake_model::Error) -> Sq
 
 /// How a lease stands, and whether the job's owner may still have what it makes.
 pub(super) fn signal(connection: &Connection, now: i64, hold: Hold) -> Sql<Signal> {
-    match lease(connection, hold)? {
-        Signal::Continue if revoked(connection, now, hold)?.is_some() => Ok(Signal::Revoked),
-        signal => Ok(signal),
-    }
+    let signal = lease(connection, hold)?;
+    let revoked = signal == Signal::Continue && revoked(connection, now, hold)?.is_some();
+    Ok(if revoked { Signal::Revoked } else { signal })
 }
 
 static OWNER: LazyLock<String> = LazyLock::new(|| {

@@ -25,8 +25,7 @@ async fn slowly(address: String, link: String) -> (u64, bool) {
     stream.write_all(request.as_bytes()).await.expect("the request is sent");
     let (mut came, mut head, mut buffer) = (0, String::new(), vec![0; 64 << 10]);
     let mut body_from = None;
-    loop {
-        let Ok(read) = stream.read(&mut buffer).await else { break };
+    while let Ok(read) = stream.read(&mut buffer).await {
         if read == 0 {
             break;
         }
