@@ -8,6 +8,7 @@
 pub mod api_key;
 pub mod as_of;
 pub mod budget;
+pub mod buffer;
 pub mod checkpoint;
 pub mod clock;
 pub mod dataset;
