@@ -11,6 +11,7 @@ use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::auth::noting::Notes;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
@@ -29,6 +30,8 @@ pub struct ServerSettings {
     pub sync_rows: usize,
     /// How long it is waited for.
     pub sync_wait: Duration,
+    /// Who sends files.
+    pub downloads: Downloads,
     /// How long a link lives; never longer than ten minutes.
     pub link_ttl: SignedDuration,
     /// The largest JSON body, in bytes.
@@ -51,6 +54,7 @@ impl Default for ServerSettings {
             public_url: None,
             sync_rows: 25,
             sync_wait: Duration::from_secs(5),
+            downloads: Downloads::Redirect,
             link_ttl: SignedDuration::from_mins(10),
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
@@ -60,6 +64,22 @@ impl Default for ServerSettings {
             request_timeout: Duration::from_secs(75),
         }
     }
+}
+
+impl ServerSettings {
+    /// Whether browsers reach us by TLS alone.
+    pub(crate) fn by_tls(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// Who sends files to those who follow a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downloads {
+    /// Object storage, where it can sign links.
+    Redirect,
+    /// This server, so that a download ends with the right to it.
+    Proxy,
 }
 
 /// What the server is made of. The binary fills it in; [`crate::router()`] takes it.
@@ -91,6 +111,8 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
+    /// Who was here.
+    pub(crate) notes: Notes,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -115,12 +137,13 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
+        let notes = Notes::writing_to(&state.store);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        Arc::new(Self { state, verifier, links, notes, otlp_room, json_room, ingest, documents: OnceLock::new() })
     }
 }
