@@ -17,6 +17,7 @@ pub mod presets;
 mod refusals;
 mod rows;
 mod sqlite;
+pub mod tokens;
 
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use jobs::{
@@ -27,6 +28,7 @@ pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
 pub use postgres::PostgresStore;
 pub use presets::Presets;
 pub use sqlite::SqliteStore;
+pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
 
 use std::sync::Arc;
 
@@ -39,6 +41,8 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// One-time rights to a link.
+    pub tokens: Arc<dyn Tokens>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

@@ -17,7 +17,7 @@ use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    Artifact, Artifacts, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, WorkerName,
+    Artifact, Artifacts, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -31,6 +31,7 @@ pub(crate) const MAX_DEATHS: u32 = 3;
 pub(crate) struct Backend {
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
+    pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) clock: Arc<ManualClock>,
 }
 

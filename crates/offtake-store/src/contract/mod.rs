@@ -11,6 +11,7 @@ pub(crate) mod objects;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod tokens;
 pub(crate) mod upkeep;
 
 pub(crate) use given::Backend;
@@ -83,6 +84,16 @@ macro_rules! contract_tests {
                 a_failed_job_keeps_its_bytes_until_its_time_is_over
                 a_cancelled_job_keeps_nothing
                 keys_without_a_row_are_told_apart
+            }
+            tokens {
+                a_token_is_known_by_its_digest
+                a_token_is_spent_once
+                a_token_ends_by_the_clock_of_the_database
+                a_fresh_token_takes_the_place_of_the_one_before
+                tokens_are_of_jobs_of_their_organization
+                of_many_who_spend_a_token_one_succeeds
+                old_tokens_are_pruned
+                a_token_goes_with_its_job
             }
         }
 

@@ -10,6 +10,7 @@ mod ports;
 mod presets;
 mod requests;
 mod rows;
+mod tokens;
 mod upkeep;
 mod wake;
 
@@ -51,6 +52,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0001_jobs.sql"),
         include_str!("../../migrations/postgres/0002_presets.sql"),
         include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
+        include_str!("../../migrations/postgres/0005_tokens.sql"),
     ],
 };
 

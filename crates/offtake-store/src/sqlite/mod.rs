@@ -13,6 +13,7 @@ mod ports;
 mod presets;
 mod requests;
 mod rows;
+mod tokens;
 mod upkeep;
 
 #[cfg(test)]

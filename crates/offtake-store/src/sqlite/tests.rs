@@ -22,7 +22,7 @@ async fn open() -> (TempDir, Backend) {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::starting_at(given::noon());
     let store = SqliteStore::open(&folder.path().join("offtake.db"), Some(clock.clone())).unwrap();
-    let backend = Backend { jobs: store.clone(), artifacts: store, clock };
+    let backend = Backend { jobs: store.clone(), artifacts: store.clone(), tokens: store, clock };
     (folder, backend)
 }
 
@@ -232,7 +232,7 @@ fn request() -> NewJob {
     let clock = ManualClock::starting_at(SystemClock.now());
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("unused.db"), None).unwrap();
-    Backend { jobs: store.clone(), artifacts: store, clock }.request("acme", "ada")
+    Backend { jobs: store.clone(), artifacts: store.clone(), tokens: store, clock }.request("acme", "ada")
 }
 
 #[tokio::test]
@@ -346,6 +346,7 @@ async fn take_part(path: PathBuf, name: String) -> Vec<JobId> {
         let b = Backend {
             jobs: store.clone(),
             artifacts: store.clone(),
+            tokens: store.clone(),
             clock: ManualClock::starting_at(SystemClock.now()),
         };
         store.save_plan(&claimed.lease, &plan(200)).await.unwrap();

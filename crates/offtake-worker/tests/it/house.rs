@@ -70,7 +70,13 @@ impl House {
         catalog.insert(rows.dataset("changing", RowsMode::Mutable));
         Self {
             _folder: folder,
-            store: Store { artifacts: jobs.clone(), presets: jobs.clone(), jobs, objects: objects.clone() },
+            store: Store {
+                artifacts: jobs.clone(),
+                presets: jobs.clone(),
+                tokens: jobs.clone(),
+                jobs,
+                objects: objects.clone(),
+            },
             clock,
             objects,
             catalog: Arc::new(catalog),
