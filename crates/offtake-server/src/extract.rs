@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::body::{Body, BodyDataStream, HttpBody as _};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::request::Parts;
@@ -154,6 +154,16 @@ impl FromRequest<App> for JsonBody {
                 Err(Error::invalid_at("", "the body is a JSON object").into())
             }
         }
+    }
+}
+
+/// No body at all is one that says nothing.
+impl OptionalFromRequest<App> for JsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Option<Self>, Problem> {
+        let is_sent = request.headers().contains_key(header::CONTENT_TYPE) || !request.body().is_end_stream();
+        if is_sent { <Self as FromRequest<App>>::from_request(request, app).await.map(Some) } else { Ok(None) }
     }
 }
 

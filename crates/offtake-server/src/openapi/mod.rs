@@ -26,7 +26,7 @@ pub(crate) struct Document {
 }
 
 /// Paths that are pages for people, not calls.
-const PAGES: [&str; 5] = ["/", "/docs", "/docs/", "/docs/{file}", "/openapi.json"];
+const PAGES: [&str; 6] = ["/", "/d/{token}", "/docs", "/docs/", "/docs/{file}", "/openapi.json"];
 
 /// What the handlers declare, and the document made of it for the datasets there are.
 pub(crate) struct Documents {

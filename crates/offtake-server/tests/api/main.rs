@@ -8,6 +8,7 @@ mod faults;
 mod files;
 mod house;
 mod jobs;
+mod one_time;
 mod otlp;
 mod rows;
 mod sockets;
