@@ -337,3 +337,25 @@ async fn a_download_goes_on_under_its_link_and_a_token_ends_with_its_time() {
     app.client("other").await.post(&path, &json!({})).await.expect(404);
     redeem(&client, "ot1.guess.0a1b2c3d").await.expect(404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_without_scripts_downloads_by_the_button() {
+    let app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    send(&client, &[SpanSketch::new(1)]).await;
+    let job = client.export("spans", &json!({"format": "csv"})).await;
+    let made = issued(&client, id_of(&job), &json!({})).await;
+    let url = format!("{}{}", app.url(), made["url"].as_str().expect("a URL"));
+    let ran = python("press_button.py", &[&url, &app.folder().to_string_lossy()]).await;
+    assert_eq!(ran.code, Some(0), "chromium-headless-shell is needed: run scripts/test-setup.sh\n{ran:?}");
+    let seen: Json = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(seen["complaints"], json!([]), "{seen}");
+    // Its policy lets its own style through, and nothing else.
+    assert_eq!(
+        (&seen["title"], &seen["float"], &seen["name"]),
+        (&json!("Download"), &json!("left"), &job["file_name"])
+    );
+    let file = app.folder().join(seen["saved"].as_str().expect("a file"));
+    assert_eq!(json!(sha256(&file).await), client.receipt(id_of(&job)).await["sha256"]);
+    redeem(&client, &token_of(&made)).await.expect(410);
+}
