@@ -162,8 +162,10 @@ impl OptionalFromRequest<App> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Option<Self>, Problem> {
-        let is_sent = request.headers().contains_key(header::CONTENT_TYPE) || !request.body().is_end_stream();
-        if is_sent { <Self as FromRequest<App>>::from_request(request, app).await.map(Some) } else { Ok(None) }
+        if request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<App>>::from_request(request, app).await.map(Some)
     }
 }
 
