@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod as_of;
+pub mod audit;
 pub mod budget;
 pub mod checkpoint;
 pub mod clock;
