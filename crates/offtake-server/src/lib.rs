@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+mod acting;
+mod audit;
 mod auth;
 mod datasets;
 mod edge;
@@ -29,6 +31,7 @@ mod serve;
 mod state;
 pub mod token;
 
+pub use acting::{ForwardedHeader, TrustedProxies};
 pub use health::{Operations, operations};
 pub use metrics::{QueueMetrics, ServerMetrics};
 pub use router::router;

@@ -5,7 +5,7 @@ use axum::middleware::from_fn_with_state;
 use http::Method;
 use offtake_model::ErrorKind;
 use offtake_model::permission::Permission::{
-    ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
+    Admin, ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
@@ -15,7 +15,7 @@ use crate::auth::authorise;
 use crate::edge::edge;
 use crate::error::Problem;
 use crate::state::{App, AppState, Shared};
-use crate::{datasets, exports, files, health, jobs, openapi, otlp, pages, performance, presets, preview};
+use crate::{audit, datasets, exports, files, health, jobs, openapi, otlp, pages, performance, presets, preview};
 
 fn table(app: &App) -> Table {
     let metrics = if app.settings.open_metrics { Public } else { Needs(Operator) };
@@ -36,6 +36,7 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsRead), routes!(presets::detail))
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
+        .add(Needs(Admin), routes!(audit::list))
         .add(Token, routes!(datasets::list))
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))

@@ -11,6 +11,8 @@ use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::acting::TrustedProxies;
+use crate::audit::Uses;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
@@ -43,6 +45,8 @@ pub struct ServerSettings {
     pub open_metrics: bool,
     /// How long a request may take until its response begins.
     pub request_timeout: Duration,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for ServerSettings {
@@ -58,6 +62,7 @@ impl Default for ServerSettings {
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -91,6 +96,8 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
+    /// Uses of links that are in the audit trail.
+    pub(crate) uses: Uses,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -121,6 +128,15 @@ impl Shared {
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        Arc::new(Self {
+            state,
+            verifier,
+            links,
+            uses: Uses::default(),
+            otlp_room,
+            json_room,
+            ingest,
+            documents: OnceLock::new(),
+        })
     }
 }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod audit;
 #[cfg(test)]
 mod contract;
 pub mod jobs;
@@ -19,6 +20,7 @@ mod rows;
 mod sqlite;
 
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
+pub use audit::{Audit, AuditFilter, AuditPage};
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     STATISTICS_DAYS, Signal, StatisticsRow, WorkerName, end_patiently,
@@ -39,6 +41,8 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// Who did what.
+    pub audit: Arc<dyn Audit>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

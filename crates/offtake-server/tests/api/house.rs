@@ -134,7 +134,13 @@ impl House {
         let shared: SharedClock = clock.clone();
         let jobs = SqliteStore::open(&folder.path().join("offtake.db"), Some(shared.clone())).expect("a job store");
         let objects = FolderObjects::open(&folder.path().join("objects")).expect("a folder of objects");
-        let store = Store { jobs: jobs.clone(), artifacts: jobs.clone(), presets: jobs, objects: Arc::new(objects) };
+        let store = Store {
+            jobs: jobs.clone(),
+            artifacts: jobs.clone(),
+            presets: jobs.clone(),
+            audit: jobs,
+            objects: Arc::new(objects),
+        };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
         let mut catalog = catalog(folder.path(), &spans, &shared);
         if let Some(source) = source {

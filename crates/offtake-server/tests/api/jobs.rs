@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
+use offtake_model::audit::{Act, Via};
 use offtake_model::clock::Clock as _;
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::JobError;
@@ -178,7 +179,8 @@ async fn a_failed_job_says_why_and_can_be_tried_again() {
 async fn local(house: &House) -> JobId {
     let asked = house.create(&json!({"format": "csv"})).await;
     let scope = JobScope { org: OrgId::new("acme").expect("an organization"), owner: None };
-    let asked = house.store.jobs.cancel(&scope, asked).await.expect("cancelled");
+    let by = Act::by("somebody", Via::CommandLine);
+    let asked = house.store.jobs.cancel(&by, &scope, asked).await.expect("cancelled");
     let now = house.clock.now();
     let new = NewJob {
         id: JobId::new(now),
@@ -193,6 +195,7 @@ async fn local(house: &House) -> JobId {
         idempotency: None,
         pinned_to: Some(WorkerName("tests".to_owned())),
         now,
+        by,
     };
     house.store.jobs.enqueue(new).await.expect("enqueued").job.id
 }

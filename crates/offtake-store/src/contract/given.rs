@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::as_of::AsOf;
+use offtake_model::audit::{Act, Via};
 use offtake_model::checkpoint::{Checkpoint, Uploaded, Written};
 use offtake_model::clock::{Clock, ManualClock};
 use offtake_model::error::ErrorKind;
@@ -17,7 +18,8 @@ use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    Artifact, Artifacts, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, WorkerName,
+    Artifact, Artifacts, Audit, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, Presets,
+    WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -31,6 +33,8 @@ pub(crate) const MAX_DEATHS: u32 = 3;
 pub(crate) struct Backend {
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
+    pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -44,6 +48,16 @@ pub(crate) fn org(name: &str) -> OrgId {
 
 pub(crate) fn scope(name: &str) -> JobScope {
     JobScope { org: org(name), owner: None }
+}
+
+/// An act of ada.
+pub(crate) fn act() -> Act {
+    by("ada")
+}
+
+/// An act of somebody with a token.
+pub(crate) fn by(name: &str) -> Act {
+    Act::by(name, Via::Token).from_address("192.0.2.7".parse().ok()).with_agent(Some("curl/8")).with_request("req-1")
 }
 
 pub(crate) fn worker(name: &str) -> WorkerName {
@@ -120,6 +134,11 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 }
 
 impl Backend {
+    /// All ports of one store.
+    pub(crate) fn of<S: Jobs + Artifacts + Presets + Audit + 'static>(store: Arc<S>, clock: Arc<ManualClock>) -> Self {
+        Self { jobs: store.clone(), artifacts: store.clone(), presets: store.clone(), audit: store, clock }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -143,6 +162,7 @@ impl Backend {
             idempotency: None,
             pinned_to: None,
             now: self.now(),
+            by: by(owner),
         }
     }
 

@@ -4,6 +4,7 @@
 //! empty and shows the time of its own clock, together with what must outlive it.
 
 pub(crate) mod artifacts;
+pub(crate) mod audit;
 pub(crate) mod given;
 pub(crate) mod leases;
 pub(crate) mod model;
@@ -83,6 +84,14 @@ macro_rules! contract_tests {
                 a_failed_job_keeps_its_bytes_until_its_time_is_over
                 a_cancelled_job_keeps_nothing
                 keys_without_a_row_are_told_apart
+            }
+            audit {
+                a_change_and_its_entry_are_one
+                what_was_not_done_has_no_entry
+                each_organization_has_a_chain_of_its_own
+                entries_are_narrowed_and_paged
+                many_at_once_make_one_chain
+                old_entries_leave_a_chain_that_can_be_checked
             }
         }
 

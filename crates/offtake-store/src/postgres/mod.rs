@@ -5,6 +5,7 @@
 //! for bytes at rest (`objects`), or for reaching the server (`offtake_postgres`).
 
 mod artifacts;
+mod audit;
 mod leases;
 mod ports;
 mod presets;
@@ -51,6 +52,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0001_jobs.sql"),
         include_str!("../../migrations/postgres/0002_presets.sql"),
         include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
+        include_str!("../../migrations/postgres/0006_audit.sql"),
     ],
 };
 

@@ -5,6 +5,7 @@
 //! `BEGIN IMMEDIATE` and a long wait for other processes; a few others read.
 
 mod artifacts;
+mod audit;
 mod fault;
 mod leases;
 mod open;

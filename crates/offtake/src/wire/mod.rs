@@ -5,6 +5,7 @@ mod data_dir;
 mod logs;
 mod secret;
 mod shutdown;
+mod user;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -27,6 +28,7 @@ pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
 pub(crate) use secret::{secret, unshared_secret};
 pub(crate) use shutdown::on_signal;
+pub(crate) use user::act;
 
 /// Everything of one data directory and what it is configured to use, open.
 #[derive(Debug)]
@@ -79,11 +81,17 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
     let database = &config.database;
     if let Some(settings) = database.postgres.clone() {
         let postgres = PostgresStore::open(settings, database.connections, None).await?;
-        return Ok(Store { jobs: postgres.clone(), artifacts: postgres.clone(), presets: postgres, objects });
+        return Ok(Store {
+            jobs: postgres.clone(),
+            artifacts: postgres.clone(),
+            presets: postgres.clone(),
+            audit: postgres,
+            objects,
+        });
     }
     let path = data.join("offtake.db");
     let sqlite = blocking(move || SqliteStore::open(&path, None)).await?;
-    Ok(Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite, objects })
+    Ok(Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite.clone(), audit: sqlite, objects })
 }
 
 /// Spans: in the Postgres that is configured, or in a SQLite file in the data directory.
