@@ -152,6 +152,7 @@ fn guarded(job: &str) -> Vec<(Method, String, &'static str)> {
         (Method::DELETE, job.to_owned(), "exports:cancel"),
         (Method::POST, "/v1/traces".to_owned(), "spans:write"),
         (Method::GET, "/metrics".to_owned(), "operator"),
+        (Method::GET, "/api/v1/audit".to_owned(), "admin"),
     ]
 }
 

@@ -148,7 +148,7 @@ async fn cancelled_stays_cancelled() {
 }
 
 /// Does what a worker does: takes the oldest job, and fails.
-async fn fail_next(house: &House, code: ErrorKind, message: &str) {
+pub(crate) async fn fail_next(house: &House, code: ErrorKind, message: &str) {
     let worker = WorkerName("tests".to_owned());
     let claimed = house.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
     let error = JobError { code, message: message.to_owned() };

@@ -29,6 +29,7 @@
 //!     cargo nextest run -p offtake --test it --no-capture chaos
 //! ```
 
+mod audit;
 mod chaos;
 mod cli;
 mod config;
