@@ -7,6 +7,7 @@
 
 pub mod api_key;
 pub mod as_of;
+pub mod audit;
 pub mod budget;
 pub mod buffer;
 pub mod checkpoint;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json_};
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::Caller;
 use crate::datasets::readable;
 use crate::error::Problem;
@@ -65,10 +66,11 @@ impl From<Preset> for PresetResponse {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let content = checked(&app, &caller, body).await?;
-    let preset = app.store.presets.create(&caller.0.org, content, &caller.0.sub).await?;
+    let preset = app.store.presets.create(&act, &caller.0.org, content).await?;
     let segment = percent_encoded(&preset.name);
     let location = HeaderValue::from_str(&format!("/api/v1/presets/{segment}")).ok();
     let mut response = (StatusCode::CREATED, answered(preset)).into_response();
@@ -106,6 +108,7 @@ pub(crate) async fn detail(State(app): State<App>, caller: Caller, name: Name) -
 pub(crate) async fn change(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
@@ -123,7 +126,7 @@ pub(crate) async fn change(
         }
     }
     let content = checked(&app, &caller, whole).await?;
-    Ok(answered(app.store.presets.replace(&caller.0.org, name.as_str(), version, content).await?))
+    Ok(answered(app.store.presets.replace(&act, &caller.0.org, name.as_str(), version, content).await?))
 }
 
 /// Forgets a preset. Exports that were asked for with it are what they are.
@@ -136,12 +139,13 @@ pub(crate) async fn change(
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let version = expected(&headers)?;
     visible(&app, &caller, name.as_str()).await?;
-    app.store.presets.delete(&caller.0.org, name.as_str(), version).await?;
+    app.store.presets.delete(&act, &caller.0.org, name.as_str(), version).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -12,6 +12,8 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::auth::noting::Notes;
+use crate::acting::TrustedProxies;
+use crate::audit::Uses;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
@@ -49,6 +51,8 @@ pub struct ServerSettings {
     pub open_metrics: bool,
     /// How long a request may take until its response begins.
     pub request_timeout: Duration,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for ServerSettings {
@@ -66,6 +70,7 @@ impl Default for ServerSettings {
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -118,6 +123,8 @@ pub(crate) struct Shared {
     /// Who was here.
     pub(crate) notes: Notes,
     pub(crate) one_time: OneTimeKeys,
+    /// Uses of links that are in the audit trail.
+    pub(crate) uses: Uses,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -150,6 +157,17 @@ impl Shared {
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, notes, one_time, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        Arc::new(Self {
+            state,
+            verifier,
+            links,
+            notes,
+            one_time,
+            uses: Uses::default(),
+            otlp_room,
+            json_room,
+            ingest,
+            documents: OnceLock::new(),
+        })
     }
 }

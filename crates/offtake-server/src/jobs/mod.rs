@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use offtake_model::audit::{Act, Action};
 use offtake_model::id::JobId;
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::{Error, ErrorKind, Result};
@@ -16,6 +17,8 @@ use offtake_store::{Artifact, JobFilter, JobScope};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
+use crate::audit;
 use crate::auth::Caller;
 use crate::edge::Draining;
 use crate::error::Problem;
@@ -158,8 +161,13 @@ pub(crate) fn matches_etag(header: &str, etag: &str) -> bool {
 #[utoipa::path(delete, path = "/api/v1/export/jobs/{id}", tag = "exports", operation_id = "cancel_job",
     params(("id" = String, Path, description = "The job")),
     responses((status = 204, description = "It is cancelled, and stays so")))]
-pub(crate) async fn cancel(State(app): State<App>, caller: Caller, name: Name) -> Result<StatusCode, Problem> {
-    app.store.jobs.cancel(&caller.scope(), name.job()?).await.map_err(absent)?;
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<StatusCode, Problem> {
+    app.store.jobs.cancel(&act, &caller.scope(), name.job()?).await.map_err(absent)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -167,12 +175,17 @@ pub(crate) async fn cancel(State(app): State<App>, caller: Caller, name: Name) -
 #[utoipa::path(post, path = "/api/v1/export/jobs/{id}/retry", tag = "exports", operation_id = "retry_job",
     params(("id" = String, Path, description = "The job")),
     responses((status = 202, description = "It waits for a worker again", body = JobResponse)))]
-pub(crate) async fn retry(State(app): State<App>, caller: Caller, name: Name) -> Result<Response, Problem> {
+pub(crate) async fn retry(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<Response, Problem> {
     let (scope, id) = (caller.scope(), name.job()?);
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
     job.require_worker()?;
-    let job = app.store.jobs.retry(&scope, id).await.map_err(absent)?;
+    let job = app.store.jobs.retry(&act, &scope, id).await.map_err(absent)?;
     Ok((StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response())
 }
 
@@ -180,8 +193,13 @@ pub(crate) async fn retry(State(app): State<App>, caller: Caller, name: Name) ->
 #[utoipa::path(delete, path = "/api/v1/export/jobs/{id}/file", tag = "exports", operation_id = "delete_file",
     params(("id" = String, Path, description = "The job")),
     responses((status = 204, description = "The file can no longer be fetched")))]
-pub(crate) async fn delete_file(State(app): State<App>, caller: Caller, name: Name) -> Result<StatusCode, Problem> {
-    app.store.artifacts.expire_now(&caller.scope(), name.job()?).await.map_err(absent)?;
+pub(crate) async fn delete_file(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<StatusCode, Problem> {
+    app.store.artifacts.expire_now(&act, &caller.scope(), name.job()?).await.map_err(absent)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -192,11 +210,13 @@ pub(crate) async fn delete_file(State(app): State<App>, caller: Caller, name: Na
 pub(crate) async fn download(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
     method: Method,
 ) -> Result<Response, Problem> {
     let artifact = fetchable(&app, &caller, name.job()?).await?;
     let link = app.links.fresh(&artifact, &caller.0.sub, method == Method::HEAD, &app).await?;
+    audit::gave(&app, &act, Action::ExportDownload, &artifact).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
 }
 
@@ -236,13 +256,24 @@ fn require_dataset(app: &App, caller: &Caller, job: &Job) -> Result<()> {
 }
 
 /// Adds a fresh link to a completed job, if its file may be fetched.
-pub(crate) async fn with_link(app: &App, caller: &Caller, scope: &JobScope, job: Job) -> Result<JobResponse> {
+pub(crate) async fn with_link(
+    app: &App,
+    caller: &Caller,
+    act: &Act,
+    scope: &JobScope,
+    job: Job,
+) -> Result<JobResponse> {
     let id = job.id;
     let mut body = JobResponse::of(app, caller, job);
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {
                 let link = app.links.fresh(&artifact, &caller.0.sub, false, app).await?;
+                // A link that cannot be audited is not given; the job is still worth answering.
+                if let Err(error) = audit::gave(app, act, Action::ExportDownload, &artifact).await {
+                    tracing::warn!(%error, job_id = %id, "answered without a link");
+                    return Ok(body);
+                }
                 body.link = Some(link.url);
                 body.link_expires_at = Some(link.expires_at);
             }

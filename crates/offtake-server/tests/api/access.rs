@@ -160,6 +160,7 @@ fn guarded(job: &str) -> Vec<(Method, String, &'static str)> {
         (Method::GET, "/api/v1/api-keys".to_owned(), "admin"),
         (Method::GET, "/api/v1/api-keys/key_x".to_owned(), "admin"),
         (Method::DELETE, "/api/v1/api-keys/key_x".to_owned(), "admin"),
+        (Method::GET, "/api/v1/audit".to_owned(), "admin"),
     ]
 }
 

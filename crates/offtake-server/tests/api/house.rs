@@ -1,10 +1,12 @@
 //! A server with everything real behind it, and a clock that stands still.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -83,6 +85,7 @@ pub(crate) struct Ask<'a> {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    peer: Option<SocketAddr>,
 }
 
 impl Ask<'_> {
@@ -94,6 +97,12 @@ impl Ask<'_> {
     pub(crate) fn by(self, org: &str, user: &str, permissions: &str) -> Self {
         let token = self.house.token(org, user, permissions);
         self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// From this address.
+    pub(crate) fn from(mut self, peer: &str) -> Self {
+        self.peer = Some(SocketAddr::new(peer.parse().expect("an address"), 4711));
+        self
     }
 
     pub(crate) fn json(self, body: &Json) -> Self {
@@ -109,6 +118,9 @@ impl Ask<'_> {
         let mut request =
             Request::builder().method(self.method).uri(self.path).body(Body::from(self.body)).expect("a request");
         *request.headers_mut() = self.headers;
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         let response = self.house.router.clone().oneshot(request).await.expect("routers do not fail");
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
@@ -141,7 +153,8 @@ impl House {
             principals: jobs.clone(),
             api_keys: jobs.clone(),
             sessions: jobs.clone(),
-            tokens: jobs,
+            tokens: jobs.clone(),
+            audit: jobs,
             objects: Arc::new(objects),
         };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
@@ -174,7 +187,13 @@ impl House {
     }
 
     pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {
-        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new(), peer: None }
+    }
+
+    /// Changes the job store behind its back.
+    pub(crate) fn damage(&self, sql: &str) {
+        let database = rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store");
+        database.execute_batch(sql).expect("it is damaged");
     }
 
     /// By alice of acme, who may do everything.

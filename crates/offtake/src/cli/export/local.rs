@@ -132,6 +132,7 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
         idempotency: None,
         pinned_to: Some(own.lock.name.clone()),
         now,
+        by: wire::act(),
     };
     house.store.jobs.enqueue(new).await?;
     Ok(own)
@@ -154,7 +155,7 @@ async fn take_up(house: &House, id: &str, force: bool) -> Result<Own> {
     note.replace |= force || grew_whole(&note.file, id);
     let own = Own { id, note, lock };
     if house.store.jobs.get(&own.scope(), id).await?.status == JobStatus::Failed {
-        house.store.jobs.retry(&own.scope(), id).await?;
+        house.store.jobs.retry(&wire::act(), &own.scope(), id).await?;
     }
     Ok(own)
 }
