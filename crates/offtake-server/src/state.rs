@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
+use offtake_pipeline::HashKey;
 use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
@@ -91,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
+    /// What sensitive columns are hashed by.
+    pub(crate) hash_key: HashKey,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -115,12 +118,13 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
+        let hash_key = state.secret.hash_key();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        Arc::new(Self { state, verifier, links, hash_key, otlp_room, json_room, ingest, documents: OnceLock::new() })
     }
 }

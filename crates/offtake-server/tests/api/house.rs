@@ -140,7 +140,7 @@ impl House {
         if let Some(source) = source {
             let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
             schema.name = "faulty".to_owned();
-            catalog.insert(Dataset { schema: Arc::new(schema), source });
+            catalog.insert(Dataset::new(schema, source));
         }
         let mut registry = Registry::default();
         let metrics = ServerMetrics::register(&mut registry);
