@@ -10,4 +10,5 @@ mod house;
 mod jobs;
 mod otlp;
 mod rows;
+mod sensitive;
 mod sockets;
