@@ -55,6 +55,7 @@ mod presets;
 mod requests_bad;
 mod road;
 mod s3;
+mod sensitive;
 mod shell;
 mod split;
 mod support;
