@@ -83,7 +83,7 @@ impl Permission {
             Self::CostsRead => "see what things cost",
             Self::AlertsRead => "see alerts",
             Self::PiiRead => "read sensitive columns as they are, and filter and sort by them",
-            Self::Admin => "change the organization's settings",
+            Self::Admin => "change the organization's settings: principals, API keys",
             Self::Operator => "run the installation: `/metrics`",
             Self::Dataset(_) => "read a configured dataset; `datasets:*` is every one",
         }
@@ -165,12 +165,19 @@ impl Role {
 /// What goes before a role's name where permissions stand: one permission is called like a role.
 const ROLE: &str = "role:";
 
+/// Whether `permission` is among what is withheld; `datasets:*` stands for every dataset.
+pub fn withholds(withheld: &BTreeSet<Permission>, permission: &Permission) -> bool {
+    let dataset = matches!(permission, Permission::Dataset(_));
+    withheld.contains(permission) || (dataset && withheld.contains(&Permission::Dataset(EVERY_DATASET.to_owned())))
+}
+
 /// What a token grants. `all` is everything but [`Permission::Operator`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions {
     all: bool,
     granted: BTreeSet<Permission>,
     roles: BTreeSet<Role>,
+    withheld: BTreeSet<Permission>,
 }
 
 impl Permissions {
@@ -204,6 +211,10 @@ impl Permissions {
 
     /// Whether `permission` is granted.
     pub fn allow(&self, permission: &Permission) -> bool {
+        !withholds(&self.withheld, permission) && self.grant(permission)
+    }
+
+    fn grant(&self, permission: &Permission) -> bool {
         self.granted.contains(permission)
             || (self.all && *permission != Permission::Operator)
             || self.roles.iter().any(|role| role.allows(permission))
@@ -211,11 +222,33 @@ impl Permissions {
                 && self.granted.contains(&Permission::Dataset(EVERY_DATASET.to_owned())))
     }
 
+    /// The same without these, whatever grants them.
+    #[must_use]
+    pub fn without(mut self, withheld: impl IntoIterator<Item = Permission>) -> Self {
+        self.withheld.extend(withheld);
+        self
+    }
+
+    /// What was taken away.
+    pub const fn withheld(&self) -> &BTreeSet<Permission> {
+        &self.withheld
+    }
+
+    /// Whether nobody can do by `other` what these do not allow.
+    pub fn cover(&self, other: &Self) -> bool {
+        // Of the datasets there may be, those that either speaks of, and one that neither can name.
+        let named = other.granted.iter().chain(&self.withheld).cloned();
+        let every = Permission::Dataset(EVERY_DATASET.to_owned());
+        let mut asked = Permission::FIXED.into_iter().chain(named).chain([every]).filter(|one| other.allow(one));
+        asked.all(|one| self.allow(&one))
+    }
+
     /// The words a token carries for these.
     pub fn to_words(&self) -> Vec<String> {
         let all = self.all.then(|| "all".to_owned());
         let roles = self.roles.iter().map(|role| format!("{ROLE}{}", role.name()));
-        all.into_iter().chain(self.granted.iter().map(ToString::to_string)).chain(roles).collect()
+        let granted = self.granted.iter().filter(|one| !withholds(&self.withheld, one));
+        all.into_iter().chain(granted.map(ToString::to_string)).chain(roles).collect()
     }
 }
 
@@ -278,5 +311,35 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
         let page = std::fs::read_to_string(path).expect("docs/api.md is there");
         assert!(page.contains(&table), "docs/api.md must contain this table:\n{table}");
+    }
+
+    #[test]
+    fn what_is_withheld_is_allowed_by_nothing() {
+        let withheld = || [Permission::ExportsCreate, Permission::Operator];
+        let all = Permissions::from_words(["all", "operator", "exports:create"]).without(withheld());
+        assert!(!all.allow(&Permission::ExportsCreate) && !all.allow(&Permission::Operator));
+        assert!(all.allow(&Permission::ExportsRead));
+        assert_eq!(all.to_words(), ["all"]);
+        let blind = Permissions::from_words(["all", "datasets:x"]).without(Permission::parse("datasets:*"));
+        assert!(!blind.allow(&Permission::Dataset("x".to_owned())) && blind.allow(&Permission::TracesRead));
+        assert_eq!(all.withheld().len(), 2);
+    }
+
+    #[test]
+    fn nobody_hands_on_more_than_is_his() {
+        let of = |words: &str| Permissions::from_words(words.split(' '));
+        assert!(
+            of("all").cover(&of("all")) && of("all").cover(&of("exports:read datasets:x")) && of("x").cover(&of(""))
+        );
+        assert!(!of("all").cover(&of("operator")) && !of("exports:read").cover(&of("all")));
+        assert!(!of("exports:read").cover(&of("exports:read exports:create")));
+        let less = of("all").without([Permission::ExportsCreate]);
+        assert!(!less.cover(&of("all")) && !less.cover(&of("exports:create")) && less.cover(&of("exports:read")));
+        let blind = of("all").without(Permission::parse("datasets:x"));
+        assert!(!blind.cover(&of("all")) && !blind.cover(&of("datasets:x")) && blind.cover(&of("datasets:y")));
+        assert!(less.cover(&less) && of("all").cover(&less));
+        assert!(of("all").cover(&of("role:admin")) && of("role:analyst").cover(&of("role:viewer datasets:x")));
+        assert!(!of("role:viewer").cover(&of("role:analyst")) && !of("role:analyst").cover(&of("role:ingest")));
+        assert!(!of("traces:read").cover(&of("datasets:*")) && of("datasets:*").cover(&of("datasets:x")));
     }
 }

@@ -15,18 +15,19 @@ use offtake_model::dataset::RowsMode;
 use offtake_model::export::ExportSpec;
 use offtake_model::id::ArtifactId;
 use offtake_model::job::{Job, Phase};
+use offtake_model::permission::{Permission, withholds};
 use offtake_model::plan::Plan;
 use offtake_model::query::RowQuery;
 use offtake_model::receipt::Receipt;
 use offtake_model::sensitive::{Disclosure, Sight};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_pipeline::{ExportSettings, Part, ReadRange, Recipe, Spool, Start};
-use offtake_store::{JobUsage, Lease};
+use offtake_store::{JobUsage, Lease, Signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::checkpoint::{AfterPart, Desk, usable};
-use crate::heartbeat::Pulse;
+use crate::heartbeat::{Pulse, revoked};
 use crate::outcome::Stop;
 use crate::patience::{once_patiently, patiently};
 use crate::receipt::receipt;
@@ -70,21 +71,32 @@ const MOST_REPLANS: u32 = 3;
 impl Execution {
     /// Works until the file is finished.
     pub(crate) async fn run(self, plan: Option<Plan>, checkpoint: Option<Checkpoint>) -> Result<Finished, Stop> {
-        let reading = self.reading()?;
+        self.still_allowed().await?;
+        let reading = self.reading(self.sight().await?)?;
         let (plan, reader, checkpoint) = self.open(&reading, plan, checkpoint).await?;
         let start = self.desk.stage(&self.worker, &self.lease, &self.job, checkpoint).await?;
         let written = self.export(&reading, &plan, reader, start).await?;
         let receipt = receipt(&self.job, &reading.spec, &reading.recipe, &plan, &written, self.worker.clock.now())?;
+        self.still_in_sight(&reading.spec).await?;
         self.pulse.enter(Phase::Publishing);
         self.desk.finish().await?;
         let artifact = self.store_receipt(&receipt).await?;
         Ok(Finished { artifact, receipt, usage: self.usage(&reading.budget) })
     }
 
+    /// The job may have waited long since its owner asked. Nothing is read before this is known.
+    async fn still_allowed(&self) -> Result<()> {
+        match patiently(|| self.worker.store.jobs.signal(&self.lease)).await? {
+            Signal::Revoked => Err(revoked()),
+            // The heartbeat sees to these.
+            Signal::Continue | Signal::Cancelled | Signal::Lost => Ok(()),
+        }
+    }
+
     /// What the spec asks for, as the dataset understands it now.
-    fn reading(&self) -> Result<Reading> {
+    fn reading(&self, sight: Sight) -> Result<Reading> {
         let dataset = self.dataset()?;
-        let disclosure = Disclosure::narrowed(&self.job.spec, &dataset.schema, self.sight())?;
+        let disclosure = Disclosure::narrowed(&self.job.spec, &dataset.schema, sight)?;
         let spec = ExportSpec { disclosure, ..self.job.spec.clone() };
         let query = dataset.query(&self.job.org, &spec.rows)?;
         let hasher = self.worker.hash_key.as_ref().map(|key| key.hasher(&self.job.org));
@@ -97,10 +109,25 @@ impl Execution {
         Ok(Reading { dataset, spec, query, recipe, columns, resumes, budget })
     }
 
-    /// Whether the owner may read sensitive columns now. Who asked for the export could; nothing takes that away from
-    /// somebody between asking and now.
-    fn sight(&self) -> Sight {
-        Sight::Clear
+    /// Whether `pii:read` is withheld from the owner by now. What the owner could read when asking is in the spec. A
+    /// local export belongs to whoever runs it.
+    async fn sight(&self) -> Result<Sight> {
+        if self.job.pinned_to.is_some() {
+            return Ok(Sight::Clear);
+        }
+        let Job { org, owner, .. } = &self.job;
+        let standing = patiently(|| self.worker.store.principals.standing(org, owner)).await?.standing;
+        let withheld = withholds(&standing.withheld, &Permission::PiiRead);
+        Ok(if withheld { Sight::Veiled } else { Sight::Clear })
+    }
+
+    /// A file with sensitive columns in the clear is not published for somebody who may not read them any more; begun
+    /// again, it has them veiled.
+    async fn still_in_sight(&self, spec: &ExportSpec) -> Result<()> {
+        if spec.tells_sensitive(None) && self.sight().await? == Sight::Veiled {
+            return Err(revoked());
+        }
+        Ok(())
     }
 
     /// The owner of the job reads what goes wrong here: the catalog would name every other dataset.

@@ -203,7 +203,7 @@ pub(crate) async fn download(
     job.require_stored()?;
     let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
     require_sight(&app, &caller, made(&artifact, &job))?;
-    let link = app.links.fresh(&artifact, method == Method::HEAD, &app).await?;
+    let link = app.links.fresh(&artifact, &caller.0.sub, method == Method::HEAD, &app).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
 }
 
@@ -238,8 +238,13 @@ fn require_dataset(app: &App, caller: &Caller, job: &Job) -> Result<()> {
 /// # Errors
 /// `forbidden`, naming the permission.
 pub(crate) fn require_sight(app: &App, caller: &Caller, spec: &ExportSpec) -> Result<()> {
+    if tells_sensitive(app, spec) { caller.0.require(&Permission::PiiRead) } else { Ok(()) }
+}
+
+/// Whether a file of this spec tells what is in sensitive columns.
+pub(crate) fn tells_sensitive(app: &App, spec: &ExportSpec) -> bool {
     let schema = app.catalog.get(&spec.dataset).ok().map(|dataset| dataset.schema.as_ref());
-    if spec.tells_sensitive(schema) { caller.0.require(&Permission::PiiRead) } else { Ok(()) }
+    spec.tells_sensitive(schema)
 }
 
 /// What a stored file was made of: where its owner's permissions had become fewer, less than was asked for.
@@ -260,7 +265,7 @@ pub(crate) async fn with_link(app: &App, caller: &Caller, scope: &JobScope, job:
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {
-                let link = app.links.fresh(&artifact, false, app).await?;
+                let link = app.links.fresh(&artifact, &caller.0.sub, false, app).await?;
                 body.link = Some(link.url);
                 body.link_expires_at = Some(link.expires_at);
             }

@@ -152,7 +152,15 @@ impl House {
         let shared: SharedClock = clock.clone();
         let jobs = SqliteStore::open(&folder.path().join("offtake.db"), Some(shared.clone())).expect("a job store");
         let objects = FolderObjects::open(&folder.path().join("objects")).expect("a folder of objects");
-        let store = Store { jobs: jobs.clone(), artifacts: jobs.clone(), presets: jobs, objects: Arc::new(objects) };
+        let store = Store {
+            jobs: jobs.clone(),
+            artifacts: jobs.clone(),
+            presets: jobs.clone(),
+            principals: jobs.clone(),
+            api_keys: jobs.clone(),
+            sessions: jobs,
+            objects: Arc::new(objects),
+        };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
         let mut catalog = catalog(folder.path(), &spans, &shared);
         add(&mut catalog, folder.path(), &shared);

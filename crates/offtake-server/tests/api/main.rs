@@ -2,6 +2,7 @@
 //! what is tested. Files are made through the store's port, because the server runs no export.
 
 mod access;
+mod api_keys;
 mod documents;
 mod exports;
 mod faults;
@@ -9,6 +10,8 @@ mod files;
 mod house;
 mod jobs;
 mod otlp;
+mod principals;
 mod rows;
 mod sensitive;
+mod sessions;
 mod sockets;
