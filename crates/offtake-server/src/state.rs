@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
+use offtake_pipeline::HashKey;
 use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
@@ -120,6 +121,8 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
+    /// What sensitive columns are hashed by.
+    pub(crate) hash_key: HashKey,
     /// Who was here.
     pub(crate) notes: Notes,
     pub(crate) one_time: OneTimeKeys,
@@ -149,6 +152,7 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
+        let hash_key = state.secret.hash_key();
         let notes = Notes::writing_to(&state.store);
         let one_time = OneTimeKeys::new(&state.secret, []);
         let settings = &state.settings;
@@ -161,6 +165,7 @@ impl Shared {
             state,
             verifier,
             links,
+            hash_key,
             notes,
             one_time,
             uses: Uses::default(),

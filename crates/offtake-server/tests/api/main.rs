@@ -14,5 +14,6 @@ mod one_time;
 mod otlp;
 mod principals;
 mod rows;
+mod sensitive;
 mod sessions;
 mod sockets;

@@ -82,6 +82,7 @@ pub(crate) fn spec() -> ExportSpec {
         limit: Some(1000),
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec { filters: filters.as_object().cloned().unwrap(), ..RowsSpec::default() },
     }
 }

@@ -232,6 +232,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         limit: None,
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec::default(),
     }
 }

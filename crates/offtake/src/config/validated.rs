@@ -275,6 +275,7 @@ fn datasets(read: &mut Reader<'_>) -> DatasetsConfig {
         sources: read.table("sources").unwrap_or_default(),
         datasets: read.table("datasets").unwrap_or_default(),
         folder: PathBuf::from(read.text("data_dir")).join("sources"),
+        spans: read.table("spans").unwrap_or_default(),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::exit::Outcome;
 
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
-pub(crate) use secret::{secret, unshared_secret};
+pub(crate) use secret::{hash_key, secret, unshared_secret};
 pub(crate) use shutdown::on_signal;
 pub(crate) use user::act;
 

@@ -65,6 +65,7 @@ mod requests_bad;
 mod revocation;
 mod road;
 mod s3;
+mod sensitive;
 mod shell;
 mod sign_in;
 mod split;
