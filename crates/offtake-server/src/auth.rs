@@ -13,6 +13,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::JobScope;
 
 use crate::error::Problem;
+use crate::limits::{Allowances, Peer};
 use crate::state::App;
 
 /// What a route asks of whoever calls it. There is no route without one.
@@ -43,13 +44,21 @@ pub(crate) async fn authorise(
     };
     let principal = match authenticate(&app, request.headers()) {
         Ok(principal) => principal,
-        Err(error) => return challenge(error, request.headers()),
+        Err(error) => return refused(&app, error, &request),
     };
     let org = CalledBy(principal.org.clone());
-    let mut response = match needed.map_or(Ok(()), |permission| require(&principal, &permission)) {
-        Ok(()) => {
+    // Spans have a limit of their own.
+    let counted = match needed == Some(Permission::SpansWrite) {
+        true => app.throttles.ingest(&principal.org),
+        false => app.throttles.request(&principal),
+    };
+    let allowed = counted.and_then(|left| needed.map_or(Ok(()), |needed| require(&principal, &needed)).map(|()| left));
+    let mut response = match allowed {
+        Ok(left) => {
             request.extensions_mut().insert(principal);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            Allowances::add(&mut response, left);
+            response
         }
         Err(error) => Problem::from(error).into_response(),
     };
@@ -78,7 +87,20 @@ fn authenticate(app: &App, headers: &HeaderMap) -> Result<Principal> {
     app.verifier.verify(token, app.clock.now())
 }
 
+/// Tokens that do not hold are counted by the address they come from; having none is no try.
+fn refused(app: &App, error: Error, request: &Request) -> Response {
+    let headers = request.headers();
+    let error = match headers.contains_key(header::AUTHORIZATION) {
+        true => app.throttles.failure(request.extensions().get::<Peer>(), error),
+        false => error,
+    };
+    challenge(error, headers)
+}
+
 fn challenge(error: Error, headers: &HeaderMap) -> Response {
+    if error.kind() != ErrorKind::Unauthenticated {
+        return Problem::from(error).into_response();
+    }
     let mut response = Problem::from(error).into_response();
     if headers.contains_key(header::AUTHORIZATION) {
         let value = HeaderValue::from_static("Bearer realm=\"offtake\", error=\"invalid_token\"");

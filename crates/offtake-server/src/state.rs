@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::extract::Room;
+use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
 use crate::openapi::Documents;
@@ -43,6 +44,10 @@ pub struct ServerSettings {
     pub open_metrics: bool,
     /// How long a request may take until its response begins.
     pub request_timeout: Duration,
+    /// How much may be asked for.
+    pub limits: LimitSettings,
+    /// Pages of these origins may read what the API answers.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for ServerSettings {
@@ -58,6 +63,8 @@ impl Default for ServerSettings {
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
+            limits: LimitSettings::default(),
+            allowed_origins: Vec::new(),
         }
     }
 }
@@ -97,6 +104,8 @@ pub(crate) struct Shared {
     pub(crate) json_room: Room,
     /// Turns at decoding and storing spans.
     pub(crate) ingest: Arc<Semaphore>,
+    /// What this process counts.
+    pub(crate) throttles: Throttles,
     /// Made with the router, once the routes are known.
     pub(crate) documents: OnceLock<Documents>,
 }
@@ -121,6 +130,7 @@ impl Shared {
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        let throttles = Throttles::new(&settings.limits);
+        Arc::new(Self { state, verifier, links, otlp_room, json_room, ingest, throttles, documents: OnceLock::new() })
     }
 }

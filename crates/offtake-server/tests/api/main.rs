@@ -2,12 +2,14 @@
 //! what is tested. Files are made through the store's port, because the server runs no export.
 
 mod access;
+mod browsers;
 mod documents;
 mod exports;
 mod faults;
 mod files;
 mod house;
 mod jobs;
+mod limits;
 mod otlp;
 mod rows;
 mod sockets;

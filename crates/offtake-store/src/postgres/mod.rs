@@ -51,6 +51,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0001_jobs.sql"),
         include_str!("../../migrations/postgres/0002_presets.sql"),
         include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
+        include_str!("../../migrations/postgres/0007_limits.sql"),
     ],
 };
 

@@ -8,6 +8,7 @@ use offtake_model::Result;
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Phase, Progress};
+use offtake_model::limit::Allowance;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use tokio::sync::{Notify, watch};
@@ -17,8 +18,9 @@ use super::{SqliteStore, artifacts, leases, requests, rows, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
-    Signal, StatisticsRow, WorkerName,
+    Signal, StatisticsRow, Take, WorkerName,
 };
+use crate::limits::JobLimits;
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
 
@@ -64,11 +66,11 @@ impl Jobs for SqliteStore {
         Ok(job)
     }
 
-    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+    async fn retry(&self, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
         let scope = scope.clone();
-        let job = self.write(move |tx, now| requests::retry(tx, now, &scope, id)).await?;
+        let retried = self.write(move |tx, now| requests::retry(tx, now, &scope, id, limits)).await?;
         self.wake();
-        Ok(job)
+        Ok(retried)
     }
 
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
@@ -81,13 +83,13 @@ impl Jobs for SqliteStore {
         self.read(move |tx, _| requests::statistics(tx, &org, since.as_microsecond())).await
     }
 
-    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
+    async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>> {
         let asking = worker.clone();
-        if !self.read(move |tx, now| leases::is_due(tx, now, &asking, pinned_only)).await? {
+        if !self.read(move |tx, now| leases::is_due(tx, now, &asking, take)).await? {
             return Ok(None);
         }
         let worker = worker.clone();
-        let claimed = self.write(move |tx, now| leases::claim(tx, now, &worker, pinned_only, lease)).await?;
+        let claimed = self.write(move |tx, now| leases::claim(tx, now, &worker, take, lease)).await?;
         if claimed.is_some() {
             self.changed();
         }

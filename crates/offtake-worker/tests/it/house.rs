@@ -15,7 +15,7 @@ use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
 use offtake_store::objects::FolderObjects;
 
-use offtake_store::{Artifact, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
+use offtake_store::{Artifact, JobLimits, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
 use offtake_worker::outcome::Chance;
 use offtake_worker::{Worker, WorkerMetrics, WorkerSettings};
 use prometheus_client::registry::Registry;
@@ -125,6 +125,7 @@ impl House {
             traceparent: None,
             idempotency: None,
             pinned_to: pinned_to.map(|name| WorkerName(name.to_owned())),
+            limits: JobLimits::NONE,
             now,
         };
         self.store.jobs.enqueue(job).await.unwrap().job.id

@@ -8,7 +8,7 @@ use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::JobStatus;
 use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind};
-use offtake_store::{JobFilter, JobScope};
+use offtake_store::{JobFilter, JobLimits, JobScope};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
@@ -180,7 +180,7 @@ impl Place {
             Self::Here { house, scope } => {
                 let id = id.parse()?;
                 house.store.jobs.get(scope, id).await?.require_worker()?;
-                house.store.jobs.retry(scope, id).await?;
+                house.store.jobs.retry(scope, id, JobLimits::NONE).await?;
             }
         }
         Ok(())
