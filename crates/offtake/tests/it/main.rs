@@ -29,6 +29,7 @@
 //!     cargo nextest run -p offtake --test it --no-capture chaos
 //! ```
 
+mod browsers;
 mod chaos;
 mod cli;
 mod config;
@@ -37,6 +38,7 @@ mod doctor;
 mod downloads;
 mod drift;
 mod exporters;
+mod fairness;
 mod faults;
 mod formats;
 mod human;
@@ -52,11 +54,15 @@ mod parquet_source;
 mod pg_source;
 mod postgres;
 mod presets;
+mod private_files;
 mod requests_bad;
 mod road;
 mod s3;
+mod secrets;
 mod shell;
+mod slow_clients;
 mod split;
+mod spreadsheets;
 mod support;
 mod ties;
 mod types;
