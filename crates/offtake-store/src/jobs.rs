@@ -343,7 +343,8 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
 
     /// Takes the lease on a due job (pending, `run_at` reached): the oldest that is pinned to this worker, else the
     /// oldest of the organization whose turn it is. That is the one with the fewest jobs running anywhere; among
-    /// several, the one that was served longest ago.
+    /// several, the one that was served longest ago. Before all of them comes one whose oldest job lost its worker: what
+    /// was begun goes on within its time, whoever else waits.
     async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>>;
 
     /// Extends the lease and reports phase and progress.

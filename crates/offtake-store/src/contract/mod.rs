@@ -74,6 +74,7 @@ macro_rules! contract_tests {
                 who_has_fewest_running_is_next
                 an_organization_leaves_a_slot_to_others
                 many_organizations_are_served_alike
+                what_lost_its_worker_goes_on_first
                 an_organization_whose_jobs_are_not_due_is_passed_over
             }
             upkeep {

@@ -114,6 +114,19 @@ pub(crate) async fn many_organizations_are_served_alike(b: &Backend) {
     assert!(served.values().all(|jobs| *jobs == 3), "{served:?}");
 }
 
+pub(crate) async fn what_lost_its_worker_goes_on_first(b: &Backend) {
+    ask(b, "acme").await;
+    let lost = next(b).await;
+    for number in 0..5 {
+        ask(b, &format!("org-{number}")).await;
+    }
+    ask(b, "acme").await;
+    b.pass(LEASE + SignedDuration::from_secs(1));
+    b.jobs.rescue(MAX_DEATHS, KEEP).await.unwrap();
+    assert_eq!(next(b).await.job.id, lost.job.id, "though acme was served last");
+    assert_eq!(next(b).await.job.org, org("org-0"));
+}
+
 pub(crate) async fn an_organization_whose_jobs_are_not_due_is_passed_over(b: &Backend) {
     ask(b, "acme").await;
     let claimed = next(b).await;

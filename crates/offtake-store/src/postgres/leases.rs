@@ -20,7 +20,8 @@ use crate::jobs::{Claimed, JobUsage, Lease, Signal, Take, WorkerName};
 use crate::refusals::{self, Hold, internal};
 use crate::rows::{self, int, micros, real};
 
-/// Whose turn it is, the first one first: an organization, or nobody in particular for what is pinned to the worker.
+/// Whose turn it is, the first one first: an organization, or nobody in particular for what is pinned to the worker. It
+/// is out of turn where the worker of the oldest job died.
 /// It steps from one organization with pending jobs to the next and looks at one job of each, however many there are.
 pub(super) const TURNS: &str = "WITH RECURSIVE
      clock AS MATERIALIZED (
@@ -32,21 +33,22 @@ pub(super) const TURNS: &str = "WITH RECURSIVE
                  ORDER BY jobs.org LIMIT 1)
          FROM waiting WHERE waiting.org IS NOT NULL),
      turns AS (
-         (SELECT NULL::text AS org, -1::bigint AS running, NULL::bigint AS served, run_at, id FROM jobs
+         (SELECT NULL::text AS org, false AS lives, -1::bigint AS running, NULL::bigint AS served, run_at, id FROM jobs
           WHERE status = 'pending' AND pinned_to = $2 AND run_at <= (SELECT now FROM clock)
           ORDER BY run_at, id LIMIT 1)
          UNION ALL
-         SELECT waiting.org,
+         SELECT waiting.org, head.deaths = 0,
                 (SELECT count(*) FROM jobs WHERE status = 'processing' AND jobs.org = waiting.org),
                 (SELECT max(claimed_at) FROM jobs WHERE jobs.org = waiting.org AND claimed_at IS NOT NULL),
                 head.run_at, head.id
          FROM waiting CROSS JOIN LATERAL (
-             SELECT run_at, id FROM jobs WHERE status = 'pending' AND pinned_to IS NULL AND jobs.org = waiting.org
+             SELECT deaths, run_at, id FROM jobs
+             WHERE status = 'pending' AND pinned_to IS NULL AND jobs.org = waiting.org
              AND run_at <= (SELECT now FROM clock) ORDER BY run_at, id LIMIT 1) AS head
          WHERE (NOT $5::boolean AND (SELECT min(org) FROM jobs) = (SELECT max(org) FROM jobs))
             OR (SELECT count(*) FROM jobs
                 WHERE status = 'processing' AND jobs.org = waiting.org AND worker = $2) < $4::bigint)
-     SELECT org FROM turns ORDER BY running, served NULLS FIRST, run_at, id LIMIT 32";
+     SELECT org FROM turns ORDER BY lives, running, served NULLS FIRST, run_at, id LIMIT 32";
 
 /// The oldest due job of an organization that nobody else is taking.
 pub(super) const NEXT_DUE: &str = "SELECT id FROM jobs

@@ -20,7 +20,7 @@ use crate::refusals::{self, Hold, internal};
 pub(super) const NEXT_PINNED: &str =
     "SELECT id FROM jobs WHERE status = 'pending' AND pinned_to = ?2 AND run_at <= ?1 ORDER BY run_at, id LIMIT 1";
 
-/// The oldest due job of the organization whose turn it is. It steps from one organization with pending jobs to the
+/// The oldest due job of the organization whose turn it is, which is out of turn for one whose worker died. It steps from one organization with pending jobs to the
 /// next and looks at one job of each, however many there are.
 pub(super) const NEXT_DUE: &str = "WITH RECURSIVE
      waiting (org) AS (
@@ -37,7 +37,8 @@ pub(super) const NEXT_DUE: &str = "WITH RECURSIVE
      WHERE (NOT ?4 AND (SELECT min(org) FROM jobs) = (SELECT max(org) FROM jobs))
         OR (SELECT count(*) FROM jobs AS own
             WHERE own.status = 'processing' AND own.org = heads.org AND own.worker = ?2) < ?3
-     ORDER BY (SELECT count(*) FROM jobs AS any_ WHERE any_.status = 'processing' AND any_.org = heads.org),
+     ORDER BY head.deaths = 0,
+              (SELECT count(*) FROM jobs AS any_ WHERE any_.status = 'processing' AND any_.org = heads.org),
               (SELECT max(claimed_at) FROM jobs AS served
                WHERE served.org = heads.org AND served.claimed_at IS NOT NULL) NULLS FIRST,
               head.run_at, head.id
