@@ -64,8 +64,8 @@ pub(super) async fn connection(
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
         () = state.close.cancelled() => {
-            // A request may have come at this very moment.
-            if state.wait().is_some() {
+            // A request may have come at this very moment, or the last answer may still be on its way.
+            if state.is_answered() {
                 return;
             }
             served.as_mut().graceful_shutdown();
@@ -195,6 +195,7 @@ impl AsyncRead for Patient {
 impl Patient {
     /// The deadline runs while nothing can be written.
     fn keeps_up<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.state.set_stuck(written.is_pending());
         if written.is_ready() {
             self.writing = None;
             return written;

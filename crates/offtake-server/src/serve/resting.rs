@@ -22,6 +22,8 @@ pub(super) struct State {
     number: AtomicU64,
     /// Whether something of the next request came.
     began: AtomicBool,
+    /// Whether the end of an answer could not be written yet.
+    stuck: AtomicBool,
     /// Asked to make room.
     pub(super) close: CancellationToken,
 }
@@ -37,9 +39,19 @@ impl State {
         !self.began.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether it waits and nothing of a request came: it can be closed without losing anything.
+    /// What is ready could be written, or not.
+    pub(super) fn set_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::Release);
+    }
+
+    /// Whether it can be closed without cutting off an answer.
+    pub(super) fn is_answered(&self) -> bool {
+        self.wait().is_some() && !self.stuck.load(Ordering::Acquire)
+    }
+
+    /// Whether it can be closed without losing anything: nothing of a request came.
     pub(super) fn is_silent(&self) -> bool {
-        self.wait().is_some() && !self.began.load(Ordering::Acquire)
+        self.is_answered() && !self.began.load(Ordering::Acquire)
     }
 }
 
