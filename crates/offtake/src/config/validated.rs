@@ -205,8 +205,10 @@ fn allowed_origins(read: &mut Reader<'_>) -> Vec<String> {
     let origins: Vec<String> = read.table("server.allowed_origins").unwrap_or_default();
     for origin in &origins {
         // Compared byte for byte: what is not written as browsers write it would match nothing.
-        let sound = reqwest::Url::parse(origin)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin);
+        let sound = !origin.contains('*')
+            && reqwest::Url::parse(origin).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin
+            });
         if !sound {
             let problem = format!("\"{origin}\" is no origin as browsers send it, such as https://app.example.org");
             read.refuse("server.allowed_origins", &problem);
