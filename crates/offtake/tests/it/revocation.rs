@@ -45,10 +45,12 @@ async fn slowly(address: String, link: String) -> (u64, bool) {
     (came, came == length)
 }
 
-/// Takes the right to everything from alice while she exports and downloads, and looks how long it all goes on.
-async fn alice_is_out(app: &TestApp, alice: &[Client], admin: &Client) {
+/// Takes the right to everything from alice while she exports and downloads, and looks how long it all goes on. Returns
+/// the export that ended.
+async fn alice_is_out(app: &TestApp, alice: &[Client], admin: &Client) -> String {
     // Large enough that a slow reader is in the middle of it.
-    let done = alice[0].export("spans", &json!({"format": "jsonl"})).await;
+    let done = alice[0].export("spans", &json!({"format": "jsonl", "limit": 30_000})).await;
+    println!("a file of {} bytes", done["file_size_bytes"]);
     let link = alice[0].link(id_of(&done)).await;
     assert!(link.starts_with("/files/"), "the server's own: {link}");
     let address = app.url().trim_start_matches("http://").to_owned();
@@ -76,19 +78,20 @@ async fn alice_is_out(app: &TestApp, alice: &[Client], admin: &Client) {
     assert!(!whole && came > 0, "the download was over too soon");
     assert!(took < SOON, "the download went on for {took:?}");
     admin.get(&format!("/api/v1/export/jobs/{job}/download")).await.expect(409);
-
-    admin.patch(ALICE, &json!({"disabled": false})).await.expect(200);
-    alice[0].post(&format!("/api/v1/export/jobs/{job}/retry"), &json!({})).await.expect(202);
-    let again = alice[0].rested(&job, Duration::from_secs(300)).await;
-    assert_eq!((&again["status"], &again["row_count"]), (&json!("completed"), &json!(small_spans())), "{again}");
     app.no_orphans().await;
+    job
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_disabled_is_out_at_once() {
     let app = AppBuilder::new(OFFTAKE).set("server.downloads", "\"proxy\"").with_spans(small_spans()).start().await;
     let (alice, admin) = (app.client_of("acme", "alice", OWN).await, app.client("acme").await);
-    alice_is_out(&app, &[alice], &admin).await;
+    let job = alice_is_out(&app, std::slice::from_ref(&alice), &admin).await;
+    // What was taken away can be given back.
+    admin.patch(ALICE, &json!({"disabled": false})).await.expect(200);
+    alice.post(&format!("/api/v1/export/jobs/{job}/retry"), &json!({})).await.expect(202);
+    let again = alice.rested(&job, Duration::from_secs(300)).await;
+    assert_eq!((&again["status"], &again["row_count"]), (&json!("completed"), &json!(small_spans())), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
