@@ -16,7 +16,7 @@ use crate::edge::edge;
 use crate::error::Problem;
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, datasets, exports, files, health, jobs, openapi, otlp, pages, performance, presets, preview, principals,
+    api_keys, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets, preview, principals,
     sign_in,
 };
 
@@ -34,6 +34,10 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsDelete), routes!(jobs::delete_file))
         .add(Needs(ExportsDownload), routes!(jobs::download))
         .add(Needs(ExportsRead), routes!(jobs::receipt))
+        .add(Needs(ExportsDownload), routes!(one_time::issue))
+        // The token says who may.
+        .add(Public, routes!(one_time::redeem))
+        .add(Public, routes!(one_time::show, one_time::spend_by_form))
         .add(Needs(ExportsCreate), routes!(presets::create))
         .add(Needs(ExportsRead), routes!(presets::list))
         .add(Needs(ExportsRead), routes!(presets::detail))

@@ -15,6 +15,7 @@ use crate::auth::noting::Notes;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
+use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 use crate::token::{Secret, Verifier};
 
@@ -34,6 +35,8 @@ pub struct ServerSettings {
     pub downloads: Downloads,
     /// How long a link lives; never longer than ten minutes.
     pub link_ttl: SignedDuration,
+    /// How long a one-time token lives; never longer than seven days.
+    pub one_time_ttl: SignedDuration,
     /// The largest JSON body, in bytes.
     pub json_body_bytes: usize,
     /// The largest OTLP body as sent, in bytes.
@@ -56,6 +59,7 @@ impl Default for ServerSettings {
             sync_wait: Duration::from_secs(5),
             downloads: Downloads::Redirect,
             link_ttl: SignedDuration::from_mins(10),
+            one_time_ttl: SignedDuration::from_hours(24),
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
@@ -113,6 +117,7 @@ pub(crate) struct Shared {
     pub(crate) links: Links,
     /// Who was here.
     pub(crate) notes: Notes,
+    pub(crate) one_time: OneTimeKeys,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -138,12 +143,13 @@ impl Shared {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
         let notes = Notes::writing_to(&state.store);
+        let one_time = OneTimeKeys::new(&state.secret, []);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, notes, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        Arc::new(Self { state, verifier, links, notes, one_time, otlp_room, json_room, ingest, documents: OnceLock::new() })
     }
 }

@@ -20,6 +20,7 @@ mod refusals;
 mod rows;
 pub mod sessions;
 mod sqlite;
+pub mod tokens;
 
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
@@ -33,6 +34,7 @@ pub use presets::Presets;
 pub use principals::{Principals, Stand};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
+pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
 
 use std::sync::Arc;
 
@@ -51,6 +53,8 @@ pub struct Store {
     pub api_keys: Arc<dyn ApiKeys>,
     /// Who signed in without an identity provider.
     pub sessions: Arc<dyn Sessions>,
+    /// One-time rights to a link.
+    pub tokens: Arc<dyn Tokens>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

@@ -147,6 +147,7 @@ fn guarded(job: &str) -> Vec<(Method, String, &'static str)> {
         (Method::GET, job.to_owned(), "exports:read"),
         (Method::GET, format!("{job}/receipt"), "exports:read"),
         (Method::GET, format!("{job}/download"), "exports:download"),
+        (Method::POST, format!("{job}/token"), "exports:download"),
         (Method::POST, format!("{job}/retry"), "exports:create"),
         (Method::DELETE, format!("{job}/file"), "exports:delete"),
         (Method::DELETE, job.to_owned(), "exports:cancel"),

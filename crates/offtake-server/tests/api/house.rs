@@ -35,7 +35,7 @@ pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) secret: Secret,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What was answered.
@@ -140,7 +140,8 @@ impl House {
             presets: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
-            sessions: jobs,
+            sessions: jobs.clone(),
+            tokens: jobs,
             objects: Arc::new(objects),
         };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
@@ -164,7 +165,12 @@ impl House {
             registry: Arc::new(registry),
             metrics,
         };
-        Self { router: router(state), store, clock, secret, _folder: folder }
+        Self { router: router(state), store, clock, secret, folder }
+    }
+
+    /// Another hand on the job store.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store")
     }
 
     pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {

@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod house;
 mod jobs;
+mod one_time;
 mod otlp;
 mod principals;
 mod rows;

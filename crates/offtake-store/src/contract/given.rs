@@ -19,7 +19,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, Principals,
-    Sessions, WorkerName,
+    Sessions, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -36,6 +36,7 @@ pub(crate) struct Backend {
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -126,7 +127,7 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 
 impl Backend {
     /// Of a store that is all of the ports.
-    pub(crate) fn of<S: Jobs + Artifacts + Principals + ApiKeys + Sessions + 'static>(
+    pub(crate) fn of<S: Jobs + Artifacts + Principals + ApiKeys + Sessions + Tokens + 'static>(
         store: Arc<S>,
         clock: Arc<ManualClock>,
     ) -> Self {
@@ -135,7 +136,8 @@ impl Backend {
             artifacts: store.clone(),
             principals: store.clone(),
             api_keys: store.clone(),
-            sessions: store,
+            sessions: store.clone(),
+            tokens: store,
             clock,
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod objects;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod tokens;
 pub(crate) mod upkeep;
 
 pub(crate) use given::Backend;
@@ -102,6 +103,16 @@ macro_rules! contract_tests {
                 a_running_job_hears_that_it_is_revoked
                 nothing_is_published_for_who_may_not_have_it
                 what_a_revoked_key_asked_for_ends
+            }
+            tokens {
+                a_token_is_known_by_its_digest
+                a_token_is_spent_once
+                a_token_ends_by_the_clock_of_the_database
+                a_fresh_token_takes_the_place_of_the_one_before
+                tokens_are_of_jobs_of_their_organization
+                of_many_who_spend_a_token_one_succeeds
+                old_tokens_are_pruned
+                a_token_goes_with_its_job
             }
         }
 

@@ -16,6 +16,7 @@ mod principals;
 mod requests;
 mod rows;
 mod sessions;
+mod tokens;
 mod upkeep;
 
 #[cfg(test)]

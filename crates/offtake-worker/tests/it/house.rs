@@ -77,6 +77,7 @@ impl House {
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
+                tokens: jobs.clone(),
                 jobs,
                 objects: objects.clone(),
             },

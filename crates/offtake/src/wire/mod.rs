@@ -85,7 +85,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             presets: postgres.clone(),
             principals: postgres.clone(),
             api_keys: postgres.clone(),
-            sessions: postgres,
+            sessions: postgres.clone(),
+            tokens: postgres,
             objects,
         });
     }
@@ -97,7 +98,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         presets: sqlite.clone(),
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
-        sessions: sqlite,
+        sessions: sqlite.clone(),
+        tokens: sqlite,
         objects,
     })
 }
