@@ -6,6 +6,7 @@ use offtake_testkit::{AppBuilder, Client, Role, TestApp, eventually, small_spans
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
+use tokio::sync::oneshot;
 
 use crate::faults::checkpoint_beyond;
 use crate::support::{OFFTAKE, id_of};
@@ -16,7 +17,7 @@ const OWN: &str = "exports:create,exports:read,exports:cancel,exports:download,t
 const ALICE: &str = "/api/v1/principals/alice";
 
 /// A download that takes its time: how many bytes came, and whether that was all.
-async fn slowly(address: String, link: String) -> (u64, bool) {
+async fn slowly(address: String, link: String, began: oneshot::Sender<()>) -> (u64, bool) {
     let socket = TcpSocket::new_v4().expect("a socket");
     // Little is on its way at any moment.
     socket.set_recv_buffer_size(64 << 10).expect("a small buffer");
@@ -24,6 +25,7 @@ async fn slowly(address: String, link: String) -> (u64, bool) {
     let request = format!("GET {link} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("the request is sent");
     let (mut came, mut head, mut buffer) = (0, String::new(), vec![0; 64 << 10]);
+    let mut began = Some(began);
     let mut body_from = None;
     while let Ok(read) = stream.read(&mut buffer).await {
         if read == 0 {
@@ -34,8 +36,11 @@ async fn slowly(address: String, link: String) -> (u64, bool) {
             body_from = head.find("\r\n\r\n").map(|at| at as u64 + 4);
         }
         came += read as u64;
+        if let Some(began) = began.take() {
+            began.send(()).expect("the test waits for it");
+        }
         // A reader of some megabytes a second.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(head.starts_with("HTTP/1.1 200"), "{head:.300}");
     let length = head.to_ascii_lowercase();
@@ -54,9 +59,11 @@ async fn alice_is_out(app: &TestApp, alice: &[Client], admin: &Client) -> String
     let link = alice[0].link(id_of(&done)).await;
     assert!(link.starts_with("/files/"), "the server's own: {link}");
     let address = app.url().trim_start_matches("http://").to_owned();
-    let download = tokio::spawn(slowly(address, link.clone()));
     let job = alice[0].begin("spans", &json!({"format": "csv"})).await;
     assert!(checkpoint_beyond(app, &alice[0], &job, 0).await, "the job was over too soon");
+    let (flows, flowing) = oneshot::channel();
+    let download = tokio::spawn(slowly(address, link.clone(), flows));
+    flowing.await.expect("the download begins");
 
     let began = Instant::now();
     admin.patch(ALICE, &json!({"disabled": true})).await.expect(200);
