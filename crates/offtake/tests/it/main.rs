@@ -36,6 +36,7 @@
 //! OFFTAKE_TEST_TOKENS=1000 OFFTAKE_TEST_REDEEMERS=200 cargo nextest run -p offtake --test it --no-capture one_time
 //! ```
 
+mod audit;
 mod chaos;
 mod cli;
 mod config;
@@ -64,6 +65,7 @@ mod requests_bad;
 mod revocation;
 mod road;
 mod s3;
+mod sensitive;
 mod shell;
 mod sign_in;
 mod split;
