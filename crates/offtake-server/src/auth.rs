@@ -22,8 +22,8 @@ use offtake_model::sensitive::Sight;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::JobScope;
 
-use crate::error::Problem;
 use crate::acting::client_address;
+use crate::error::Problem;
 use crate::limits::Allowances;
 use crate::state::App;
 
