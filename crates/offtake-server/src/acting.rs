@@ -109,7 +109,10 @@ impl FromRequestParts<App> for Acting {
             None => Act::by("", Via::Link),
         };
         let agent = parts.headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-        let act = act.from_address(client_address(app, &parts.extensions, &parts.headers)).with_agent(agent.as_deref()).with_request(request.id);
+        let act = act
+            .from_address(client_address(app, &parts.extensions, &parts.headers))
+            .with_agent(agent.as_deref())
+            .with_request(request.id);
         Ok(Self(act))
     }
 }

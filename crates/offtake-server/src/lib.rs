@@ -8,8 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod acting;
-mod audit;
 mod api_keys;
+mod audit;
 mod auth;
 mod datasets;
 mod edge;

@@ -12,9 +12,9 @@ use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
-use crate::auth::noting::Notes;
 use crate::acting::TrustedProxies;
 use crate::audit::Uses;
+use crate::auth::noting::Notes;
 use crate::extract::Room;
 use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;

@@ -10,8 +10,8 @@ use offtake_model::checkpoint::Checkpoint;
 use offtake_model::export::ExportSpec;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, JobStatus, Phase, Progress};
-use offtake_model::permission::Permission;
 use offtake_model::limit::Allowance;
+use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_model::{ErrorKind, Result};
@@ -339,13 +339,7 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `not_found`; `conflict` if it did not fail, or `gone` if what it kept has expired; `too_many_requests` if its
     /// owner has too many active ones already.
-    async fn retry(
-        &self,
-        by: &Act,
-        scope: &JobScope,
-        id: JobId,
-        limits: JobLimits,
-    ) -> Result<(Job, Vec<Allowance>)>;
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)>;
 
     /// The newest performance rows of an organization, newest first.
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>>;

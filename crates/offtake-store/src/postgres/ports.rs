@@ -116,13 +116,7 @@ impl Jobs for PostgresStore {
         self.end_changed(tx, id, outcome).await
     }
 
-    async fn retry(
-        &self,
-        by: &Act,
-        scope: &JobScope,
-        id: JobId,
-        limits: JobLimits,
-    ) -> Result<(Job, Vec<Allowance>)> {
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
         let tx = self.write().await?;
         let retry = async {
             let now = self.now(&tx).await?;

@@ -12,8 +12,8 @@ use tokio_postgres::types::ToSql;
 
 use super::rows::{JOB_COLUMNS, JOB_TABLES, get};
 use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
-use crate::principals::to_words;
 use crate::limits::{Counted, Hour, JobLimits, first_of_the_hour, judge};
+use crate::principals::to_words;
 use crate::refusals;
 use crate::rows::{self, first_whole_day, int};
 

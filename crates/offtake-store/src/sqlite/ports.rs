@@ -80,13 +80,7 @@ impl Jobs for SqliteStore {
         Ok(job)
     }
 
-    async fn retry(
-        &self,
-        by: &Act,
-        scope: &JobScope,
-        id: JobId,
-        limits: JobLimits,
-    ) -> Result<(Job, Vec<Allowance>)> {
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
         let (by, scope) = (by.clone(), scope.clone());
         let retry = self.write(move |tx, now| {
             let (job, allowances) = requests::retry(tx, now, &scope, id, limits)?;

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use super::fault::Sql;
 use super::rows::{self, JOBS};
 use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
-use crate::principals::to_words;
 use crate::limits::{Counted, Hour, JobLimits, first_of_the_hour, judge};
+use crate::principals::to_words;
 use crate::refusals;
 use crate::rows::first_whole_day;
 

@@ -93,13 +93,7 @@ impl Jobs for Moody {
         self.inner.cancel(by, scope, id).await
     }
 
-    async fn retry(
-        &self,
-        by: &Act,
-        scope: &JobScope,
-        id: JobId,
-        limits: JobLimits,
-    ) -> Result<(Job, Vec<Allowance>)> {
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
         self.inner.retry(by, scope, id, limits).await
     }
 
