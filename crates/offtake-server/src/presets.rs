@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json_};
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::Caller;
 use crate::datasets::readable;
 use crate::error::Problem;
@@ -73,10 +74,11 @@ impl PresetResponse {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let (content, dataset) = checked(&app, &caller, body).await?;
-    let preset = app.store.presets.create(&caller.0.org, content, &caller.0.sub).await?;
+    let preset = app.store.presets.create(&act, &caller.0.org, content).await?;
     let segment = percent_encoded(&preset.name);
     let location = HeaderValue::from_str(&format!("/api/v1/presets/{segment}")).ok();
     let mut response = (StatusCode::CREATED, answered(preset, &dataset)).into_response();
@@ -117,6 +119,7 @@ pub(crate) async fn detail(State(app): State<App>, caller: Caller, name: Name) -
 pub(crate) async fn change(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
@@ -134,7 +137,7 @@ pub(crate) async fn change(
         }
     }
     let (content, dataset) = checked(&app, &caller, whole).await?;
-    Ok(answered(app.store.presets.replace(&caller.0.org, name.as_str(), version, content).await?, &dataset))
+    Ok(answered(app.store.presets.replace(&act, &caller.0.org, name.as_str(), version, content).await?, &dataset))
 }
 
 /// Forgets a preset. Exports that were asked for with it are what they are.
@@ -147,12 +150,13 @@ pub(crate) async fn change(
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let version = expected(&headers)?;
     visible(&app, &caller, name.as_str()).await?;
-    app.store.presets.delete(&caller.0.org, name.as_str(), version).await?;
+    app.store.presets.delete(&act, &caller.0.org, name.as_str(), version).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -13,9 +13,13 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::auth::noting::Notes;
+use crate::acting::TrustedProxies;
+use crate::audit::Uses;
 use crate::extract::Room;
+use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
+use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 use crate::token::{Secret, Verifier};
 
@@ -35,6 +39,8 @@ pub struct ServerSettings {
     pub downloads: Downloads,
     /// How long a link lives; never longer than ten minutes.
     pub link_ttl: SignedDuration,
+    /// How long a one-time token lives; never longer than seven days.
+    pub one_time_ttl: SignedDuration,
     /// The largest JSON body, in bytes.
     pub json_body_bytes: usize,
     /// The largest OTLP body as sent, in bytes.
@@ -47,6 +53,12 @@ pub struct ServerSettings {
     pub open_metrics: bool,
     /// How long a request may take until its response begins.
     pub request_timeout: Duration,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// How much may be asked for.
+    pub limits: LimitSettings,
+    /// Pages of these origins may read what the API answers.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for ServerSettings {
@@ -57,12 +69,16 @@ impl Default for ServerSettings {
             sync_wait: Duration::from_secs(5),
             downloads: Downloads::Redirect,
             link_ttl: SignedDuration::from_mins(10),
+            one_time_ttl: SignedDuration::from_hours(24),
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
+            trusted_proxies: TrustedProxies::default(),
+            limits: LimitSettings::default(),
+            allowed_origins: Vec::new(),
         }
     }
 }
@@ -116,12 +132,17 @@ pub(crate) struct Shared {
     pub(crate) hash_key: HashKey,
     /// Who was here.
     pub(crate) notes: Notes,
+    pub(crate) one_time: OneTimeKeys,
+    /// Uses of links that are in the audit trail.
+    pub(crate) uses: Uses,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
     pub(crate) json_room: Room,
     /// Turns at decoding and storing spans.
     pub(crate) ingest: Arc<Semaphore>,
+    /// What this process counts.
+    pub(crate) throttles: Throttles,
     /// Made with the router, once the routes are known.
     pub(crate) documents: OnceLock<Documents>,
 }
@@ -142,21 +163,26 @@ impl Shared {
         let links = Links::new(&state.secret, &state.settings);
         let hash_key = state.secret.hash_key();
         let notes = Notes::writing_to(&state.store);
+        let one_time = OneTimeKeys::new(&state.secret, []);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
+        let throttles = Throttles::new(&settings.limits);
         Arc::new(Self {
             state,
             verifier,
             links,
             hash_key,
             notes,
+            one_time,
+            uses: Uses::default(),
             otlp_room,
             json_room,
             ingest,
+            throttles,
             documents: OnceLock::new(),
         })
     }

@@ -170,6 +170,7 @@ fn guarded(job: &str) -> Vec<(Method, String, &'static str)> {
         (Method::GET, job.to_owned(), "exports:read"),
         (Method::GET, format!("{job}/receipt"), "exports:read"),
         (Method::GET, format!("{job}/download"), "exports:download"),
+        (Method::POST, format!("{job}/token"), "exports:download"),
         (Method::POST, format!("{job}/retry"), "exports:create"),
         (Method::DELETE, format!("{job}/file"), "exports:delete"),
         (Method::DELETE, job.to_owned(), "exports:cancel"),
@@ -182,6 +183,7 @@ fn guarded(job: &str) -> Vec<(Method, String, &'static str)> {
         (Method::GET, "/api/v1/api-keys".to_owned(), "admin"),
         (Method::GET, "/api/v1/api-keys/key_x".to_owned(), "admin"),
         (Method::DELETE, "/api/v1/api-keys/key_x".to_owned(), "admin"),
+        (Method::GET, "/api/v1/audit".to_owned(), "admin"),
     ]
 }
 

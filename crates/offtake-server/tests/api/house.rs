@@ -1,10 +1,12 @@
 //! A server with everything real behind it, and a clock that stands still.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -19,9 +21,9 @@ use offtake_model::plan::Plan;
 use offtake_model::principal::Principal;
 use offtake_model::receipt::Receipt;
 use offtake_server::token::{Secret, mint};
-use offtake_server::{AppState, ServerMetrics, ServerSettings, router};
+use offtake_server::{AppState, LimitSettings, ServerMetrics, ServerSettings, router};
 use offtake_store::objects::FolderObjects;
-use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, WorkerName};
+use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, Take, WorkerName};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prometheus_client::registry::Registry;
@@ -35,7 +37,7 @@ pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) secret: Secret,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What was answered.
@@ -83,6 +85,7 @@ pub(crate) struct Ask<'a> {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    peer: Option<SocketAddr>,
 }
 
 impl Ask<'_> {
@@ -94,6 +97,12 @@ impl Ask<'_> {
     pub(crate) fn by(self, org: &str, user: &str, permissions: &str) -> Self {
         let token = self.house.token(org, user, permissions);
         self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// From this address.
+    pub(crate) fn from(mut self, peer: &str) -> Self {
+        self.peer = Some(SocketAddr::new(peer.parse().expect("an address"), 4711));
+        self
     }
 
     pub(crate) fn json(self, body: &Json) -> Self {
@@ -109,6 +118,9 @@ impl Ask<'_> {
         let mut request =
             Request::builder().method(self.method).uri(self.path).body(Body::from(self.body)).expect("a request");
         *request.headers_mut() = self.headers;
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         let response = self.house.router.clone().oneshot(request).await.expect("routers do not fail");
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
@@ -120,7 +132,8 @@ pub(crate) const NOW: &str = "2026-11-20T12:00:00Z";
 
 impl House {
     pub(crate) fn new() -> Self {
-        Self::with(ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() })
+        let limits = LimitSettings::NONE;
+        Self::with(ServerSettings { sync_wait: std::time::Duration::ZERO, limits, ..ServerSettings::default() })
     }
 
     pub(crate) fn with(settings: ServerSettings) -> Self {
@@ -158,7 +171,9 @@ impl House {
             presets: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
-            sessions: jobs,
+            sessions: jobs.clone(),
+            tokens: jobs.clone(),
+            audit: jobs,
             objects: Arc::new(objects),
         };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
@@ -178,11 +193,22 @@ impl House {
             registry: Arc::new(registry),
             metrics,
         };
-        Self { router: router(state), store, clock, secret, _folder: folder }
+        Self { router: router(state), store, clock, secret, folder }
+    }
+
+    /// Another hand on the job store.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store")
     }
 
     pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {
-        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new(), peer: None }
+    }
+
+    /// Changes the job store behind its back.
+    pub(crate) fn damage(&self, sql: &str) {
+        let database = rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store");
+        database.execute_batch(sql).expect("it is damaged");
     }
 
     /// By alice of acme, who may do everything.
@@ -226,7 +252,7 @@ impl House {
     /// Does what a worker does: takes the oldest job and publishes `content` for it.
     pub(crate) async fn complete_next(&self, content: &'static [u8]) -> (JobId, ArtifactId) {
         let worker = WorkerName("tests".to_owned());
-        let claimed = self.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
+        let claimed = self.store.jobs.claim(&worker, Take::Any, SignedDuration::from_secs(30)).await.expect("a claim");
         let claimed = claimed.expect("a job is due");
         let (job, lease, now) = (claimed.job, claimed.lease, self.clock.now());
         let id = ArtifactId::new(now);

@@ -3,12 +3,16 @@
 
 mod access;
 mod api_keys;
+mod audit;
+mod browsers;
 mod documents;
 mod exports;
 mod faults;
 mod files;
 mod house;
 mod jobs;
+mod one_time;
+mod limits;
 mod otlp;
 mod principals;
 mod rows;

@@ -6,6 +6,7 @@
 
 mod api_keys;
 mod artifacts;
+mod audit;
 mod fault;
 mod leases;
 mod open;
@@ -16,6 +17,7 @@ mod principals;
 mod requests;
 mod rows;
 mod sessions;
+mod tokens;
 mod upkeep;
 
 #[cfg(test)]

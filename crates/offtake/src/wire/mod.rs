@@ -5,6 +5,7 @@ mod data_dir;
 mod logs;
 mod secret;
 mod shutdown;
+mod user;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -27,6 +28,7 @@ pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
 pub(crate) use secret::{hash_key, secret, unshared_secret};
 pub(crate) use shutdown::on_signal;
+pub(crate) use user::act;
 
 /// Everything of one data directory and what it is configured to use, open.
 #[derive(Debug)]
@@ -85,7 +87,9 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             presets: postgres.clone(),
             principals: postgres.clone(),
             api_keys: postgres.clone(),
-            sessions: postgres,
+            sessions: postgres.clone(),
+            tokens: postgres.clone(),
+            audit: postgres,
             objects,
         });
     }
@@ -97,7 +101,9 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         presets: sqlite.clone(),
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
-        sessions: sqlite,
+        sessions: sqlite.clone(),
+        tokens: sqlite.clone(),
+        audit: sqlite,
         objects,
     })
 }
