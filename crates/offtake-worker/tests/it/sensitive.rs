@@ -12,8 +12,9 @@ use offtake_model::job::JobStatus;
 use offtake_model::permission::Permission;
 use offtake_model::principal::PrincipalChange;
 use offtake_model::sensitive::{Disclosure, Sight, Treatment};
+use offtake_store::JobLimits;
 
-use crate::house::{House, export, org, scope};
+use crate::house::{House, act, export, org, scope};
 use crate::rows::{Fault, Gate};
 
 /// A house with the same rows, of which the text is sensitive.
@@ -59,8 +60,8 @@ async fn what_was_withheld_before_a_job_begins_is_not_in_its_file() {
     assert!(text.starts_with("id,text\n0,***\n") && !text.contains("quoted"), "{text:.200}");
     let receipt = artifact.receipt.unwrap();
     assert_eq!(receipt.masked, BTreeMap::from([("text".to_owned(), 300)]));
-    assert_eq!((receipt.spec_sha256, receipt.spec.disclosure), (veiled.sha256(), veiled.disclosure.clone()));
     assert!(!receipt.spec.tells_sensitive(None) && job.spec == clear, "the file's own words count");
+    assert_eq!((receipt.spec_sha256, receipt.spec), (veiled.sha256(), veiled.clone()));
 
     // What was decided to be veiled stays so, once everything may be seen again.
     withhold(&house, &[]).await;
@@ -84,7 +85,7 @@ async fn what_is_withheld_while_a_job_runs_is_not_published_and_the_next_try_is_
     assert_eq!((job.status, job.error.unwrap().code), (JobStatus::Failed, ErrorKind::Revoked));
     assert!(house.store.artifacts.ready(&scope(), id).await.is_err());
 
-    house.store.jobs.retry(&scope(), id).await.unwrap();
+    house.store.jobs.retry(&act(), &scope(), id, JobLimits::NONE).await.unwrap();
     let job = house.at_rest(id).await;
     running.stop().await;
     assert_eq!(job.status, JobStatus::Completed, "{:?}", job.error);
