@@ -11,6 +11,7 @@ use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::auth::noting::Notes;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
@@ -30,6 +31,8 @@ pub struct ServerSettings {
     pub sync_rows: usize,
     /// How long it is waited for.
     pub sync_wait: Duration,
+    /// Who sends files.
+    pub downloads: Downloads,
     /// How long a link lives; never longer than ten minutes.
     pub link_ttl: SignedDuration,
     /// How long a one-time token lives; never longer than seven days.
@@ -54,6 +57,7 @@ impl Default for ServerSettings {
             public_url: None,
             sync_rows: 25,
             sync_wait: Duration::from_secs(5),
+            downloads: Downloads::Redirect,
             link_ttl: SignedDuration::from_mins(10),
             one_time_ttl: SignedDuration::from_hours(24),
             json_body_bytes: 2 << 20,
@@ -64,6 +68,22 @@ impl Default for ServerSettings {
             request_timeout: Duration::from_secs(75),
         }
     }
+}
+
+impl ServerSettings {
+    /// Whether browsers reach us by TLS alone.
+    pub(crate) fn by_tls(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// Who sends files to those who follow a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downloads {
+    /// Object storage, where it can sign links.
+    Redirect,
+    /// This server, so that a download ends with the right to it.
+    Proxy,
 }
 
 /// What the server is made of. The binary fills it in; [`crate::router()`] takes it.
@@ -96,6 +116,8 @@ pub(crate) struct Shared {
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
     pub(crate) one_time: OneTimeKeys,
+    /// Who was here.
+    pub(crate) notes: Notes,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -121,12 +143,23 @@ impl Shared {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
         let one_time = OneTimeKeys::new(&state.secret, []);
+        let notes = Notes::writing_to(&state.store);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, one_time, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        Arc::new(Self {
+            state,
+            verifier,
+            links,
+            one_time,
+            notes,
+            otlp_room,
+            json_room,
+            ingest,
+            documents: OnceLock::new(),
+        })
     }
 }

@@ -196,7 +196,7 @@ pub(crate) async fn download(
     method: Method,
 ) -> Result<Response, Problem> {
     let artifact = fetchable(&app, &caller, name.job()?).await?;
-    let link = app.links.fresh(&artifact, method == Method::HEAD, &app).await?;
+    let link = app.links.fresh(&artifact, &caller.0.sub, method == Method::HEAD, &app).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
 }
 
@@ -242,7 +242,7 @@ pub(crate) async fn with_link(app: &App, caller: &Caller, scope: &JobScope, job:
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {
-                let link = app.links.fresh(&artifact, false, app).await?;
+                let link = app.links.fresh(&artifact, &caller.0.sub, false, app).await?;
                 body.link = Some(link.url);
                 body.link_expires_at = Some(link.expires_at);
             }

@@ -11,6 +11,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::job::Job;
+use offtake_model::permission::Permission;
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use offtake_store::{Artifact, JobScope, NewToken, Token, TokenClaims, TokenPurpose, token_is_over};
 use serde::Serialize;
@@ -185,7 +187,7 @@ pub(crate) struct Offer {
 /// The offer, and where its file would be fetched.
 async fn shown(app: &App, text: &str) -> Result<(Offer, Link)> {
     let offer = offer(app, text).await?;
-    let link = app.links.fresh(&offer.artifact, false, app).await?;
+    let link = app.links.fresh(&offer.artifact, &offer.token.claims.subject, false, app).await?;
     Ok((offer, link))
 }
 
@@ -212,17 +214,25 @@ async fn offer(app: &App, text: &str) -> Result<Offer> {
         return Err(unknown());
     }
     token.require_live()?;
-    require_standing(app, &token.claims).await?;
     let scope = JobScope { org: token.claims.org.clone(), owner: None };
-    let artifact = app.store.artifacts.ready(&scope, token.claims.job).await.map_err(file_is_gone)?;
+    let job = app.store.jobs.get(&scope, token.claims.job).await.map_err(file_is_gone)?;
+    require_standing(app, &token.claims.subject, &job).await?;
+    let artifact = app.store.artifacts.ready(&scope, job.id).await.map_err(file_is_gone)?;
     Ok(Offer { sha256, token, artifact })
 }
 
-/// Judges the subject of a token: one who may no longer do anything here takes no file with an old token.
-// Nothing is known of subjects yet but their names.
-#[expect(clippy::unused_async, reason = "the store will be asked")]
-async fn require_standing(_app: &App, _claims: &TokenClaims) -> Result<()> {
-    Ok(())
+/// Judges the subject of a token: who could not ask for it any more has nothing of it either.
+///
+/// # Errors
+/// `revoked`; why is nobody's to know who shows a token.
+async fn require_standing(app: &App, subject: &str, job: &Job) -> Result<()> {
+    let for_others = (job.owner != subject).then_some(Permission::ExportsReadAll);
+    let dataset = app.catalog.permission(&job.spec.dataset);
+    let needed: Vec<Permission> =
+        [Some(Permission::ExportsDownload), dataset, for_others].into_iter().flatten().collect();
+    let standing = app.store.principals.standing(&job.org, subject).await?.standing;
+    let revoked = |_| Error::new(ErrorKind::Revoked, "the right that this token gave was withdrawn");
+    standing.require(&needed).map_err(revoked)
 }
 
 /// Whatever became of the job, to who shows a token it is one thing.

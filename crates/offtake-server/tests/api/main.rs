@@ -2,6 +2,7 @@
 //! what is tested. Files are made through the store's port, because the server runs no export.
 
 mod access;
+mod api_keys;
 mod documents;
 mod exports;
 mod faults;
@@ -10,5 +11,7 @@ mod house;
 mod jobs;
 mod one_time;
 mod otlp;
+mod principals;
 mod rows;
+mod sessions;
 mod sockets;

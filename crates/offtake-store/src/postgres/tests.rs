@@ -24,7 +24,7 @@ async fn empty(version: PgVersion) -> (Keep, Backend) {
     let database = server.database();
     let clock = ManualClock::starting_at(given::noon());
     let store = PostgresStore::open(settings(&database.url()), 6, Some(clock.clone())).await.unwrap();
-    let backend = Backend { jobs: store.clone(), artifacts: store.clone(), tokens: store, clock };
+    let backend = Backend::of(store, clock);
     ((database, server), backend)
 }
 
@@ -86,6 +86,7 @@ fn request() -> NewJob {
         id: JobId::new(SystemClock.now()),
         org: org("acme"),
         owner: "ada".to_owned(),
+        needs: Vec::new(),
         owner_email: None,
         spec: spec(),
         name: "Spans".to_owned(),
@@ -113,7 +114,7 @@ async fn five_open_an_empty_database_at_once() {
             opened.await.unwrap().ping().await.unwrap();
         }
         let applied = database.rows("SELECT component, step FROM offtake.migrations ORDER BY step");
-        let steps = ["1", "2", "3", "4"].map(|step| [Some("jobs".to_owned()), Some(step.to_owned())]);
+        let steps = ["1", "2", "3", "4", "5"].map(|step| [Some("jobs".to_owned()), Some(step.to_owned())]);
         assert_eq!(applied, steps);
     }
 }
@@ -258,7 +259,7 @@ async fn claimers_of_many_processes_never_share_a_job() {
                 while let Some(claimed) = store.claim(&me, false, SignedDuration::from_hours(1)).await.unwrap() {
                     store.save_plan(&claimed.lease, &plan(200)).await.unwrap();
                     let clock = ManualClock::starting_at(SystemClock.now());
-                    let b = Backend { jobs: store.clone(), artifacts: store.clone(), tokens: store.clone(), clock };
+                    let b = Backend::of(store.clone(), clock);
                     taken.push(b.completed(claimed).await.0.id);
                 }
                 taken
