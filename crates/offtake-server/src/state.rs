@@ -115,9 +115,9 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
-    pub(crate) one_time: OneTimeKeys,
     /// Who was here.
     pub(crate) notes: Notes,
+    pub(crate) one_time: OneTimeKeys,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -142,8 +142,8 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
-        let one_time = OneTimeKeys::new(&state.secret, []);
         let notes = Notes::writing_to(&state.store);
+        let one_time = OneTimeKeys::new(&state.secret, []);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
@@ -154,8 +154,8 @@ impl Shared {
             state,
             verifier,
             links,
-            one_time,
             notes,
+            one_time,
             otlp_room,
             json_room,
             ingest,

@@ -47,14 +47,14 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
-    /// One-time rights to a link.
-    pub tokens: Arc<dyn Tokens>,
     /// Who asks.
     pub principals: Arc<dyn Principals>,
     /// Keys of machines.
     pub api_keys: Arc<dyn ApiKeys>,
     /// Who signed in without an identity provider.
     pub sessions: Arc<dyn Sessions>,
+    /// One-time rights to a link.
+    pub tokens: Arc<dyn Tokens>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

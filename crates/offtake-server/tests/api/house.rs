@@ -138,10 +138,10 @@ impl House {
             jobs: jobs.clone(),
             artifacts: jobs.clone(),
             presets: jobs.clone(),
-            tokens: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
-            sessions: jobs,
+            sessions: jobs.clone(),
+            tokens: jobs,
             objects: Arc::new(objects),
         };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");

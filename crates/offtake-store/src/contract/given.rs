@@ -33,10 +33,10 @@ pub(crate) const MAX_DEATHS: u32 = 3;
 pub(crate) struct Backend {
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
-    pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) clock: Arc<ManualClock>,
 }
 

@@ -86,16 +86,6 @@ macro_rules! contract_tests {
                 a_cancelled_job_keeps_nothing
                 keys_without_a_row_are_told_apart
             }
-            tokens {
-                a_token_is_known_by_its_digest
-                a_token_is_spent_once
-                a_token_ends_by_the_clock_of_the_database
-                a_fresh_token_takes_the_place_of_the_one_before
-                tokens_are_of_jobs_of_their_organization
-                of_many_who_spend_a_token_one_succeeds
-                old_tokens_are_pruned
-                a_token_goes_with_its_job
-            }
             access {
                 a_principal_is_noted_as_it_is_seen
                 noting_it_again_waits_a_minute
@@ -113,6 +103,16 @@ macro_rules! contract_tests {
                 a_running_job_hears_that_it_is_revoked
                 nothing_is_published_for_who_may_not_have_it
                 what_a_revoked_key_asked_for_ends
+            }
+            tokens {
+                a_token_is_known_by_its_digest
+                a_token_is_spent_once
+                a_token_ends_by_the_clock_of_the_database
+                a_fresh_token_takes_the_place_of_the_one_before
+                tokens_are_of_jobs_of_their_organization
+                of_many_who_spend_a_token_one_succeeds
+                old_tokens_are_pruned
+                a_token_goes_with_its_job
             }
         }
 

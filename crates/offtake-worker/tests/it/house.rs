@@ -74,10 +74,10 @@ impl House {
             store: Store {
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
-                tokens: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
+                tokens: jobs.clone(),
                 jobs,
                 objects: objects.clone(),
             },

@@ -83,10 +83,10 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             jobs: postgres.clone(),
             artifacts: postgres.clone(),
             presets: postgres.clone(),
-            tokens: postgres.clone(),
             principals: postgres.clone(),
             api_keys: postgres.clone(),
-            sessions: postgres,
+            sessions: postgres.clone(),
+            tokens: postgres,
             objects,
         });
     }
@@ -96,10 +96,10 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         jobs: sqlite.clone(),
         artifacts: sqlite.clone(),
         presets: sqlite.clone(),
-        tokens: sqlite.clone(),
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
-        sessions: sqlite,
+        sessions: sqlite.clone(),
+        tokens: sqlite,
         objects,
     })
 }
