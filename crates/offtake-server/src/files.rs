@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Artifact, ArtifactState};
 
+use crate::acting::Acting;
 use crate::error::Problem;
 use crate::extract::Name;
 use crate::jobs::matches_etag;
@@ -38,6 +39,7 @@ use crate::watch::Watch;
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
+    Acting(act): Acting,
     name: Name,
     method: Method,
     uri: Uri,
@@ -59,6 +61,9 @@ pub(crate) async fn get(
         // Ranges are defined for GET alone (RFC 9110 §14.2).
         let in_part = method == Method::GET && range_is_meant(&headers, &etag);
         let wanted = if in_part { wanted(&headers, size) } else { Wanted::Whole };
+        if method == Method::GET && wanted != Wanted::Nothing {
+            app.uses.note(&app, &act, &uri, &artifact).await?;
+        }
         content(&app, &artifact, size, wanted, &method, watch).await?
     };
     describe(&mut response, &artifact, sha256, &etag);
@@ -183,7 +188,7 @@ fn describe(response: &mut Response, artifact: &Artifact, sha256: &str, etag: &s
     let is_file = !response.status().is_client_error();
     let headers = response.headers_mut();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.extend(text(etag).map(|value| (header::ETAG, value)));
     if is_file {
         headers.extend(text(&artifact.media_type).map(|value| (header::CONTENT_TYPE, value)));
@@ -198,9 +203,15 @@ fn text(value: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(value).ok()
 }
 
+/// Marks that turn the direction of text around: with them a name is read as another than it is.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// RFC 6266: a plain name for everybody, and the exact one (RFC 8187) for those who can read it.
 pub(crate) fn disposition(file_name: &str) -> String {
-    let safe: String = file_name.chars().filter(|c| !c.is_control() && !matches!(c, '/' | '\\')).collect();
+    let leaves = |c: char| c.is_control() || matches!(c, '/' | '\\') || turns(c);
+    let safe: String = file_name.chars().filter(|c| !leaves(*c)).collect();
     let plain: String =
         safe.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '%') { c } else { '_' }).collect();
     if plain == safe {
@@ -216,6 +227,9 @@ pub(crate) fn disposition(file_name: &str) -> String {
     }
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
 }
+
+#[cfg(test)]
+mod names;
 
 #[cfg(test)]
 mod tests {

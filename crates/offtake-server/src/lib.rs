@@ -7,7 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+mod acting;
 mod api_keys;
+mod audit;
 mod auth;
 mod datasets;
 mod edge;
@@ -17,6 +19,7 @@ mod extract;
 mod files;
 mod health;
 mod jobs;
+mod limits;
 mod links;
 mod metrics;
 mod one_time;
@@ -27,6 +30,7 @@ mod performance;
 mod presets;
 mod preview;
 mod principals;
+mod protections;
 mod router;
 mod serve;
 pub mod sign_in;
@@ -34,8 +38,10 @@ mod state;
 pub mod token;
 mod watch;
 
+pub use acting::{ForwardedHeader, TrustedProxies};
 pub use health::{Operations, operations};
+pub use limits::LimitSettings;
 pub use metrics::{QueueMetrics, ServerMetrics};
 pub use router::router;
-pub use serve::serve;
+pub use serve::{ConnectionSettings, serve};
 pub use state::{AppState, Downloads, ServerSettings};

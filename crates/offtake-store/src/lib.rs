@@ -9,9 +9,11 @@
 
 pub mod api_keys;
 pub mod artifacts;
+pub mod audit;
 #[cfg(test)]
 mod contract;
 pub mod jobs;
+pub mod limits;
 pub mod objects;
 mod postgres;
 pub mod presets;
@@ -24,10 +26,12 @@ pub mod tokens;
 
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
+pub use audit::{Audit, AuditFilter, AuditPage};
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
-    STATISTICS_DAYS, Signal, StatisticsRow, WorkerName, end_patiently,
+    STATISTICS_DAYS, Share, Signal, StatisticsRow, Take, WorkerName, end_patiently,
 };
+pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
 pub use postgres::PostgresStore;
 pub use presets::Presets;
@@ -55,6 +59,8 @@ pub struct Store {
     pub sessions: Arc<dyn Sessions>,
     /// One-time rights to a link.
     pub tokens: Arc<dyn Tokens>,
+    /// Who did what.
+    pub audit: Arc<dyn Audit>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

@@ -25,6 +25,7 @@ use crate::extract::{JsonBody, Name};
 use crate::jobs::fetchable;
 use crate::links::Link;
 use crate::state::App;
+use crate::watch::Watch;
 pub(crate) use text::OneTimeKeys;
 use text::Seed;
 
@@ -216,8 +217,8 @@ async fn offer(app: &App, text: &str) -> Result<Offer> {
     token.require_live()?;
     let scope = JobScope { org: token.claims.org.clone(), owner: None };
     let job = app.store.jobs.get(&scope, token.claims.job).await.map_err(file_is_gone)?;
-    require_standing(app, &token.claims.subject, &job).await?;
     let artifact = app.store.artifacts.ready(&scope, job.id).await.map_err(file_is_gone)?;
+    require_standing(app, &token.claims.subject, &job, &artifact).await?;
     Ok(Offer { sha256, token, artifact })
 }
 
@@ -225,14 +226,13 @@ async fn offer(app: &App, text: &str) -> Result<Offer> {
 ///
 /// # Errors
 /// `revoked`; why is nobody's to know who shows a token.
-async fn require_standing(app: &App, subject: &str, job: &Job) -> Result<()> {
-    let for_others = (job.owner != subject).then_some(Permission::ExportsReadAll);
-    let dataset = app.catalog.permission(&job.spec.dataset);
-    let needed: Vec<Permission> =
-        [Some(Permission::ExportsDownload), dataset, for_others].into_iter().flatten().collect();
-    let standing = app.store.principals.standing(&job.org, subject).await?.standing;
-    let revoked = |_| Error::new(ErrorKind::Revoked, "the right that this token gave was withdrawn");
-    standing.require(&needed).map_err(revoked)
+async fn require_standing(app: &App, subject: &str, job: &Job, artifact: &Artifact) -> Result<()> {
+    let mut right = Watch::over(app, artifact, subject.to_owned());
+    if job.owner != subject {
+        right = right.needing(Permission::ExportsReadAll);
+    }
+    let withdrawn = || Error::new(ErrorKind::Revoked, "the right that this token gave was withdrawn");
+    right.look().await.map_err(|error| if error.kind() == ErrorKind::Forbidden { withdrawn() } else { error })
 }
 
 /// Whatever became of the job, to who shows a token it is one thing.

@@ -3,15 +3,19 @@
 
 mod access;
 mod api_keys;
+mod audit;
+mod browsers;
 mod documents;
 mod exports;
 mod faults;
 mod files;
 mod house;
 mod jobs;
+mod limits;
 mod one_time;
 mod otlp;
 mod principals;
 mod rows;
+mod sensitive;
 mod sessions;
 mod sockets;

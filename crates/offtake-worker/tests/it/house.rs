@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::Catalog;
+use offtake_model::audit::{Act, Via};
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::RowsMode;
 use offtake_model::export::{ExportSpec, RowsSpec};
@@ -16,7 +17,7 @@ use offtake_model::job::{Job, JobStatus};
 use offtake_model::permission::Permission;
 use offtake_store::objects::FolderObjects;
 
-use offtake_store::{Artifact, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
+use offtake_store::{Artifact, JobLimits, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
 use offtake_worker::outcome::Chance;
 use offtake_worker::{Worker, WorkerMetrics, WorkerSettings};
 use prometheus_client::registry::Registry;
@@ -78,6 +79,7 @@ impl House {
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
                 tokens: jobs.clone(),
+                audit: jobs.clone(),
                 jobs,
                 objects: objects.clone(),
             },
@@ -136,7 +138,9 @@ impl House {
             traceparent: None,
             idempotency: None,
             pinned_to: pinned_to.map(|name| WorkerName(name.to_owned())),
+            limits: JobLimits::NONE,
             now,
+            by: act(),
         };
         self.store.jobs.enqueue(job).await.unwrap().job.id
     }
@@ -208,6 +212,11 @@ pub(crate) fn org() -> OrgId {
     OrgId::new("acme").unwrap()
 }
 
+/// An act of ada.
+pub(crate) fn act() -> Act {
+    Act::by("ada", Via::Token)
+}
+
 pub(crate) fn scope() -> JobScope {
     JobScope { org: org(), owner: None }
 }
@@ -224,6 +233,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         limit: None,
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec::default(),
     }
 }

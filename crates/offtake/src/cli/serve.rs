@@ -12,7 +12,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::sign_in::link;
 use offtake_server::token::{Secret, mint};
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
-use offtake_worker::{Worker, WorkerMetrics};
+use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -72,7 +72,7 @@ pub(super) fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
         };
         let sources = wire::wait_for_sources(&house, stop.clone());
         let mut registry = Registry::default();
-        let worker = spawn_worker(&house, &mut registry, stop.clone())?;
+        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, stop.clone())?;
         let operations = listener.map(|listener| spawn_operations(&house, registry, listener, stop.clone()));
         output::say("working");
         let worked = joined(worker).await;
@@ -96,7 +96,7 @@ async fn stay(config: Config, role: Role) -> Result<()> {
 
     let mut registry = Registry::default();
     let worker = match role {
-        Role::Both => Some(spawn_worker(&house, &mut registry, stop.clone())?),
+        Role::Both => Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), stop.clone())?),
         Role::Server => None,
     };
     let sources = wire::wait_for_sources(&house, stop.clone());
@@ -116,7 +116,8 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     if found.is_new {
         greet(&house, &found.secret, &url).await?;
     }
-    let served = offtake_server::serve(listener, offtake_server::router(state), stop.clone()).await;
+    let served =
+        offtake_server::serve(listener, offtake_server::router(state), house.config.connections, stop.clone()).await;
     // Whatever ended the server ends the worker too.
     stop.cancel();
     for task in worker.into_iter().chain(sources) {
@@ -150,14 +151,21 @@ fn spawn_operations(
         queue: QueueMetrics::register(&mut registry),
         registry: Arc::new(registry),
     };
+    let connections = house.config.connections;
     Ok(tokio::spawn(async move {
-        if let Err(error) = offtake_server::serve(listener, offtake_server::operations(state), stop).await {
+        if let Err(error) = offtake_server::serve(listener, offtake_server::operations(state), connections, stop).await
+        {
             tracing::error!(%error, "the metrics are no longer answered");
         }
     }))
 }
 
-fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken) -> Result<JoinHandle<()>> {
+fn spawn_worker(
+    house: &House,
+    registry: &mut Registry,
+    hash_key: Option<HashKey>,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>> {
     let lock = house.data.worker_name()?;
     let worker = Worker::new(
         house.store.clone(),
@@ -167,6 +175,10 @@ fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken)
         house.config.worker.clone(),
         WorkerMetrics::register(registry),
     );
+    let worker = match hash_key {
+        Some(key) => worker.with_hash_key(key),
+        None => worker,
+    };
     Ok(tokio::spawn(async move {
         worker.run(stop).await;
         // The name is free again only when its work has ended.

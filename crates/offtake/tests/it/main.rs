@@ -36,6 +36,8 @@
 //! OFFTAKE_TEST_TOKENS=1000 OFFTAKE_TEST_REDEEMERS=200 cargo nextest run -p offtake --test it --no-capture one_time
 //! ```
 
+mod audit;
+mod browsers;
 mod chaos;
 mod cli;
 mod config;
@@ -44,6 +46,7 @@ mod doctor;
 mod downloads;
 mod drift;
 mod exporters;
+mod fairness;
 mod faults;
 mod formats;
 mod human;
@@ -60,13 +63,18 @@ mod parquet_source;
 mod pg_source;
 mod postgres;
 mod presets;
+mod private_files;
 mod requests_bad;
 mod revocation;
 mod road;
 mod s3;
+mod secrets;
+mod sensitive;
 mod shell;
 mod sign_in;
+mod slow_clients;
 mod split;
+mod spreadsheets;
 mod support;
 mod ties;
 mod types;
