@@ -114,6 +114,15 @@ impl Permissions {
         self.granted.contains(permission) || (self.all && *permission != Permission::Operator)
     }
 
+    /// What is granted here and there alike.
+    #[must_use]
+    pub fn within(&self, most: &Self) -> Self {
+        let both = self.granted.union(&most.granted).filter(|one| self.allow(one) && most.allow(one));
+        let all = (self.all && most.all).then(|| "all".to_owned());
+        let words: Vec<String> = all.into_iter().chain(both.map(ToString::to_string)).collect();
+        Self::from_words(words.iter().map(String::as_str))
+    }
+
     /// The words a token carries for these.
     pub fn to_words(&self) -> Vec<String> {
         let all = self.all.then(|| "all".to_owned());
@@ -131,6 +140,21 @@ mod tests {
         assert!(all.allow(&Permission::Admin) && all.allow(&Permission::Dataset("trades".to_owned())));
         assert!(!all.allow(&Permission::Operator));
         assert!(Permissions::from_words(["all", "operator"]).allow(&Permission::Operator));
+    }
+
+    #[test]
+    fn what_is_granted_stays_within_what_may_be() {
+        let of = |words: &str| Permissions::from_words(words.split(' '));
+        for (granted, most, expected) in [
+            ("all operator", "all", "all"),
+            ("all", "exports:read operator", "exports:read"),
+            ("exports:read exports:create datasets:x operator", "all", "exports:create exports:read datasets:x"),
+            ("exports:read exports:create", "exports:read admin", "exports:read"),
+            ("operator", "operator", "operator"),
+            ("all", "", ""),
+        ] {
+            assert_eq!(of(granted).within(&of(most)), of(expected), "{granted} within {most}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(crate) async fn authorise(
         Access::Token => None,
         Access::Needs(permission) => Some(permission),
     };
-    let principal = match authenticate(&app, request.headers()) {
+    let principal = match authenticate(&app, request.headers()).await {
         Ok(principal) => principal,
         Err(error) => return challenge(error, request.headers()),
     };
@@ -63,7 +63,7 @@ fn require(principal: &Principal, permission: &Permission) -> Result<()> {
     if covered { Ok(()) } else { principal.require(permission) }
 }
 
-fn authenticate(app: &App, headers: &HeaderMap) -> Result<Principal> {
+async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Principal> {
     let refuse = |detail: &str| Error::new(ErrorKind::Unauthenticated, detail);
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let value = given.next().ok_or_else(|| refuse("send a token: Authorization: Bearer …"))?;
@@ -75,7 +75,7 @@ fn authenticate(app: &App, headers: &HeaderMap) -> Result<Principal> {
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
     let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer …"))?;
-    app.verifier.verify(token, app.clock.now())
+    app.verifier.verify(token, app.clock.now()).await
 }
 
 fn challenge(error: Error, headers: &HeaderMap) -> Response {

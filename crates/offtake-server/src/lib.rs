@@ -15,6 +15,7 @@ mod exports;
 mod extract;
 mod files;
 mod health;
+pub mod identity;
 mod jobs;
 mod links;
 mod metrics;
@@ -27,7 +28,6 @@ mod preview;
 mod router;
 mod serve;
 mod state;
-pub mod token;
 
 pub use health::{Operations, operations};
 pub use metrics::{QueueMetrics, ServerMetrics};

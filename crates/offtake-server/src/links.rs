@@ -11,15 +11,15 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Artifact, LinkRequest};
 
 use crate::files::disposition;
+use crate::identity::{DerivedKeys, Secrets, mac};
 use crate::state::{AppState, ServerSettings};
-use crate::token::{Secret, mac};
 
 /// Whatever the setting says, no link lives longer (law 9).
 const MAX_TTL: SignedDuration = SignedDuration::from_mins(10);
 
 /// Signs and checks links.
 pub(crate) struct Links {
-    key: [u8; 32],
+    keys: DerivedKeys,
     base: String,
     ttl: SignedDuration,
 }
@@ -37,16 +37,17 @@ impl fmt::Debug for Links {
 }
 
 impl Links {
-    pub(crate) fn new(secret: &Secret, settings: &ServerSettings) -> Self {
+    pub(crate) fn new(secrets: &Secrets, settings: &ServerSettings) -> Self {
         let base = settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
         let ttl = settings.link_ttl.clamp(SignedDuration::from_secs(1), MAX_TTL);
-        Self { key: secret.derive("offtake link v1"), base, ttl }
+        Self { keys: secrets.derive("offtake link v1"), base, ttl }
     }
 
     /// A link of ours to `artifact`.
     fn sign(&self, artifact: ArtifactId, now: Timestamp) -> Link {
         let expires = now.as_second() + self.ttl.as_secs();
-        let signature = BASE64_URL_SAFE_NO_PAD.encode(self.mac(artifact, expires).finalize().into_bytes());
+        let signature = BASE64_URL_SAFE_NO_PAD
+            .encode(signed(&self.keys.current().bytes, artifact, expires).finalize().into_bytes());
         let url = format!("{}/files/{artifact}?expires={expires}&signature={signature}", self.base);
         Link { url, expires_at: Timestamp::from_second(expires).unwrap_or(Timestamp::MAX) }
     }
@@ -82,14 +83,17 @@ impl Links {
         if moment.to_string() != expires {
             return Err(tampered());
         }
-        self.mac(id, moment).verify_slice(&given).map_err(|_| tampered())?;
+        let is_ours = |key: &[u8; 32]| signed(key, id, moment).verify_slice(&given).is_ok();
+        if !self.keys.in_force(now).any(|key| is_ours(&key.bytes)) {
+            return Err(tampered());
+        }
         if now.as_second() >= moment {
             return Err(Error::new(ErrorKind::Gone, "this link has expired; ask for a new one"));
         }
         Ok(id)
     }
+}
 
-    fn mac(&self, artifact: ArtifactId, expires: i64) -> hmac::Hmac<sha2::Sha256> {
-        mac(&self.key, &[artifact.to_string().as_bytes(), b"\n", expires.to_string().as_bytes()])
-    }
+fn signed(key: &[u8; 32], artifact: ArtifactId, expires: i64) -> hmac::Hmac<sha2::Sha256> {
+    mac(key, &[artifact.to_string().as_bytes(), b"\n", expires.to_string().as_bytes()])
 }

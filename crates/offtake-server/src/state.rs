@@ -12,10 +12,10 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::extract::Room;
+use crate::identity::{Issuers, Secrets, Verifier};
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
 use crate::openapi::Documents;
-use crate::token::{Secret, Verifier};
 
 /// JSON bodies of the largest size that are in memory at once; most are a thousandth of it.
 const JSON_BODIES: usize = 16;
@@ -76,7 +76,9 @@ pub struct AppState {
     /// The time.
     pub clock: SharedClock,
     /// What tokens and links are signed with.
-    pub secret: Secret,
+    pub secrets: Secrets,
+    /// Whose tokens are taken besides our own.
+    pub issuers: Arc<Issuers>,
     /// How the server behaves.
     pub settings: ServerSettings,
     /// What `/metrics` shows.
@@ -113,8 +115,8 @@ pub(crate) type App = Arc<Shared>;
 
 impl Shared {
     pub(crate) fn new(state: AppState) -> App {
-        let verifier = Verifier::new(&state.secret);
-        let links = Links::new(&state.secret, &state.settings);
+        let verifier = Verifier::new(&state.secrets, Arc::clone(&state.issuers));
+        let links = Links::new(&state.secrets, &state.settings);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));

@@ -18,7 +18,7 @@ use offtake_model::permission::Permissions;
 use offtake_model::plan::Plan;
 use offtake_model::principal::Principal;
 use offtake_model::receipt::Receipt;
-use offtake_server::token::{Secret, mint};
+use offtake_server::identity::{IssuerSettings, Issuers, Previous, Secret, Secrets, mint};
 use offtake_server::{AppState, ServerMetrics, ServerSettings, router};
 use offtake_store::objects::FolderObjects;
 use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, WorkerName};
@@ -28,6 +28,7 @@ use prometheus_client::registry::Registry;
 use prost::Message;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
 pub(crate) struct House {
@@ -35,6 +36,8 @@ pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) secret: Secret,
+    /// Ends what keeps the keys of issuers.
+    _keys: DropGuard,
     _folder: tempfile::TempDir,
 }
 
@@ -129,6 +132,25 @@ impl House {
 
     /// With one more dataset: what its source does is up to the test.
     pub(crate) fn with_dataset(settings: ServerSettings, source: Option<Arc<dyn Source>>) -> Self {
+        Self::with_all(settings, source, Vec::new(), Vec::new())
+    }
+
+    /// With tokens of these issuers, too.
+    pub(crate) fn with_issuers(issuers: Vec<IssuerSettings>) -> Self {
+        Self::with_all(ServerSettings::default(), None, issuers, Vec::new())
+    }
+
+    /// With secrets that were replaced.
+    pub(crate) fn with_previous(previous: Vec<Previous>) -> Self {
+        Self::with_all(ServerSettings::default(), None, Vec::new(), previous)
+    }
+
+    fn with_all(
+        settings: ServerSettings,
+        source: Option<Arc<dyn Source>>,
+        issuers: Vec<IssuerSettings>,
+        previous: Vec<Previous>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::starting_at(NOW.parse().expect("a moment"));
         let shared: SharedClock = clock.clone();
@@ -145,18 +167,25 @@ impl House {
         let mut registry = Registry::default();
         let metrics = ServerMetrics::register(&mut registry);
         let secret = Secret::generate();
+        let issuers = Arc::new(Issuers::new(issuers, &shared).expect("sound issuers"));
+        let stop = CancellationToken::new();
+        if !issuers.is_empty() {
+            let (issuers, stop) = (Arc::clone(&issuers), stop.clone());
+            tokio::spawn(async move { issuers.keep(stop).await });
+        }
         let state = AppState {
             store: store.clone(),
             catalog: Arc::new(catalog),
             spans: Some(spans),
             conventions: Arc::new(Conventions::default()),
             clock: shared,
-            secret: secret.clone(),
+            secrets: Secrets { current: secret.clone(), previous },
+            issuers,
             settings,
             registry: Arc::new(registry),
             metrics,
         };
-        Self { router: router(state), store, clock, secret, _folder: folder }
+        Self { router: router(state), store, clock, secret, _keys: stop.drop_guard(), _folder: folder }
     }
 
     pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {

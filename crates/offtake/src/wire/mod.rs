@@ -2,6 +2,7 @@
 //! files or requests are made here. Called by the commands.
 
 mod data_dir;
+mod issuers;
 mod logs;
 mod secret;
 mod shutdown;
@@ -24,8 +25,9 @@ use crate::config::{Config, StoreConfig};
 use crate::exit::Outcome;
 
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
+pub(crate) use issuers::{check_issuers, issuers, problem as issuer_problem};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
-pub(crate) use secret::{secret, unshared_secret};
+pub(crate) use secret::{previous, secret, secrets, unshared_secret};
 pub(crate) use shutdown::on_signal;
 
 /// Everything of one data directory and what it is configured to use, open.
