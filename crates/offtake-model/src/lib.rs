@@ -7,6 +7,7 @@
 
 pub mod as_of;
 pub mod budget;
+pub mod buffer;
 pub mod checkpoint;
 pub mod clock;
 pub mod dataset;
