@@ -29,7 +29,7 @@ mod verifier;
 mod weak;
 
 pub use algorithm::Algorithm;
-pub use claims::{Bearer, ClaimNames};
+pub use claims::ClaimNames;
 pub use issuers::{Freshness, IssuerSettings, IssuerState, Issuers, KeySource};
 pub use mint::mint;
 pub use secret::{KeyId, Previous, Secret, Secrets};

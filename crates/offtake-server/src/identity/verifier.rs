@@ -8,7 +8,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use serde_json::{Map, Value as Json};
 
 use super::OFFTAKE;
-use super::claims::{Bearer, ClaimNames, Refusal, Rules};
+use super::claims::{ClaimNames, Refusal, Rules};
 use super::issuers::Issuers;
 use super::json;
 use super::jws::Jws;
@@ -38,17 +38,9 @@ impl Verifier {
     /// Who the bearer of `token` is.
     ///
     /// # Errors
-    /// As [`Self::read`].
-    pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal> {
-        self.read(token, now).await.map(|bearer| bearer.principal)
-    }
-
-    /// Who the bearer of `token` is, and what else it says.
-    ///
-    /// # Errors
     /// `unauthenticated`: the detail says whether it is a matter of time, and nothing else about why; `unavailable` if
     /// the issuer's keys are not to be had and the token may be good.
-    pub(crate) async fn read(&self, token: &str, now: Timestamp) -> Result<Bearer> {
+    pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal> {
         let jws = Jws::parse(token).map_err(invalid)?;
         let claims = json::object(&jws.payload).ok_or("the claims are no JSON object, or one is there twice");
         let claims = claims.map_err(invalid)?;

@@ -555,7 +555,9 @@ async fn nothing_that_was_changed_is_taken() {
     }
     assert!(taken.is_empty(), "{taken:#?}");
     let different: BTreeSet<&String> = mutations.iter().map(|(_, token)| token).collect();
-    assert!(different.len() >= 1500, "{} of {} differ", different.len(), mutations.len());
+    assert_eq!(mutations.len(), 1661);
+    // Some changes come to the same, as of two bits of the last character.
+    assert!(different.len() >= 1600, "{}", different.len());
     // Why is not said, other than that it is a matter of time.
     let told: Vec<&str> = details.iter().map(String::as_str).collect();
     assert_eq!(told, ["the bearer token is not valid here"]);
