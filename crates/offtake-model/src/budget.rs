@@ -37,9 +37,11 @@ impl MemoryBudget {
         &self.shared.spares
     }
 
-    /// Keeps a buffer for the next use: what is in memory stays below what it was at the worst moment.
+    /// Keeps a buffer for the next use: what is in memory stays below what it was at the worst moment. What is taken for
+    /// the buffer itself is given back just now.
     pub(crate) fn keep(&self, buffer: Vec<u8>) {
-        self.shared.spares.keep(buffer, self.peak().saturating_sub(self.shared.held.load(Ordering::Relaxed)));
+        let most = self.peak() + buffer.capacity() as u64;
+        self.shared.spares.keep(buffer, most.saturating_sub(self.shared.held.load(Ordering::Relaxed)));
     }
 
     /// Takes `bytes` until the returned [`Held`] is dropped.

@@ -5,7 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api_key;
 pub mod as_of;
+pub mod audit;
 pub mod budget;
 pub mod buffer;
 pub mod checkpoint;
@@ -17,6 +19,7 @@ pub mod format;
 pub mod human;
 pub mod id;
 pub mod job;
+pub mod limit;
 pub mod naming;
 pub mod permission;
 pub mod plan;
@@ -25,6 +28,7 @@ pub mod principal;
 pub mod query;
 pub mod receipt;
 pub mod selection;
+pub mod sensitive;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Result, Violation};

@@ -9,10 +9,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::Dataset;
 use offtake_model::Result;
+use offtake_model::audit::Act;
 use offtake_model::export::ExportSpec;
 use offtake_model::id::JobId;
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::naming::{file_name, job_name};
+use offtake_model::permission::Permission;
 use offtake_model::selection::Selection;
 use offtake_store::{Idempotency, NewJob, PerfRow};
 use serde::Serialize;
@@ -20,14 +22,16 @@ use serde_json::{Map, Value as Json_};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::Caller;
 use crate::datasets::readable;
-use crate::edge::{Draining, RequestId};
+use crate::edge::Draining;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, plain_header, prefer_wait, traceparent};
 use crate::jobs::view::{JobResponse, status_url};
 use crate::jobs::wait::{bounded, wait_for};
 use crate::jobs::{MAX_WAIT, with_link};
+use crate::limits::Allowances;
 use crate::presets;
 use crate::state::App;
 
@@ -68,27 +72,30 @@ pub(crate) struct ExportResponse {
     ),
     responses(
         (status = 202, description = "Accepted", body = ExportResponse,
-            headers(("Location" = String, description = "The job"), ("Retry-After" = u64, description = "Seconds"))),
+            headers(("Location" = String, description = "The job"), ("Retry-After" = u64, description = "Seconds"),
+                ("RateLimit" = String, description = "What is left of each limit"),
+                ("RateLimit-Policy" = String, description = "The limits"))),
         (status = 200, description = "Waited for, and over", body = JobResponse),
     ))]
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
-    request_id: RequestId,
     draining: Draining,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let (body, idempotency) = idempotency(&headers, name.as_str(), body).await?;
     // Before anything is checked: what the request names may have changed since, and the job is there.
-    let mut job = match asked_before(&app, &caller, idempotency.as_ref()).await? {
-        Some(job) => job,
+    let (mut job, allowances) = match asked_before(&app, &caller, idempotency.as_ref()).await? {
+        Some(job) => (job, Vec::new()),
         None => {
-            let dataset = readable(&app, &caller, name.as_str())?.clone();
+            let dataset = readable(&app, &caller, name.as_str())?;
             let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
-            let new = new_job(&app, &caller, &dataset, spec, idempotency, request_id, &headers);
-            app.store.jobs.enqueue(new).await?.job
+            let new = new_job(&app, &caller, &act, &dataset, spec, idempotency, &headers);
+            let enqueued = app.store.jobs.enqueue(new).await?;
+            (enqueued.job, enqueued.allowances)
         }
     };
     let wait = patience(&app, &headers, &job.spec);
@@ -99,10 +106,11 @@ pub(crate) async fn create(
         job = wait_for(&app, &scope, job.id, wait, &draining, |job| !job.status.is_active()).await?;
     }
     let mut response = if wait.is_some() && !job.status.is_active() {
-        finished(&app, &caller, job).await?
+        finished(&app, &caller, &act, job).await?
     } else {
         accepted(&job, estimate)
     };
+    Allowances::add(&mut response, allowances);
     if let Some((wait, true)) = wait {
         let applied = format!("wait={}", wait.as_secs());
         response.headers_mut().extend(HeaderValue::from_str(&applied).ok().map(|value| (PREFERENCE_APPLIED, value)));
@@ -162,34 +170,38 @@ fn patience(app: &App, headers: &HeaderMap, spec: &ExportSpec) -> Option<(Durati
 fn new_job(
     app: &App,
     caller: &Caller,
+    act: &Act,
     dataset: &Dataset,
     spec: ExportSpec,
     idempotency: Option<Idempotency>,
-    request_id: RequestId,
     headers: &HeaderMap,
 ) -> NewJob {
     let now = app.clock.now();
-    let name = job_name(&dataset.schema.title, &spec, now);
+    // Whoever sees the job's name may not see what is in sensitive columns.
+    let name = job_name(&dataset.schema.title, &spec.without_sensitive(&dataset.schema), now);
     let principal = &caller.0;
     NewJob {
         id: JobId::new(now),
         org: principal.org.clone(),
         owner: principal.sub.clone(),
+        needs: vec![Permission::ExportsCreate, dataset.schema.permission.clone()],
         owner_email: principal.email.clone(),
         file_name: file_name(&name, &spec),
         idempotency,
         name,
         spec,
-        request_id: Some(request_id.id),
+        request_id: act.request_id().map(str::to_owned),
         traceparent: traceparent(headers),
         pinned_to: None,
+        limits: app.settings.limits.jobs,
         now,
+        by: act.clone(),
     }
 }
 
-async fn finished(app: &App, caller: &Caller, job: Job) -> Result<Response> {
+async fn finished(app: &App, caller: &Caller, act: &Act, job: Job) -> Result<Response> {
     let location = status_url(&job);
-    let body = with_link(app, caller, &caller.own_scope(), job).await?;
+    let body = with_link(app, caller, act, &caller.own_scope(), job).await?;
     Ok(([(header::LOCATION, location)], Json(body)).into_response())
 }
 

@@ -13,15 +13,18 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Artifact, ArtifactState};
 
+use crate::acting::Acting;
 use crate::error::Problem;
 use crate::extract::Name;
 use crate::jobs::matches_etag;
 use crate::state::App;
+use crate::watch::Watch;
 
 /// The file behind a link.
 #[utoipa::path(get, path = "/files/{artifact}", tag = "files", operation_id = "get_file",
     params(
         ("artifact" = String, Path, description = "As in the link"),
+        ("for" = String, Query, description = "As in the link"),
         ("expires" = i64, Query, description = "As in the link"),
         ("signature" = String, Query, description = "As in the link"),
         ("Range" = Option<String>, Header, description = "One range of bytes"),
@@ -36,12 +39,13 @@ use crate::state::App;
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
+    Acting(act): Acting,
     name: Name,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let artifact = behind_link(&app, name.as_str(), &uri).await?;
+    let (artifact, watch) = behind_link(&app, name.as_str(), &uri).await?;
     let broken =
         || Error::new(ErrorKind::Internal, format!("the ready artifact {} has no size or digest", artifact.id));
     let size = artifact.bytes.ok_or_else(broken)?;
@@ -57,27 +61,36 @@ pub(crate) async fn get(
         // Ranges are defined for GET alone (RFC 9110 §14.2).
         let in_part = method == Method::GET && range_is_meant(&headers, &etag);
         let wanted = if in_part { wanted(&headers, size) } else { Wanted::Whole };
-        content(&app, &artifact, size, wanted, &method).await?
+        if method == Method::GET && wanted != Wanted::Nothing {
+            app.uses.note(&app, &act, &uri, &artifact).await?;
+        }
+        content(&app, &artifact, size, wanted, &method, watch).await?
     };
     describe(&mut response, &artifact, sha256, &etag);
     Ok(response)
 }
 
-async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<Artifact> {
+async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<(Artifact, Watch)> {
     let Query(pairs): Query<Vec<(String, String)>> = Query::try_from_uri(uri).unwrap_or_default();
     let one = |wanted: &str| {
         let mut values = pairs.iter().filter(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
         // Given twice it could be read in two ways.
         values.next().filter(|_| values.next().is_none()).unwrap_or_default()
     };
-    let id = app.links.verify(name, one("expires"), one("signature"), app.clock.now())?;
+    let parts = [one("for"), one("expires"), one("signature")];
+    let (id, subject) = app.links.verify(name, parts, app.clock.now())?;
     let gone = || Error::new(ErrorKind::Gone, "the file is no longer there");
     let artifact = match app.store.artifacts.by_id(id).await {
         Ok(artifact) => artifact,
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone()),
         Err(error) => return Err(error),
     };
-    if artifact.state == ArtifactState::Ready { Ok(artifact) } else { Err(gone()) }
+    if artifact.state != ArtifactState::Ready {
+        return Err(gone());
+    }
+    let watch = Watch::over(app, &artifact, subject);
+    watch.look().await?;
+    Ok((artifact, watch))
 }
 
 /// `If-Match`: any of these very bytes, or any file at all. A weak tag matches nothing (RFC 9110 §13.1.1).
@@ -123,7 +136,14 @@ fn wanted(headers: &HeaderMap, size: u64) -> Wanted {
     if range.start >= range.end { Wanted::Nothing } else { Wanted::Part(range) }
 }
 
-async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, method: &Method) -> Result<Response> {
+async fn content(
+    app: &App,
+    artifact: &Artifact,
+    size: u64,
+    wanted: Wanted,
+    method: &Method,
+    watch: Watch,
+) -> Result<Response> {
     let (status, range) = match wanted {
         Wanted::Whole => (StatusCode::OK, 0..size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
@@ -140,7 +160,9 @@ async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, meth
         let bytes =
             app.store.objects.read(&artifact.key, range.clone()).await.map_err(|error| vanished(artifact, error))?;
         // The head is out by then: the client sees a connection that ends too early, we see why.
-        Body::from_stream(bytes.inspect_err(|error| tracing::error!(%error, "a file broke off while it was sent")))
+        Body::from_stream(
+            watch.over_stream(bytes).inspect_err(|error| tracing::error!(%error, "a file broke off while it was sent")),
+        )
     };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
@@ -166,7 +188,7 @@ fn describe(response: &mut Response, artifact: &Artifact, sha256: &str, etag: &s
     let is_file = !response.status().is_client_error();
     let headers = response.headers_mut();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.extend(text(etag).map(|value| (header::ETAG, value)));
     if is_file {
         headers.extend(text(&artifact.media_type).map(|value| (header::CONTENT_TYPE, value)));
@@ -181,9 +203,15 @@ fn text(value: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(value).ok()
 }
 
+/// Marks that turn the direction of text around: with them a name is read as another than it is.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// RFC 6266: a plain name for everybody, and the exact one (RFC 8187) for those who can read it.
 pub(crate) fn disposition(file_name: &str) -> String {
-    let safe: String = file_name.chars().filter(|c| !c.is_control() && !matches!(c, '/' | '\\')).collect();
+    let leaves = |c: char| c.is_control() || matches!(c, '/' | '\\') || turns(c);
+    let safe: String = file_name.chars().filter(|c| !leaves(*c)).collect();
     let plain: String =
         safe.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '%') { c } else { '_' }).collect();
     if plain == safe {
@@ -199,6 +227,9 @@ pub(crate) fn disposition(file_name: &str) -> String {
     }
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
 }
+
+#[cfg(test)]
+mod names;
 
 #[cfg(test)]
 mod tests {

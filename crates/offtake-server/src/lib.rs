@@ -7,6 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+mod acting;
+mod api_keys;
+mod audit;
 mod auth;
 mod datasets;
 mod edge;
@@ -17,20 +20,28 @@ mod files;
 mod health;
 pub mod identity;
 mod jobs;
+mod limits;
 mod links;
 mod metrics;
+mod one_time;
 mod openapi;
 mod otlp;
 mod pages;
 mod performance;
 mod presets;
 mod preview;
+mod principals;
+mod protections;
 mod router;
 mod serve;
+pub mod sign_in;
 mod state;
+mod watch;
 
+pub use acting::{ForwardedHeader, TrustedProxies};
 pub use health::{Operations, operations};
+pub use limits::LimitSettings;
 pub use metrics::{QueueMetrics, ServerMetrics};
 pub use router::router;
-pub use serve::serve;
-pub use state::{AppState, ServerSettings};
+pub use serve::{ConnectionSettings, serve};
+pub use state::{AppState, Downloads, ServerSettings};

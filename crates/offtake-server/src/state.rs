@@ -7,14 +7,20 @@ use jiff::SignedDuration;
 use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
+use offtake_pipeline::HashKey;
 use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::acting::TrustedProxies;
+use crate::audit::Uses;
+use crate::auth::noting::Notes;
 use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
+use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
+use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 
 /// JSON bodies of the largest size that are in memory at once; most are a thousandth of it.
@@ -29,8 +35,12 @@ pub struct ServerSettings {
     pub sync_rows: usize,
     /// How long it is waited for.
     pub sync_wait: Duration,
+    /// Who sends files.
+    pub downloads: Downloads,
     /// How long a link lives; never longer than ten minutes.
     pub link_ttl: SignedDuration,
+    /// How long a one-time token lives; never longer than seven days.
+    pub one_time_ttl: SignedDuration,
     /// The largest JSON body, in bytes.
     pub json_body_bytes: usize,
     /// The largest OTLP body as sent, in bytes.
@@ -43,6 +53,12 @@ pub struct ServerSettings {
     pub open_metrics: bool,
     /// How long a request may take until its response begins.
     pub request_timeout: Duration,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// How much may be asked for.
+    pub limits: LimitSettings,
+    /// Pages of these origins may read what the API answers.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for ServerSettings {
@@ -51,15 +67,36 @@ impl Default for ServerSettings {
             public_url: None,
             sync_rows: 25,
             sync_wait: Duration::from_secs(5),
+            downloads: Downloads::Redirect,
             link_ttl: SignedDuration::from_mins(10),
+            one_time_ttl: SignedDuration::from_hours(24),
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
+            trusted_proxies: TrustedProxies::default(),
+            limits: LimitSettings::default(),
+            allowed_origins: Vec::new(),
         }
     }
+}
+
+impl ServerSettings {
+    /// Whether browsers reach us by TLS alone.
+    pub(crate) fn by_tls(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// Who sends files to those who follow a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downloads {
+    /// Object storage, where it can sign links.
+    Redirect,
+    /// This server, so that a download ends with the right to it.
+    Proxy,
 }
 
 /// What the server is made of. The binary fills it in; [`crate::router()`] takes it.
@@ -93,12 +130,21 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
+    /// What sensitive columns are hashed by.
+    pub(crate) hash_key: HashKey,
+    /// Who was here.
+    pub(crate) notes: Notes,
+    pub(crate) one_time: OneTimeKeys,
+    /// Uses of links that are in the audit trail.
+    pub(crate) uses: Uses,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
     pub(crate) json_room: Room,
     /// Turns at decoding and storing spans.
     pub(crate) ingest: Arc<Semaphore>,
+    /// What this process counts.
+    pub(crate) throttles: Throttles,
     /// Made with the router, once the routes are known.
     pub(crate) documents: OnceLock<Documents>,
 }
@@ -117,12 +163,29 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secrets, Arc::clone(&state.issuers));
         let links = Links::new(&state.secrets, &state.settings);
+        let hash_key = state.secrets.current.hash_key();
+        let notes = Notes::writing_to(&state.store);
+        let one_time = OneTimeKeys::new(&state.secrets);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        let throttles = Throttles::new(&settings.limits);
+        Arc::new(Self {
+            state,
+            verifier,
+            links,
+            hash_key,
+            notes,
+            one_time,
+            uses: Uses::default(),
+            otlp_room,
+            json_room,
+            ingest,
+            throttles,
+            documents: OnceLock::new(),
+        })
     }
 }

@@ -305,7 +305,7 @@ impl Builder {
     }
 }
 
-/// Grows to what is expected, then by doubling; the old and the new buffer are both held while one is copied to the other.
+/// Grows to what is expected, then by doubling; the old and the new buffer are both held for a moment.
 #[cold]
 fn make_room(bytes: &mut Reused, more: usize, expected: usize, room: &mut Room) -> Result<()> {
     let needed = bytes.len() + more;
@@ -314,8 +314,9 @@ fn make_room(bytes: &mut Reused, more: usize, expected: usize, room: &mut Room) 
     }
     let before = bytes.capacity();
     let capacity = needed.max(expected).max(before.saturating_mul(2)).max(1_024);
-    room.grow(capacity)?;
+    // A spare one first: it would be given back to make room for itself.
     bytes.reserve(capacity - bytes.len());
-    room.bytes = room.bytes - (capacity + before) as u64 + bytes.capacity() as u64;
+    room.grow(bytes.capacity())?;
+    room.bytes -= before as u64;
     room.held.grow_to(room.bytes)
 }

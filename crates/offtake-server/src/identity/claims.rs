@@ -27,12 +27,14 @@ pub struct ClaimNames {
     pub email: String,
     /// What the bearer may do.
     pub permissions: String,
+    /// Roles of the bearer. `None`: they are not looked at; other people's roles may be called like ours.
+    pub roles: Option<String>,
 }
 
 impl Default for ClaimNames {
     fn default() -> Self {
         let [org, sub, email, permissions] = ["org_id", "sub", "email", "permissions"].map(str::to_owned);
-        Self { org, sub, email, permissions }
+        Self { org, sub, email, permissions, roles: None }
     }
 }
 
@@ -101,7 +103,9 @@ impl Rules {
             return Err(Refusal::Invalid("the subject is too long"));
         }
         let email = text(claims, &self.names.email)?;
-        let granted = permissions(find(claims, &self.names.permissions))?;
+        let granted = Permissions::from_words(words(find(claims, &self.names.permissions))?);
+        let roles = self.names.roles.as_deref().and_then(|name| find(claims, name));
+        let granted = granted.with_roles(words(roles)?);
         let permissions = self.may_grant.as_ref().map_or_else(|| granted.clone(), |most| granted.within(most));
         Ok(Principal { org, sub, email, permissions })
     }
@@ -128,16 +132,13 @@ fn text(claims: &Map<String, Json>, name: &str) -> Result<Option<String>, Refusa
 }
 
 /// A list of words, or words with spaces between.
-fn permissions(claim: Option<&Json>) -> Result<Permissions, Refusal> {
-    let wrong = || Refusal::Invalid("permissions are not of their shape");
+fn words(claim: Option<&Json>) -> Result<Vec<&str>, Refusal> {
+    let wrong = Refusal::Invalid("permissions or roles are not of their shape");
     match claim {
-        None => Ok(Permissions::default()),
-        Some(Json::String(words)) => Ok(Permissions::from_words(words.split_ascii_whitespace())),
-        Some(Json::Array(list)) => {
-            let words: Option<Vec<&str>> = list.iter().map(Json::as_str).collect();
-            Ok(Permissions::from_words(words.ok_or_else(wrong)?))
-        }
-        Some(_) => Err(wrong()),
+        None => Ok(Vec::new()),
+        Some(Json::String(words)) => Ok(words.split_ascii_whitespace().collect()),
+        Some(Json::Array(list)) => list.iter().map(|word| word.as_str().ok_or(wrong)).collect(),
+        Some(_) => Err(wrong),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Where an issuer's public keys come from: a file, or a URL that is asked with bounds on everything.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -109,8 +108,7 @@ fn told(error: &reqwest::Error) -> String {
     let mut text = "it cannot be reached".to_owned();
     let mut cause = std::error::Error::source(error);
     while let Some(at) = cause {
-        // Writing to a string does not fail.
-        let _ = write!(text, ": {at}");
+        text.push_str(&format!(": {at}"));
         cause = at.source();
     }
     text

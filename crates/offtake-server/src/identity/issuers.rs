@@ -122,7 +122,7 @@ pub(super) struct Issuer {
 #[derive(Debug)]
 enum Keys {
     Secret(Key),
-    Ring { ring: Ring, is_remote: bool },
+    Ring { ring: Box<Ring>, is_remote: bool },
 }
 
 impl Issuers {
@@ -181,7 +181,7 @@ impl Issuer {
             settings;
         let ring = |origin, is_remote| {
             let ring = Ring::new(&name, origin, algorithms.clone(), freshness, SharedClock::clone(clock));
-            Keys::Ring { ring, is_remote }
+            Keys::Ring { ring: Box::new(ring), is_remote }
         };
         let keys = match keys {
             KeySource::Secret(secret) => Keys::Secret(Key::secret(None, secret.reveal().as_bytes())),

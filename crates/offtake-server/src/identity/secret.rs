@@ -8,6 +8,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use offtake_model::{Error, ErrorKind, Result};
+use offtake_pipeline::HashKey;
 use sha2::Sha256;
 
 /// The secret of an installation: signs tokens, and by a derived key links. Never printed.
@@ -55,6 +56,11 @@ impl Secret {
     pub fn key_id(&self) -> KeyId {
         let [a, b, c, d, e, f, g, h, ..] = self.derive("offtake key id v1");
         KeyId([a, b, c, d, e, f, g, h])
+    }
+
+    /// The key that sensitive columns are hashed by: another secret, other hashes.
+    pub fn hash_key(&self) -> HashKey {
+        HashKey::new(self.derive("offtake hash v1"))
     }
 
     /// A key for another purpose, so that nothing signed for one can be used for the other.

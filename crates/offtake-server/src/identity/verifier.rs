@@ -30,8 +30,13 @@ impl Verifier {
         let previous = secrets.previous.iter().map(|old| (key(&old.secret), Some(old.until)));
         let own = std::iter::once((key(&secrets.current), None)).chain(previous).collect();
         let audiences = vec![OFFTAKE.to_owned()];
-        let rules =
-            Rules { audiences, names: ClaimNames::default(), org: None, sub_prefix: String::new(), may_grant: None };
+        let rules = Rules {
+            audiences,
+            names: ClaimNames { roles: Some("roles".to_owned()), ..ClaimNames::default() },
+            org: None,
+            sub_prefix: String::new(),
+            may_grant: None,
+        };
         Self { own, rules, issuers }
     }
 

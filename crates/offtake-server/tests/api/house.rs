@@ -1,10 +1,12 @@
 //! A server with everything real behind it, and a clock that stands still.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -19,9 +21,9 @@ use offtake_model::plan::Plan;
 use offtake_model::principal::Principal;
 use offtake_model::receipt::Receipt;
 use offtake_server::identity::{IssuerSettings, Issuers, Previous, Secret, Secrets, mint};
-use offtake_server::{AppState, ServerMetrics, ServerSettings, router};
+use offtake_server::{AppState, LimitSettings, ServerMetrics, ServerSettings, router};
 use offtake_store::objects::FolderObjects;
-use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, WorkerName};
+use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, Take, WorkerName};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prometheus_client::registry::Registry;
@@ -38,7 +40,7 @@ pub(crate) struct House {
     pub(crate) secret: Secret,
     /// Ends what keeps the keys of issuers.
     _keys: DropGuard,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What was answered.
@@ -86,6 +88,7 @@ pub(crate) struct Ask<'a> {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    peer: Option<SocketAddr>,
 }
 
 impl Ask<'_> {
@@ -97,6 +100,12 @@ impl Ask<'_> {
     pub(crate) fn by(self, org: &str, user: &str, permissions: &str) -> Self {
         let token = self.house.token(org, user, permissions);
         self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// From this address.
+    pub(crate) fn from(mut self, peer: &str) -> Self {
+        self.peer = Some(SocketAddr::new(peer.parse().expect("an address"), 4711));
+        self
     }
 
     pub(crate) fn json(self, body: &Json) -> Self {
@@ -112,6 +121,9 @@ impl Ask<'_> {
         let mut request =
             Request::builder().method(self.method).uri(self.path).body(Body::from(self.body)).expect("a request");
         *request.headers_mut() = self.headers;
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         let response = self.house.router.clone().oneshot(request).await.expect("routers do not fail");
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
@@ -119,11 +131,19 @@ impl Ask<'_> {
     }
 }
 
+/// Whose tokens a house takes, besides those of its own secret.
+#[derive(Default)]
+struct Trust {
+    issuers: Vec<IssuerSettings>,
+    previous: Vec<Previous>,
+}
+
 pub(crate) const NOW: &str = "2026-11-20T12:00:00Z";
 
 impl House {
     pub(crate) fn new() -> Self {
-        Self::with(ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() })
+        let limits = LimitSettings::NONE;
+        Self::with(ServerSettings { sync_wait: std::time::Duration::ZERO, limits, ..ServerSettings::default() })
     }
 
     pub(crate) fn with(settings: ServerSettings) -> Self {
@@ -132,42 +152,62 @@ impl House {
 
     /// With one more dataset: what its source does is up to the test.
     pub(crate) fn with_dataset(settings: ServerSettings, source: Option<Arc<dyn Source>>) -> Self {
-        Self::with_all(settings, source, Vec::new(), Vec::new())
+        Self::built(settings, Trust::default(), |catalog, _, _| {
+            if let Some(source) = source {
+                let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
+                schema.name = "faulty".to_owned();
+                catalog.insert(Dataset::new(schema, source));
+            }
+        })
+    }
+
+    /// With one more dataset: people, about whom not everybody may know everything.
+    pub(crate) fn with_people() -> Self {
+        let settings = ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() };
+        Self::built(settings, Trust::default(), |catalog, folder, clock| {
+            people(folder, clock).into_iter().for_each(|dataset| catalog.insert(dataset));
+        })
     }
 
     /// With tokens of these issuers, too.
     pub(crate) fn with_issuers(issuers: Vec<IssuerSettings>) -> Self {
-        Self::with_all(ServerSettings::default(), None, issuers, Vec::new())
+        Self::trusting(Trust { issuers, ..Trust::default() })
     }
 
     /// With secrets that were replaced.
     pub(crate) fn with_previous(previous: Vec<Previous>) -> Self {
-        Self::with_all(ServerSettings::default(), None, Vec::new(), previous)
+        Self::trusting(Trust { previous, ..Trust::default() })
     }
 
-    fn with_all(
-        settings: ServerSettings,
-        source: Option<Arc<dyn Source>>,
-        issuers: Vec<IssuerSettings>,
-        previous: Vec<Previous>,
-    ) -> Self {
+    fn trusting(trust: Trust) -> Self {
+        let settings = ServerSettings { limits: LimitSettings::NONE, ..ServerSettings::default() };
+        Self::built(settings, trust, |_, _, _| {})
+    }
+
+    fn built(settings: ServerSettings, trust: Trust, add: impl FnOnce(&mut Catalog, &Path, &SharedClock)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::starting_at(NOW.parse().expect("a moment"));
         let shared: SharedClock = clock.clone();
         let jobs = SqliteStore::open(&folder.path().join("offtake.db"), Some(shared.clone())).expect("a job store");
         let objects = FolderObjects::open(&folder.path().join("objects")).expect("a folder of objects");
-        let store = Store { jobs: jobs.clone(), artifacts: jobs.clone(), presets: jobs, objects: Arc::new(objects) };
+        let store = Store {
+            jobs: jobs.clone(),
+            artifacts: jobs.clone(),
+            presets: jobs.clone(),
+            principals: jobs.clone(),
+            api_keys: jobs.clone(),
+            sessions: jobs.clone(),
+            tokens: jobs.clone(),
+            audit: jobs,
+            objects: Arc::new(objects),
+        };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
         let mut catalog = catalog(folder.path(), &spans, &shared);
-        if let Some(source) = source {
-            let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
-            schema.name = "faulty".to_owned();
-            catalog.insert(Dataset { schema: Arc::new(schema), source });
-        }
+        add(&mut catalog, folder.path(), &shared);
         let mut registry = Registry::default();
         let metrics = ServerMetrics::register(&mut registry);
         let secret = Secret::generate();
-        let issuers = Arc::new(Issuers::new(issuers, &shared).expect("sound issuers"));
+        let issuers = Arc::new(Issuers::new(trust.issuers, &shared).expect("sound issuers"));
         let stop = CancellationToken::new();
         if !issuers.is_empty() {
             let (issuers, stop) = (Arc::clone(&issuers), stop.clone());
@@ -179,17 +219,28 @@ impl House {
             spans: Some(spans),
             conventions: Arc::new(Conventions::default()),
             clock: shared,
-            secrets: Secrets { current: secret.clone(), previous },
+            secrets: Secrets { current: secret.clone(), previous: trust.previous },
             issuers,
             settings,
             registry: Arc::new(registry),
             metrics,
         };
-        Self { router: router(state), store, clock, secret, _keys: stop.drop_guard(), _folder: folder }
+        Self { router: router(state), store, clock, secret, _keys: stop.drop_guard(), folder }
+    }
+
+    /// Another hand on the job store.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store")
     }
 
     pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {
-        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new(), peer: None }
+    }
+
+    /// Changes the job store behind its back.
+    pub(crate) fn damage(&self, sql: &str) {
+        let database = rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store");
+        database.execute_batch(sql).expect("it is damaged");
     }
 
     /// By alice of acme, who may do everything.
@@ -233,7 +284,7 @@ impl House {
     /// Does what a worker does: takes the oldest job and publishes `content` for it.
     pub(crate) async fn complete_next(&self, content: &'static [u8]) -> (JobId, ArtifactId) {
         let worker = WorkerName("tests".to_owned());
-        let claimed = self.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
+        let claimed = self.store.jobs.claim(&worker, Take::Any, SignedDuration::from_secs(30)).await.expect("a claim");
         let claimed = claimed.expect("a job is due");
         let (job, lease, now) = (claimed.job, claimed.lease, self.clock.now());
         let id = ArtifactId::new(now);
@@ -309,6 +360,37 @@ fn catalog(folder: &Path, spans: &Arc<SpanStore>, clock: &SharedClock) -> Catalo
         .chain(config.compile(clock).expect("it compiles"))
         .for_each(|dataset| catalog.insert(dataset));
     catalog
+}
+
+/// What must not be told of people: every value of a sensitive column.
+pub(crate) const PRIVATE: [&str; 8] =
+    ["ada@example.org", "bob@example.org", "likes tea", "owes money", "DE02", "FR76", "12.50", "1985-06-0"];
+
+fn people(folder: &Path, clock: &SharedClock) -> Vec<Dataset> {
+    let file = folder.join("people.db");
+    rusqlite::Connection::open(&file)
+        .expect("a database")
+        .execute_batch(
+            "CREATE TABLE people (id INTEGER PRIMARY KEY, account TEXT NOT NULL, country TEXT, email TEXT, notes TEXT,
+                                  iban TEXT, score DECIMAL(8,2), born DATETIME NOT NULL);
+             INSERT INTO people VALUES
+               (1, 'acme', 'DE', 'ada@example.org', 'likes tea', 'DE02', '12.50', '1985-06-01 00:00:00'),
+               (2, 'acme', 'FR', 'bob@example.org', 'owes money', 'FR76', '12.50', '1985-06-02 00:00:00'),
+               (3, 'acme', 'FR', 'ada@example.org', NULL, NULL, NULL, '1985-06-03 00:00:00');",
+        )
+        .expect("rows");
+    let config = json!({
+        "sources": {"people": {"url": format!("sqlite:{}", file.display())}},
+        "datasets": {"people": {"title": "People", "source": "people", "table": "people", "tenant": "account",
+            "key": ["id"], "time": "born",
+            "columns": {"email": {"sensitive": "hash"}, "notes": {"sensitive": true}, "iban": {"sensitive": "drop"},
+                "score": {"sensitive": "mask"}, "born": {"sensitive": "mask"}},
+            "filters": {"country": "in", "email": "in", "iban": "eq", "min_score": {"column": "score", "op": "min"},
+                "max_score": {"column": "score", "op": "max"}, "birthday": {"column": "born", "op": "range"},
+                "text": {"columns": ["country", "notes"], "op": "contains"}}}},
+    });
+    let config: DatasetsConfig = serde_json::from_value(config).expect("a configuration");
+    config.compile(clock).expect("it compiles")
 }
 
 fn lines(content: &[u8]) -> u64 {

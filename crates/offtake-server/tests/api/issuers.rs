@@ -334,6 +334,12 @@ async fn an_issuer_grants_no_more_than_it_may() {
     assert_eq!(permitted(Some("operator"), "/api/v1/export/jobs").await, 403);
     assert_eq!(permitted(Some("exports:read traces:read"), "/api/v1/export/statistics").await, 200);
     assert_eq!(permitted(Some("traces:read"), "/api/v1/export/jobs").await, 403);
+    assert_eq!(permitted(Some("role:viewer"), "/api/v1/export/jobs").await, 200);
+    let (house, _folder) = set_up(&signer, |settings| settings);
+    let mut theirs = corp();
+    theirs["permissions"] = json!([]);
+    theirs["roles"] = json!(["admin"]);
+    assert_eq!(status(&house, &signer.token(&theirs)).await, 403, "their roles are not ours");
 }
 
 #[tokio::test]
@@ -344,11 +350,12 @@ async fn claims_are_found_where_the_issuer_has_them() {
         sub: "oid".to_owned(),
         email: "upn".to_owned(),
         permissions: "/realm_access/roles".to_owned(),
+        roles: Some("groups".to_owned()),
     };
     let change = |settings| IssuerSettings { names, sub_prefix: "corp:".to_owned(), ..settings };
     let (house, _folder) = set_up(&signer, change);
     let theirs = json!({"iss": "https://corp.example", "aud": ["x", "offtake"], "exp": corp()["exp"], "oid": "alice",
-        "https://corp.example/org": "acme", "realm_access": {"roles": ["exports:create", "exports:read", "traces:read"]}});
+        "https://corp.example/org": "acme", "realm_access": {"roles": ["exports:read"]}, "groups": ["analyst"]});
     let ask = |method: Method, path: &str, token: &str| {
         house.ask(method, path).header("authorization", &format!("Bearer {token}")).json(&json!({"format": "csv"}))
     };

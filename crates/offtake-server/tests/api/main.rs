@@ -2,6 +2,9 @@
 //! what is tested. Files are made through the store's port, because the server runs no export.
 
 mod access;
+mod api_keys;
+mod audit;
+mod browsers;
 mod documents;
 mod exports;
 mod faults;
@@ -10,7 +13,12 @@ mod house;
 mod issuer;
 mod issuers;
 mod jobs;
+mod limits;
 mod mutations;
+mod one_time;
 mod otlp;
+mod principals;
 mod rows;
+mod sensitive;
+mod sessions;
 mod sockets;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::as_of::AsOf;
+use offtake_model::audit::{Act, Via};
 use offtake_model::checkpoint::{Checkpoint, Uploaded, Written};
 use offtake_model::clock::{Clock, ManualClock};
 use offtake_model::error::ErrorKind;
@@ -11,13 +12,15 @@ use offtake_model::export::{ExportSpec, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format, media_type};
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Progress};
+use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    Artifact, Artifacts, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, WorkerName,
+    ApiKeys, Artifact, Artifacts, Audit, Claimed, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob,
+    ObjectKey, Presets, Principals, Sessions, Take, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -31,6 +34,12 @@ pub(crate) const MAX_DEATHS: u32 = 3;
 pub(crate) struct Backend {
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
+    pub(crate) principals: Arc<dyn Principals>,
+    pub(crate) api_keys: Arc<dyn ApiKeys>,
+    pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) tokens: Arc<dyn Tokens>,
+    pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -44,6 +53,16 @@ pub(crate) fn org(name: &str) -> OrgId {
 
 pub(crate) fn scope(name: &str) -> JobScope {
     JobScope { org: org(name), owner: None }
+}
+
+/// An act of ada.
+pub(crate) fn act() -> Act {
+    by("ada")
+}
+
+/// An act of somebody with a token.
+pub(crate) fn by(name: &str) -> Act {
+    Act::by(name, Via::Token).from_address("192.0.2.7".parse().ok()).with_agent(Some("curl/8")).with_request("req-1")
 }
 
 pub(crate) fn worker(name: &str) -> WorkerName {
@@ -63,6 +82,7 @@ pub(crate) fn spec() -> ExportSpec {
         limit: Some(1000),
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec { filters: filters.as_object().cloned().unwrap(), ..RowsSpec::default() },
     }
 }
@@ -120,6 +140,24 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 }
 
 impl Backend {
+    /// Of a store that is all of the ports.
+    pub(crate) fn of<S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Audit + 'static>(
+        store: Arc<S>,
+        clock: Arc<ManualClock>,
+    ) -> Self {
+        Self {
+            jobs: store.clone(),
+            artifacts: store.clone(),
+            principals: store.clone(),
+            api_keys: store.clone(),
+            sessions: store.clone(),
+            tokens: store.clone(),
+            presets: store.clone(),
+            audit: store,
+            clock,
+        }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -134,6 +172,7 @@ impl Backend {
             id: JobId::new(self.now()),
             org: org(org_name),
             owner: owner.to_owned(),
+            needs: vec![Permission::ExportsCreate, Permission::TracesRead],
             owner_email: Some(format!("{owner}@{org_name}.example")),
             spec: spec(),
             name: "Spans – production".to_owned(),
@@ -142,7 +181,9 @@ impl Backend {
             traceparent: None,
             idempotency: None,
             pinned_to: None,
+            limits: JobLimits::NONE,
             now: self.now(),
+            by: by(owner),
         }
     }
 
@@ -155,11 +196,11 @@ impl Backend {
 
     /// Worker `name` takes the oldest due job.
     pub(crate) async fn claimed(&self, name: &str) -> Claimed {
-        self.jobs.claim(&worker(name), false, LEASE).await.unwrap().expect("a job is due")
+        self.jobs.claim(&worker(name), Take::Any, LEASE).await.unwrap().expect("a job is due")
     }
 
     pub(crate) async fn nothing_due(&self) {
-        let claimed = self.jobs.claim(&worker("nobody"), false, LEASE).await.unwrap();
+        let claimed = self.jobs.claim(&worker("nobody"), Take::Any, LEASE).await.unwrap();
         assert!(claimed.is_none(), "nothing is due, but {claimed:?} was");
     }
 

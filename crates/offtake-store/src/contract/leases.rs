@@ -7,7 +7,7 @@ use offtake_model::ErrorKind;
 use offtake_model::job::{JobStatus, Phase};
 
 use super::given::*;
-use crate::{ArtifactState, Claimed, Lease, NewJob, Signal};
+use crate::{ArtifactState, Claimed, Lease, NewJob, Signal, Take};
 
 /// The same right once more: what a worker that comes back from the dead believes to hold.
 fn ghost(lease: &Lease) -> Lease {
@@ -58,7 +58,7 @@ pub(crate) async fn a_rescued_lease_is_void(b: &Backend) {
     assert_eq!((&next.plan, &next.checkpoint), (&Some(plan(200)), &Some(checkpoint(artifact, 1))));
     assert_eq!(b.jobs.signal(&next.lease).await.unwrap(), Signal::Continue, "the successor is not disturbed");
     // Cancelled, but under somebody else: the one before has nothing to clean up.
-    b.jobs.cancel(&scope("acme"), next.job.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), next.job.id).await.unwrap();
     writes_nothing(b, &stale, artifact, ErrorKind::LeaseLost).await;
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn a_cancelled_lease_is_void(b: &Backend) {
     b.enqueued().await;
     let stale = b.claimed("w1").await;
     let artifact = b.staged(&stale.lease).await.id;
-    b.jobs.cancel(&scope("acme"), stale.job.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), stale.job.id).await.unwrap();
     writes_nothing(b, &stale, artifact, ErrorKind::Cancelled).await;
     b.nothing_due().await;
 }
@@ -130,9 +130,9 @@ pub(crate) async fn a_pinned_job_waits_for_its_worker(b: &Backend) {
     b.nothing_due().await;
     b.pass(SignedDuration::from_secs(1));
     let free = b.enqueued().await;
-    let mine = b.jobs.claim(&worker("mine"), true, LEASE).await.unwrap().unwrap();
+    let mine = b.jobs.claim(&worker("mine"), Take::Pinned, LEASE).await.unwrap().unwrap();
     assert_eq!(mine.job.id, pinned.id);
-    assert!(b.jobs.claim(&worker("mine"), true, LEASE).await.unwrap().is_none(), "only what is pinned");
+    assert!(b.jobs.claim(&worker("mine"), Take::Pinned, LEASE).await.unwrap().is_none(), "only what is pinned");
     b.jobs.release(mine.lease).await.unwrap();
     let both = [b.claimed("mine").await.job.id, b.claimed("mine").await.job.id];
     assert_eq!(both, [pinned.id, free.id]);
@@ -146,7 +146,7 @@ pub(crate) async fn claimers_never_share_a_job(b: &Backend) {
         let jobs = std::sync::Arc::clone(&b.jobs);
         tokio::spawn(async move {
             let mut taken = Vec::new();
-            while let Some(claimed) = jobs.claim(&worker(&format!("w{name}")), false, LEASE).await.unwrap() {
+            while let Some(claimed) = jobs.claim(&worker(&format!("w{name}")), Take::Any, LEASE).await.unwrap() {
                 taken.push(claimed.job.id);
             }
             taken
@@ -251,8 +251,9 @@ pub(crate) async fn cancel_and_complete_at_once_have_one_winner(b: &Backend) {
         let receipt = b.receipt(&claimed.job, 200);
         let scope = scope("acme");
         let usage = usage();
+        let by = act();
         let (cancelled, completed) = tokio::join!(
-            b.jobs.cancel(&scope, asked.id),
+            b.jobs.cancel(&by, &scope, asked.id),
             b.jobs.complete(claimed.lease, artifact, &receipt, &usage, KEEP)
         );
         let state = b.artifacts.by_id(artifact).await.unwrap().state;

@@ -3,6 +3,8 @@
 //! The fenced update comes first in each transaction: it locks the row of the job, and waits for whoever is changing
 //! it; under READ COMMITTED its condition is then looked at again, so a fence that moved meanwhile is seen.
 
+use std::sync::LazyLock;
+
 use jiff::SignedDuration;
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::format::extension;
@@ -12,64 +14,117 @@ use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Work;
 use serde::de::DeserializeOwned;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::requests::load;
 use super::rows::get;
-use crate::jobs::{Claimed, JobUsage, Lease, Signal, WorkerName};
+use crate::jobs::{Claimed, JobUsage, Lease, Signal, Take, WorkerName};
+use crate::principals::{self, STANDING, standing_joins};
 use crate::refusals::{self, Hold, internal};
 use crate::rows::{self, int, micros, real};
 
-/// The oldest due job that a worker may take and nobody else is taking.
+/// Whose turn it is, the first one first: an organization, or nobody in particular for what is pinned to the worker. It
+/// is out of turn where the worker of the oldest job died.
+/// It steps from one organization with pending jobs to the next and looks at one job of each, however many there are.
+pub(super) const TURNS: &str = "WITH RECURSIVE
+     clock AS MATERIALIZED (
+         SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
+     waiting AS (
+         (SELECT org FROM jobs WHERE status = 'pending' AND pinned_to IS NULL AND NOT $3::boolean ORDER BY org LIMIT 1)
+         UNION ALL
+         SELECT (SELECT jobs.org FROM jobs WHERE status = 'pending' AND pinned_to IS NULL AND jobs.org > waiting.org
+                 ORDER BY jobs.org LIMIT 1)
+         FROM waiting WHERE waiting.org IS NOT NULL),
+     turns AS (
+         (SELECT NULL::text AS org, false AS lives, -1::bigint AS running, NULL::bigint AS served, run_at, id FROM jobs
+          WHERE status = 'pending' AND pinned_to = $2 AND run_at <= (SELECT now FROM clock)
+          ORDER BY run_at, id LIMIT 1)
+         UNION ALL
+         SELECT waiting.org, head.deaths = 0,
+                (SELECT count(*) FROM jobs WHERE status = 'processing' AND jobs.org = waiting.org),
+                (SELECT max(claimed_at) FROM jobs WHERE jobs.org = waiting.org AND claimed_at IS NOT NULL),
+                head.run_at, head.id
+         FROM waiting CROSS JOIN LATERAL (
+             SELECT deaths, run_at, id FROM jobs
+             WHERE status = 'pending' AND pinned_to IS NULL AND jobs.org = waiting.org
+             AND run_at <= (SELECT now FROM clock) ORDER BY run_at, id LIMIT 1) AS head
+         WHERE (NOT $5::boolean AND (SELECT min(org) FROM jobs) = (SELECT max(org) FROM jobs))
+            OR (SELECT count(*) FROM jobs
+                WHERE status = 'processing' AND jobs.org = waiting.org AND worker = $2) < $4::bigint)
+     SELECT org FROM turns ORDER BY lives, running, served NULLS FIRST, run_at, id LIMIT 32";
+
+/// The oldest due job of an organization that nobody else is taking.
 pub(super) const NEXT_DUE: &str = "SELECT id FROM jobs
-     WHERE status = 'pending' AND run_at <= $1 AND (pinned_to = $2 OR (pinned_to IS NULL AND NOT $3))
+     WHERE status = 'pending' AND pinned_to IS NULL AND org = $2 AND run_at <= $1
      ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED";
 
-/// Whether [`claim`] would find a job, and the moment; asked first, because it needs no transaction.
-pub(super) async fn is_due(
+/// The oldest due job that is pinned to a worker.
+pub(super) const NEXT_PINNED: &str = "SELECT id FROM jobs
+     WHERE status = 'pending' AND pinned_to = $2 AND run_at <= $1
+     ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED";
+
+/// Where [`claim`] looks for a job; nowhere, if there is none. Asked first, because it needs no transaction.
+pub(super) async fn turns(
     work: &Work,
     injected: Option<i64>,
     worker: &WorkerName,
-    pinned_only: bool,
-) -> Result<Option<i64>> {
-    let sql = "WITH clock AS MATERIALIZED (
-                   SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now)
-               SELECT now FROM clock
-               WHERE EXISTS (SELECT 1 FROM jobs WHERE status = 'pending' AND run_at <= (SELECT now FROM clock)
-                             AND (pinned_to = $2 OR (pinned_to IS NULL AND NOT $3)))";
-    let row = work.first(sql, &[&injected, &worker.0, &pinned_only]).await?;
-    row.map(|row| get(&row, 0)).transpose()
+    take: Take,
+) -> Result<Vec<Option<String>>> {
+    let share = take.share();
+    let pinned_only = take == Take::Pinned;
+    let asked: [&(dyn ToSql + Sync); 5] =
+        [&injected, &worker.0, &pinned_only, &i64::from(share.most), &share.even_alone];
+    work.rows(TURNS, &asked).await?.iter().map(|row| get(row, 0)).collect()
 }
 
 pub(super) async fn claim(
     tx: &Work,
     now: i64,
     worker: &WorkerName,
-    pinned_only: bool,
+    turns: &[Option<String>],
     lease: SignedDuration,
 ) -> Result<Option<Claimed>> {
-    let next = JobStatus::Pending.after(Transition::Claim)?;
-    while let Some(row) = tx.first(NEXT_DUE, &[&now, &worker.0, &pinned_only]).await? {
-        let id: String = get(&row, 0)?;
-        let until = now.saturating_add(micros(lease));
-        let taken = tx
-            .first(
-                "UPDATE jobs SET status = $2, attempt = attempt + 1, fence = fence + 1, worker = $3, lease_until = $4,
-                                 started_at = coalesce(started_at, greatest($5, created_at)), rows_per_second = 0,
-                                 error_code = NULL, error_message = NULL,
-                                 phase = CASE WHEN EXISTS (SELECT 1 FROM job_plans WHERE job = $1)
-                                              THEN 'exporting' ELSE 'planning' END
-                 WHERE id = $1 AND status = 'pending' RETURNING attempt, fence",
-                &[&id, &next.name(), &worker.0, &until, &now],
-            )
-            .await?
-            .ok_or_else(|| refusals::job_gone(&id))?;
-        match claimed(tx, &id, worker, get(&taken, 0)?, get(&taken, 1)?).await {
-            Ok(claimed) => return Ok(Some(claimed)),
-            Err(error) if error.kind() == ErrorKind::Internal => park(tx, now, &id, &error).await?,
-            Err(other) => return Err(other),
+    for turn in turns {
+        // What somebody else is taking is passed over; then it is the next one's turn.
+        while let Some(id) = next_due(tx, now, worker, turn.as_deref()).await? {
+            if let Some(claimed) = take(tx, now, &id, worker, lease).await? {
+                return Ok(Some(claimed));
+            }
         }
     }
     Ok(None)
+}
+
+async fn next_due(tx: &Work, now: i64, worker: &WorkerName, org: Option<&str>) -> Result<Option<String>> {
+    let row = match org {
+        Some(org) => tx.first(NEXT_DUE, &[&now, &org]).await?,
+        None => tx.first(NEXT_PINNED, &[&now, &worker.0]).await?,
+    };
+    row.map(|row| get(&row, 0)).transpose()
+}
+
+/// Takes a job whose row is locked; `None` if it cannot be read and failed therefore.
+async fn take(tx: &Work, now: i64, id: &str, worker: &WorkerName, lease: SignedDuration) -> Result<Option<Claimed>> {
+    let next = JobStatus::Pending.after(Transition::Claim)?;
+    let until = now.saturating_add(micros(lease));
+    let taken = tx
+        .first(
+            "UPDATE jobs SET status = $2, attempt = attempt + 1, fence = fence + 1, worker = $3, lease_until = $4,
+                             started_at = coalesce(started_at, greatest($5, created_at)), rows_per_second = 0,
+                             error_code = NULL, error_message = NULL, claimed_at = $5,
+                             phase = CASE WHEN EXISTS (SELECT 1 FROM job_plans WHERE job = $1)
+                                          THEN 'exporting' ELSE 'planning' END
+             WHERE id = $1 AND status = 'pending' RETURNING attempt, fence",
+            &[&id, &next.name(), &worker.0, &until, &now],
+        )
+        .await?
+        .ok_or_else(|| refusals::job_gone(id))?;
+    match claimed(tx, id, worker, get(&taken, 0)?, get(&taken, 1)?).await {
+        Ok(claimed) => Ok(Some(claimed)),
+        Err(error) if error.kind() == ErrorKind::Internal => park(tx, now, id, &error).await.map(|()| None),
+        Err(other) => Err(other),
+    }
 }
 
 async fn claimed(tx: &Work, id: &str, worker: &WorkerName, attempt: i64, fence: i64) -> Result<Claimed> {
@@ -99,8 +154,38 @@ async fn park(tx: &Work, now: i64, id: &str, error: &Error) -> Result<()> {
     Ok(())
 }
 
-/// How a lease stands.
+static OWNER: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT jobs.status, jobs.attempt, jobs.fence, jobs.owner, jobs.needs, jobs.pinned_to IS NOT NULL, {STANDING}
+         FROM jobs {} WHERE jobs.id = $1",
+        standing_joins("jobs.org", "jobs.owner")
+    )
+});
+
+/// How a lease stands, and whether the job's owner may still have what it makes: one statement, because every job
+/// asks twice a second.
 pub(super) async fn signal(work: &Work, hold: Hold) -> Result<Signal> {
+    let row = work.first(&OWNER, &[&hold.job.to_string()]).await?;
+    let Some(row) = row else { return Ok(hold.stands(None)) };
+    let signal = hold.stands(Some((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?)));
+    let revoked = signal == Signal::Continue && owner_revoked(&row)?.is_some();
+    Ok(if revoked { Signal::Revoked } else { signal })
+}
+
+/// Why the job's owner may no longer have it.
+async fn revoked(work: &Work, hold: Hold) -> Result<Option<String>> {
+    let row = work.first(&OWNER, &[&hold.job.to_string()]).await?;
+    row.map_or(Ok(None), |row| owner_revoked(&row))
+}
+
+fn owner_revoked(row: &Row) -> Result<Option<String>> {
+    let (owner, needs): (String, String) = (get(row, 3)?, get(row, 4)?);
+    // When the owner was noted says nothing here, so the moment does not matter.
+    refusals::revoked(&principals::stand(row, &owner, 0)?.standing, &needs, get(row, 5)?)
+}
+
+/// How a lease stands.
+async fn lease(work: &Work, hold: Hold) -> Result<Signal> {
     let sql = "SELECT status, attempt, fence FROM jobs WHERE id = $1";
     let row = work.first(sql, &[&hold.job.to_string()]).await?;
     let row = row.map(|row| Ok::<_, Error>((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?))).transpose()?;
@@ -109,7 +194,7 @@ pub(super) async fn signal(work: &Work, hold: Hold) -> Result<Signal> {
 
 /// Why a write found nothing to write to.
 async fn void(tx: &Work, hold: Hold) -> Result<Error> {
-    Ok(hold.void(signal(tx, hold).await?))
+    Ok(hold.void(lease(tx, hold).await?))
 }
 
 /// A fenced write that changed nothing was void.
@@ -153,7 +238,7 @@ pub(super) async fn heartbeat(
             ],
         )
         .await?;
-    if changed == 1 { Ok(Signal::Continue) } else { signal(tx, hold).await }
+    if changed == 1 { signal(tx, hold).await } else { lease(tx, hold).await }
 }
 
 pub(super) async fn save_plan(tx: &Work, hold: Hold, plan: &str, matching: u64, expected: u64) -> Result<()> {
@@ -235,6 +320,10 @@ pub(super) async fn complete(
     keep: SignedDuration,
 ) -> Result<Job> {
     let next = held(tx, hold).await?.after(Transition::Complete)?;
+    if let Some(message) = revoked(tx, hold).await? {
+        forget(tx, hold.job).await?;
+        return fail(tx, now, hold, &JobError { code: ErrorKind::Revoked, message }, keep).await;
+    }
     tx.execute(
         "UPDATE jobs SET status = $2, phase = 'done', fence = fence + 1, worker = NULL, lease_until = NULL,
                          rows_done = $3, bytes_done = $4, rows_per_second = 0, error_code = NULL,

@@ -5,21 +5,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
+use offtake_model::audit::{Act, Action};
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Phase, Progress};
+use offtake_model::limit::Allowance;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_postgres::Work;
 use tokio::sync::{Notify, watch};
 
 use super::upkeep::{Dead, PRUNED_AT_ONCE};
-use super::{PostgresStore, artifacts, leases, requests, upkeep};
+use super::{PostgresStore, artifacts, audit, leases, requests, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
+use crate::audit::deeds;
 use crate::jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
-    Signal, StatisticsRow, WorkerName,
+    Signal, StatisticsRow, Take, WorkerName,
 };
+use crate::limits::JobLimits;
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
 use crate::rows;
@@ -70,9 +74,13 @@ impl Jobs for PostgresStore {
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
         let tx = self.write().await?;
         let enqueue = async {
-            let enqueued = requests::enqueue(&tx, self.now(&tx).await?, &job).await?;
+            let now = self.now(&tx).await?;
+            let enqueued = requests::enqueue(&tx, now, &job).await?;
             if enqueued.created {
+                let deed = deeds::asked_for(&job);
                 self.wake.tell_due(&tx, job.id).await?;
+                // Last: whoever else acts in this organization waits from here to the commit.
+                audit::append(&tx, now, &job.org, &job.by, &deed).await?;
             }
             Ok(enqueued)
         };
@@ -96,15 +104,27 @@ impl Jobs for PostgresStore {
         requests::list(&self.read().await?, scope, filter).await
     }
 
-    async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+    async fn cancel(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
         let tx = self.write().await?;
-        let outcome = async { requests::cancel(&tx, self.now(&tx).await?, scope, id).await }.await;
+        let cancel = async {
+            let now = self.now(&tx).await?;
+            let job = requests::cancel(&tx, now, scope, id).await?;
+            audit::append(&tx, now, &job.org, by, &deeds::to_job(Action::ExportCancel, &job)).await?;
+            Ok(job)
+        };
+        let outcome = cancel.await;
         self.end_changed(tx, id, outcome).await
     }
 
-    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
         let tx = self.write().await?;
-        let outcome = async { requests::retry(&tx, self.now(&tx).await?, scope, id).await }.await;
+        let retry = async {
+            let now = self.now(&tx).await?;
+            let (job, allowances) = requests::retry(&tx, now, scope, id, limits).await?;
+            audit::append(&tx, now, &job.org, by, &deeds::to_job(Action::ExportRetry, &job)).await?;
+            Ok((job, allowances))
+        };
+        let outcome = retry.await;
         self.end_due(tx, id, outcome).await
     }
 
@@ -116,16 +136,16 @@ impl Jobs for PostgresStore {
         requests::statistics(&self.read().await?, org, since.as_microsecond()).await
     }
 
-    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
+    async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>> {
         let look = self.read().await?;
-        let due = leases::is_due(&look, self.injected(), worker, pinned_only).await?;
+        let turns = leases::turns(&look, self.injected(), worker, take).await?;
         drop(look);
-        if due.is_none() {
+        if turns.is_empty() {
             return Ok(None);
         }
         let tx = self.write().await?;
         let claim = async {
-            let claimed = leases::claim(&tx, self.now(&tx).await?, worker, pinned_only, lease).await?;
+            let claimed = leases::claim(&tx, self.now(&tx).await?, worker, &turns, lease).await?;
             if let Some(claimed) = &claimed {
                 self.wake.tell_changed(&tx, claimed.job.id).await?;
             }
@@ -150,7 +170,7 @@ impl Jobs for PostgresStore {
         let hold = Hold::from(lease);
         let beat = async { leases::heartbeat(&tx, self.now(&tx).await?, hold, phase, *progress, extend).await };
         let outcome = beat.await;
-        if matches!(outcome, Ok(Signal::Continue)) {
+        if matches!(outcome, Ok(Signal::Continue | Signal::Revoked)) {
             return self.end_changed(tx, lease.job, outcome).await;
         }
         tx.end(outcome).await
@@ -275,9 +295,15 @@ impl Artifacts for PostgresStore {
         artifacts::by_id(&self.read().await?, id).await
     }
 
-    async fn expire_now(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
+    async fn expire_now(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Artifact> {
         let tx = self.write().await?;
-        let outcome = async { artifacts::expire_now(&tx, self.now(&tx).await?, scope, job).await }.await;
+        let expire = async {
+            let now = self.now(&tx).await?;
+            let artifact = artifacts::expire_now(&tx, now, scope, job).await?;
+            audit::append(&tx, now, &artifact.org, by, &deeds::to_file(Action::ExportDelete, &artifact)).await?;
+            Ok(artifact)
+        };
+        let outcome = expire.await;
         self.end_changed(tx, job, outcome).await
     }
 

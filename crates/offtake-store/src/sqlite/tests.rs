@@ -14,15 +14,15 @@ use offtake_model::{Error, ErrorKind};
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::Backend;
 use crate::contract::given::{self, *};
-use crate::{JobFilter, Jobs, NewJob, WorkerName};
+use crate::contract::{Backend, audit};
+use crate::{JobFilter, Jobs, NewJob, Take, WorkerName};
 
 async fn open() -> (TempDir, Backend) {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::starting_at(given::noon());
     let store = SqliteStore::open(&folder.path().join("offtake.db"), Some(clock.clone())).unwrap();
-    let backend = Backend { jobs: store.clone(), artifacts: store, clock };
+    let backend = Backend::of(store, clock);
     (folder, backend)
 }
 
@@ -171,7 +171,7 @@ async fn the_sweep_passes_over_what_cannot_be_read() {
         let claimed = b.claimed("w").await;
         b.staged(&claimed.lease).await;
         b.jobs.release(claimed.lease).await.unwrap();
-        b.jobs.cancel(&scope("acme"), claimed.job.id).await.unwrap();
+        b.jobs.cancel(&act(), &scope("acme"), claimed.job.id).await.unwrap();
     }
     let both = b.disposable().await;
     damage(&folder, &format!("UPDATE artifacts SET format = 'abacus' WHERE id = '{}'", both[0]));
@@ -232,7 +232,7 @@ fn request() -> NewJob {
     let clock = ManualClock::starting_at(SystemClock.now());
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("unused.db"), None).unwrap();
-    Backend { jobs: store.clone(), artifacts: store, clock }.request("acme", "ada")
+    Backend::of(store, clock).request("acme", "ada")
 }
 
 #[tokio::test]
@@ -247,12 +247,12 @@ async fn deadlines_are_by_the_clock_of_the_database() {
     let after = SystemClock.now();
     assert_eq!(job.created_at, ahead.now);
     assert!(before <= job.run_at && job.run_at <= after, "{before} {} {after}", job.run_at);
-    let claimed = store.claim(&worker("w"), false, SignedDuration::from_hours(1)).await.unwrap();
+    let claimed = store.claim(&worker("w"), Take::Any, SignedDuration::from_hours(1)).await.unwrap();
     let job = claimed.expect("due at once").job;
     assert!(job.started_at >= Some(job.created_at), "no job starts before it is asked for");
     assert!(store.rescue(MAX_DEATHS, KEEP).await.unwrap().is_empty());
     assert_eq!(store.reclaim(&worker("w"), MAX_DEATHS, KEEP).await.unwrap().len(), 1);
-    store.claim(&worker("w"), false, SignedDuration::from_secs(-1)).await.unwrap().unwrap();
+    store.claim(&worker("w"), Take::Any, SignedDuration::from_secs(-1)).await.unwrap().unwrap();
     assert_eq!(store.rescue(MAX_DEATHS, KEEP).await.unwrap().len(), 1, "that lease was over before it began");
 }
 
@@ -265,7 +265,7 @@ async fn a_foreign_lock_is_waited_for_but_not_for_ever() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(kind(store.enqueue(request()).await), ErrorKind::StoreUnavailable);
     store.depth().await.unwrap();
-    assert!(store.claim(&worker("w"), false, LEASE).await.unwrap().is_none(), "looking needs no lock");
+    assert!(store.claim(&worker("w"), Take::Any, LEASE).await.unwrap().is_none(), "looking needs no lock");
     other.execute_batch("COMMIT").unwrap();
     store.enqueue(request()).await.unwrap();
 
@@ -320,14 +320,25 @@ async fn statements_find_their_rows_by_an_index() {
         steps.map(|step| step.unwrap()).collect::<Vec<_>>()
     };
     for (sql, parameters, index) in [
-        (leases::NEXT_DUE, 3, "jobs_due"),
+        (leases::NEXT_DUE, 4, "jobs_waiting"),
+        (leases::NEXT_DUE, 4, "jobs_running"),
+        (leases::NEXT_DUE, 4, "jobs_served"),
+        (leases::NEXT_PINNED, 2, "jobs_pinned"),
+        (requests::ACTIVE, 2, "jobs_active"),
+        (requests::HOUR_OF_USER, 4, "jobs_of_owner"),
+        (requests::HOUR_OF_ORG, 3, "jobs_of_org"),
         (upkeep::OVERDUE, 1, "jobs_leased"),
         (artifacts::EXPIRE_DUE, 1, "jobs_expiring"),
         (artifacts::DISPOSABLE, 2, "artifacts_in_state"),
     ] {
         let steps = plan(sql, parameters);
         assert!(steps.iter().any(|step| step.contains(index)), "{sql}: {steps:?}");
-        assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{sql}: {steps:?}");
+        // Organizations are stepped through, and what was read of a few jobs; never the jobs themselves.
+        let scans = |step: &&String| {
+            step.starts_with("SCAN")
+                && !["waiting", "heads", "(subquery", "CONSTANT"].iter().any(|own| step.contains(own))
+        };
+        assert_eq!(steps.iter().find(scans), None, "{sql}: {steps:?}");
     }
 }
 
@@ -342,12 +353,8 @@ async fn take_part(path: PathBuf, name: String) -> Vec<JobId> {
     let mut done = Vec::new();
     for _ in 0..JOBS_EACH {
         store.enqueue(request()).await.unwrap();
-        let Some(claimed) = store.claim(&me, false, SignedDuration::from_hours(1)).await.unwrap() else { continue };
-        let b = Backend {
-            jobs: store.clone(),
-            artifacts: store.clone(),
-            clock: ManualClock::starting_at(SystemClock.now()),
-        };
+        let Some(claimed) = store.claim(&me, Take::Any, SignedDuration::from_hours(1)).await.unwrap() else { continue };
+        let b = Backend::of(store.clone(), ManualClock::starting_at(SystemClock.now()));
         store.save_plan(&claimed.lease, &plan(200)).await.unwrap();
         store.heartbeat(&claimed.lease, claimed.job.phase, &progress(1), LEASE).await.unwrap();
         done.push(b.completed(claimed).await.0.id);
@@ -401,4 +408,65 @@ async fn several_processes_share_one_file() {
         all.jobs.iter().filter(|job| job.status.name() == "completed").map(|job| job.id).collect();
     assert_eq!(completed, different);
     assert_eq!(store.recent_performance(&org("acme"), 1000).await.unwrap().len(), different.len());
+}
+
+/// The triggers of the audit trail.
+const TRIGGERS: [&str; 6] = [
+    "audit_entries_are_appended",
+    "audit_entries_are_never_changed",
+    "audit_entries_are_not_deleted",
+    "audit_heads_begin_once",
+    "audit_heads_follow_the_entries",
+    "audit_heads_are_not_deleted",
+];
+
+fn execute(folder: &TempDir, sql: &str) -> rusqlite::Result<usize> {
+    raw(folder).execute(&sql.replace("{}audit", "audit"), [])
+}
+
+#[tokio::test]
+async fn the_audit_trail_is_only_added_to() {
+    let (folder, b) = open().await;
+    audit::a_trail(&b).await;
+    let replace = "INSERT OR REPLACE INTO {}audit_entries SELECT * FROM {}audit_entries WHERE number = 2";
+    let head =
+        "INSERT OR REPLACE INTO {}audit_heads SELECT org, 0, previous, at, 1 FROM {}audit_entries WHERE number = 1";
+    for sql in audit::REFUSED.iter().chain(&[replace, head]) {
+        let error = execute(&folder, sql).unwrap_err();
+        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ConstraintViolation), "{sql}: {error}");
+    }
+    assert_eq!(audit::first_broken(&b, &[]).await, (None, None));
+}
+
+#[tokio::test]
+async fn tampering_with_the_audit_trail_is_found() {
+    let trail = async || {
+        let (folder, b) = open().await;
+        audit::a_trail(&b).await;
+        for trigger in TRIGGERS {
+            execute(&folder, &format!("DROP TRIGGER {trigger}")).unwrap();
+        }
+        (folder, b)
+    };
+    let damage =
+        |folder: &TempDir, sql: &str| assert_eq!(execute(folder, sql).is_ok_and(|rows| rows > 0), true, "{sql}");
+    audit::tampering_is_found(trail, damage).await;
+    // Text that is none.
+    let (folder, b) = trail().await;
+    damage(&folder, "UPDATE {}audit_entries SET actor = CAST(x'ff' AS TEXT) WHERE org = 'acme' AND number = 3");
+    assert_eq!(audit::first_broken(&b, &[]).await, (Some(3), None));
+}
+
+#[tokio::test]
+async fn without_the_audit_trail_nothing_happens() {
+    let (folder, b) = open().await;
+    let sabotage = "CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT raise(ABORT, 'full'); END";
+    audit::nothing_happens_unaudited(&b, || assert_eq!(execute(&folder, sabotage).unwrap(), 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn two_stores_on_one_file_write_one_audit_trail() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteStore::open(&folder.path().join("offtake.db"), None).unwrap();
+    audit::at_once(&[open(), open()]).await;
 }

@@ -7,15 +7,17 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::Catalog;
+use offtake_model::audit::{Act, Via};
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::RowsMode;
 use offtake_model::export::{ExportSpec, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
+use offtake_model::permission::Permission;
 use offtake_store::objects::FolderObjects;
 
-use offtake_store::{Artifact, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
+use offtake_store::{Artifact, JobLimits, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
 use offtake_worker::outcome::Chance;
 use offtake_worker::{Worker, WorkerMetrics, WorkerSettings};
 use prometheus_client::registry::Registry;
@@ -70,7 +72,17 @@ impl House {
         catalog.insert(rows.dataset("changing", RowsMode::Mutable));
         Self {
             _folder: folder,
-            store: Store { artifacts: jobs.clone(), presets: jobs.clone(), jobs, objects: objects.clone() },
+            store: Store {
+                artifacts: jobs.clone(),
+                presets: jobs.clone(),
+                principals: jobs.clone(),
+                api_keys: jobs.clone(),
+                sessions: jobs.clone(),
+                tokens: jobs.clone(),
+                audit: jobs.clone(),
+                jobs,
+                objects: objects.clone(),
+            },
             clock,
             objects,
             catalog: Arc::new(catalog),
@@ -117,6 +129,7 @@ impl House {
             id: JobId::new(now),
             org: org(),
             owner: "ada".to_owned(),
+            needs: vec![Permission::ExportsCreate, Permission::TracesRead],
             owner_email: None,
             file_name: "rows.csv".to_owned(),
             name: "Rows".to_owned(),
@@ -125,7 +138,9 @@ impl House {
             traceparent: None,
             idempotency: None,
             pinned_to: pinned_to.map(|name| WorkerName(name.to_owned())),
+            limits: JobLimits::NONE,
             now,
+            by: act(),
         };
         self.store.jobs.enqueue(job).await.unwrap().job.id
     }
@@ -197,6 +212,11 @@ pub(crate) fn org() -> OrgId {
     OrgId::new("acme").unwrap()
 }
 
+/// An act of ada.
+pub(crate) fn act() -> Act {
+    Act::by("ada", Via::Token)
+}
+
 pub(crate) fn scope() -> JobScope {
     JobScope { org: org(), owner: None }
 }
@@ -213,6 +233,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         limit: None,
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec::default(),
     }
 }

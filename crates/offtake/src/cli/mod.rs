@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and which function does it.
 
+mod audit;
 mod completions;
 mod config;
 mod doctor;
@@ -8,6 +9,7 @@ mod filters;
 mod import_spans;
 mod jobs;
 mod serve;
+mod sign_in;
 mod storage;
 mod token;
 mod verify;
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Worker(serve::WorkerArgs),
     /// Print a bearer token, alone on stdout
     Token(token::TokenArgs),
+    /// Print a link by which a browser signs in once, alone on stdout
+    SignIn(sign_in::SignInArgs),
     /// Export a selection of a dataset into a file, with its receipt
     Export(Box<export::ExportArgs>),
     /// Read spans from OTLP files into the built-in store
@@ -74,6 +78,9 @@ pub(crate) enum Command {
     /// Check the configuration, or show what is in force
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at the audit trail: who did what, and whether it is whole
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Look at the object storage
     #[command(subcommand)]
     Storage(storage::StorageCommand),
@@ -149,11 +156,13 @@ pub(crate) fn run(cli: Cli, filters: filters::Typed) -> Outcome {
         Command::Server(args) => serve::serve(&context, &args, serve::Role::Server),
         Command::Worker(args) => serve::worker(&context, &args),
         Command::Token(args) => token::run(&context, &args),
+        Command::SignIn(args) => sign_in::run(&context, &args),
         Command::Export(args) => export::run(&context, &args, &filters),
         Command::ImportSpans(args) => import_spans::run(&context, &args),
         Command::Jobs(command) => jobs::run(&context, command),
         Command::Verify(args) => verify::run(&context, &args),
         Command::Config(command) => config::run(&context, &command),
+        Command::Audit(command) => audit::run(&context, &command),
         Command::Storage(command) => storage::run(&context, &command),
         Command::Doctor => doctor::run(&context),
         Command::Completions(args) => completions::run(&args),

@@ -10,8 +10,9 @@ use offtake_model::permission::Permissions;
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::identity::{Issuers, Secret, mint};
+use offtake_server::sign_in::link;
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
-use offtake_worker::{Worker, WorkerMetrics};
+use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -71,7 +72,7 @@ pub(super) fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
         };
         let sources = wire::wait_for_sources(&house, stop.clone());
         let mut registry = Registry::default();
-        let worker = spawn_worker(&house, &mut registry, stop.clone())?;
+        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, stop.clone())?;
         let operations = listener.map(|listener| spawn_operations(&house, registry, listener, stop.clone()));
         output::say("working");
         let worked = joined(worker).await;
@@ -97,7 +98,7 @@ async fn stay(config: Config, role: Role) -> Result<()> {
 
     let mut registry = Registry::default();
     let worker = match role {
-        Role::Both => Some(spawn_worker(&house, &mut registry, stop.clone())?),
+        Role::Both => Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), stop.clone())?),
         Role::Server => None,
     };
     let sources = wire::wait_for_sources(&house, stop.clone());
@@ -117,9 +118,10 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     let url = format!("http://{address}");
     output::say(&format!("listening on {url}"));
     if found.is_new {
-        greet(&house, &found.secret, &url)?;
+        greet(&house, &found.secret, &url).await?;
     }
-    let served = offtake_server::serve(listener, offtake_server::router(state), stop.clone()).await;
+    let served =
+        offtake_server::serve(listener, offtake_server::router(state), house.config.connections, stop.clone()).await;
     // Whatever ended the server ends the worker too.
     stop.cancel();
     for task in worker.into_iter().chain(sources).chain(keys) {
@@ -159,14 +161,21 @@ fn spawn_operations(
         queue: QueueMetrics::register(&mut registry),
         registry: Arc::new(registry),
     };
+    let connections = house.config.connections;
     Ok(tokio::spawn(async move {
-        if let Err(error) = offtake_server::serve(listener, offtake_server::operations(state), stop).await {
+        if let Err(error) = offtake_server::serve(listener, offtake_server::operations(state), connections, stop).await
+        {
             tracing::error!(%error, "the metrics are no longer answered");
         }
     }))
 }
 
-fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken) -> Result<JoinHandle<()>> {
+fn spawn_worker(
+    house: &House,
+    registry: &mut Registry,
+    hash_key: Option<HashKey>,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>> {
     let lock = house.data.worker_name()?;
     let worker = Worker::new(
         house.store.clone(),
@@ -176,6 +185,10 @@ fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken)
         house.config.worker.clone(),
         WorkerMetrics::register(registry),
     );
+    let worker = match hash_key {
+        Some(key) => worker.with_hash_key(key),
+        None => worker,
+    };
     Ok(tokio::spawn(async move {
         worker.run(stop).await;
         // The name is free again only when its work has ended.
@@ -192,7 +205,7 @@ fn unavailable(detail: &str, error: std::io::Error) -> Error {
 }
 
 /// The first run on a data directory: what a newcomer needs to go on.
-fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
+async fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
     let principal = Principal {
         org: OrgId::new("demo")?,
         sub: "first-run".to_owned(),
@@ -200,18 +213,23 @@ fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
         permissions: Permissions::from_words(["all"]),
     };
     let token = mint(secret, &principal, FIRST_TOKEN, house.clock.now())?;
+    let public = house.config.server.public_url.as_deref().unwrap_or(url);
+    let sign_in = link(house.store.sessions.as_ref(), &principal, public).await?;
     let data = house.data.path().display();
     output::say(&format!(
         "\n\
          First run: {data} is ready.\n\n  \
          API page   {url}/docs\n  \
+         sign in    {sign_in}\n  \
          token      {token}\n\n\
+         The link opens the page in a browser; it works once, within 15 minutes.\n\
          The token is for the organization \"demo\" and holds for 24 hours. With it:\n\n  \
          export OFFTAKE_SERVER={url} OFFTAKE_TOKEN={token}\n  \
          curl -H \"Authorization: Bearer $OFFTAKE_TOKEN\" {url}/api/v1/datasets\n  \
          OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_HEADERS=\"Authorization=Bearer%20$OFFTAKE_TOKEN\" …\n  \
          offtake export spans -o spans.csv\n\n\
-         Another one: offtake token --org ORG --sub USER --data-dir {data}\n"
+         Another one: offtake token --org ORG --sub USER --data-dir {data}\n\
+         Another link: offtake sign-in --org ORG --sub USER --server {public} --data-dir {data}\n"
     ));
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use offtake_model::id::OrgId;
-use offtake_model::permission::{Permission, Permissions};
+use offtake_model::permission::Permissions;
 use offtake_server::identity::{Algorithm, ClaimNames, Freshness, OFFTAKE};
 use reqwest::Url;
 use serde::Deserialize;
@@ -52,6 +52,7 @@ struct Entry {
     sub_prefix: String,
     email_claim: Option<String>,
     permissions_claim: Option<String>,
+    roles_claim: Option<String>,
     may_grant: Option<Vec<String>>,
     #[serde(default)]
     allow_http: bool,
@@ -183,13 +184,14 @@ fn names(entry: &Entry) -> Result<ClaimNames, Wrong> {
         sub: name("sub_claim", &entry.sub_claim, usual.sub)?,
         email: name("email_claim", &entry.email_claim, usual.email)?,
         permissions: name("permissions_claim", &entry.permissions_claim, usual.permissions)?,
+        roles: entry.roles_claim.clone().filter(|name| !name.is_empty()),
     })
 }
 
 /// Everything but what runs the installation, unless it is said.
 fn may_grant(words: Option<&[String]>) -> Result<Permissions, Wrong> {
     let Some(words) = words else { return Ok(Permissions::from_words(["all"])) };
-    match words.iter().find(|word| *word != "all" && Permission::parse(word).is_none()) {
+    match words.iter().find(|word| !Permissions::knows(word)) {
         Some(unknown) => Err(("may_grant", format!("\"{unknown}\" is no permission"))),
         None => Ok(Permissions::from_words(words.iter().map(String::as_str))),
     }

@@ -1,16 +1,18 @@
 //! What was validated: the configuration as the rest of the program may rely on it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::conventions::ConventionsConfig;
 use offtake_model::Error;
-use offtake_server::ServerSettings;
+use offtake_server::{ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, ServerSettings, TrustedProxies};
+use offtake_store::JobLimits;
 use offtake_worker::WorkerSettings;
 
 use super::issuers::IssuerConfig;
@@ -53,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// How the server behaves.
     pub(crate) server: ServerSettings,
+    /// What connections may do.
+    pub(crate) connections: ConnectionSettings,
     /// What tokens are signed with.
     pub(crate) token: TokenConfig,
     /// Whose tokens are taken besides our own.
@@ -134,6 +138,7 @@ impl Config {
             store: super::store::store(read),
             listen: listen(read),
             server: server(read),
+            connections: connections(read),
             token: token(read),
             issuers: super::issuers::issuers(read),
             worker: worker(read),
@@ -188,14 +193,72 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         public_url: public_url(read),
         sync_rows: narrow(read.number("server.sync_rows", 0..=10_000)),
         sync_wait: read.duration("server.sync_wait", "0s", "60s"),
+        downloads: read.choice("server.downloads", &[("redirect", Downloads::Redirect), ("proxy", Downloads::Proxy)]),
         link_ttl: signed(read.duration("server.link_ttl", "1s", "10m")),
+        one_time_ttl: signed(read.duration("token.one_time_ttl", "1s", "7d")),
         json_body_bytes: narrow(read.size("server.max_body", "1KiB", "1GiB")),
         otlp_body_bytes: narrow(read.size("server.max_otlp_body", "1KiB", "1GiB")),
         otlp_decompressed_bytes: narrow(read.size("server.max_otlp_decompressed", "1KiB", "1GiB")),
         otlp_concurrency: narrow(read.number("server.otlp_concurrency", 1..=1024)),
         open_metrics: read.flag("metrics.open"),
         request_timeout: read.duration("server.request_timeout", "1s", "1h"),
+        trusted_proxies: trusted_proxies(read),
+        limits: limits(read),
+        allowed_origins: allowed_origins(read),
     }
+}
+
+fn limits(read: &mut Reader<'_>) -> LimitSettings {
+    let mut number = |key| u32::try_from(read.number(key, 0..=1_000_000)).unwrap_or(u32::MAX);
+    LimitSettings {
+        jobs: JobLimits {
+            active: number("limits.active_jobs"),
+            per_hour: number("limits.exports_per_hour"),
+            org_per_hour: number("limits.exports_per_hour_per_organization"),
+        },
+        requests_per_second: number("limits.requests_per_second"),
+        ingest_per_second: number("limits.ingest_requests_per_second"),
+        failed_per_minute: number("limits.failed_authentications_per_minute"),
+    }
+}
+
+fn allowed_origins(read: &mut Reader<'_>) -> Vec<String> {
+    let origins: Vec<String> = read.table("server.allowed_origins").unwrap_or_default();
+    for origin in &origins {
+        // Compared byte for byte: what is not written as browsers write it would match nothing.
+        let sound = !origin.contains('*')
+            && reqwest::Url::parse(origin).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin
+            });
+        if !sound {
+            let problem = format!("\"{origin}\" is no origin as browsers send it, such as https://app.example.org");
+            read.refuse("server.allowed_origins", &problem);
+        }
+    }
+    origins
+}
+
+fn connections(read: &mut Reader<'_>) -> ConnectionSettings {
+    ConnectionSettings {
+        most: narrow(read.number("server.max_connections", 8..=1_000_000)),
+        head_timeout: read.duration("server.head_timeout", "100ms", "10m"),
+        idle_timeout: read.duration("server.idle_timeout", "100ms", "1h"),
+        write_timeout: read.duration("server.write_timeout", "1s", "1h"),
+    }
+}
+
+fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
+    let words: Vec<String> = read.table("server.trusted_proxies").unwrap_or_default();
+    let mut networks = Vec::new();
+    for word in words {
+        let network = word.parse().or_else(|_| word.parse::<IpAddr>().map(IpNet::from));
+        match network {
+            Ok(network) => networks.push(network),
+            Err(_) => read.refuse("server.trusted_proxies", &format!("{word:?} is no network: 10.0.0.0/8, fd00::/8")),
+        }
+    }
+    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
+    TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
 }
 
 fn signed(duration: Duration) -> SignedDuration {
@@ -243,6 +306,7 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
     };
     WorkerSettings {
         slots: narrow(read.number("worker.slots", 1..=256)),
+        slots_per_organization: Some(narrow(read.number("worker.slots_per_organization", 0..=256))).filter(|n| *n > 0),
         lease,
         heartbeat,
         signal: read.duration("worker.signal", "10ms", "1m"),
@@ -254,6 +318,7 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
         keep: read.duration("jobs.keep", "1s", "3650d"),
         retention: read.duration("jobs.retention", "1s", "3650d"),
         perf_retention: read.duration("jobs.perf_retention", "1s", "3650d"),
+        audit_retention: read.duration("audit.retention", "1d", "36500d"),
         memory_budget: read.size("worker.memory_budget", "64KiB", "64GiB"),
         memory_budget_parquet: read.size("worker.memory_budget_parquet", "64KiB", "64GiB"),
         part_bytes: narrow(read.size("worker.part", "64KiB", "1GiB")),
@@ -283,6 +348,7 @@ fn datasets(read: &mut Reader<'_>) -> DatasetsConfig {
         sources: read.table("sources").unwrap_or_default(),
         datasets: read.table("datasets").unwrap_or_default(),
         folder: PathBuf::from(read.text("data_dir")).join("sources"),
+        spans: read.table("spans").unwrap_or_default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod issuers;
 mod logs;
 mod secret;
 mod shutdown;
+mod user;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -27,8 +28,9 @@ use crate::exit::Outcome;
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use issuers::{check_issuers, issuers, problem as issuer_problem};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
-pub(crate) use secret::{previous, secret, secrets, unshared_secret};
+pub(crate) use secret::{hash_key, previous, secret, secrets, unshared_secret};
 pub(crate) use shutdown::on_signal;
+pub(crate) use user::act;
 
 /// Everything of one data directory and what it is configured to use, open.
 #[derive(Debug)]
@@ -81,11 +83,31 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
     let database = &config.database;
     if let Some(settings) = database.postgres.clone() {
         let postgres = PostgresStore::open(settings, database.connections, None).await?;
-        return Ok(Store { jobs: postgres.clone(), artifacts: postgres.clone(), presets: postgres, objects });
+        return Ok(Store {
+            jobs: postgres.clone(),
+            artifacts: postgres.clone(),
+            presets: postgres.clone(),
+            principals: postgres.clone(),
+            api_keys: postgres.clone(),
+            sessions: postgres.clone(),
+            tokens: postgres.clone(),
+            audit: postgres,
+            objects,
+        });
     }
     let path = data.join("offtake.db");
     let sqlite = blocking(move || SqliteStore::open(&path, None)).await?;
-    Ok(Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite, objects })
+    Ok(Store {
+        jobs: sqlite.clone(),
+        artifacts: sqlite.clone(),
+        presets: sqlite.clone(),
+        principals: sqlite.clone(),
+        api_keys: sqlite.clone(),
+        sessions: sqlite.clone(),
+        tokens: sqlite.clone(),
+        audit: sqlite,
+        objects,
+    })
 }
 
 /// Spans: in the Postgres that is configured, or in a SQLite file in the data directory.

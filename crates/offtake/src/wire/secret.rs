@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Settings;
 use offtake_server::identity::{Previous, Secret, Secrets};
+use offtake_worker::HashKey;
 
-use super::DataDir;
+use super::{DataDir, House};
 use crate::config::TokenConfig;
 
 /// The secret, and whether it was made just now.
@@ -65,6 +66,18 @@ pub(crate) fn previous(config: &TokenConfig) -> Result<Vec<Previous>> {
     let read = previous.files.iter().map(|path| read(path));
     let until = previous.until;
     given.chain(read).map(|secret| Ok(Previous { secret: secret?, until })).collect()
+}
+
+/// What columns are hashed by, where the configuration says that any is: made of the same secret in every process.
+///
+/// # Errors
+/// As [`secret`].
+pub(crate) fn hash_key(house: &House) -> Result<Option<HashKey>> {
+    let House { config, data, .. } = house;
+    if !config.datasets.hashes() {
+        return Ok(None);
+    }
+    Ok(Some(secret(&config.token, config.database.postgres.as_ref(), data)?.secret.hash_key()))
 }
 
 /// What is wrong if servers of a shared database would each make up a secret.

@@ -10,9 +10,10 @@ use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::naming;
 use offtake_model::receipt::Receipt;
+use offtake_model::sensitive::Sight;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::objects::{Existing, FileObjects};
-use offtake_store::{JobScope, NewJob, Store};
+use offtake_store::{JobLimits, JobScope, NewJob, Store};
 use offtake_worker::{Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -102,14 +103,15 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
     let org = OrgId::new(org)?;
     let output = args.output.as_deref().ok_or_else(|| usage("name the file to write: -o FILE"))?;
     let target = Target::new(output, args.force)?;
-    let dataset = house.catalog.get(args.dataset.as_deref().unwrap_or_default())?;
+    let sight = if args.without_pii { Sight::Veiled } else { Sight::Clear };
+    let dataset = house.catalog.get(args.dataset.as_deref().unwrap_or_default())?.seen_with(sight);
     let body = body(args, filters, &shapes_of(&dataset.schema))?;
-    let spec = spec(house, &org, dataset, body).await?;
+    let spec = spec(house, &org, &dataset, body).await?;
 
     let now = house.clock.now();
     let id = JobId::new(now);
     let lock = house.data.lock(&lock_name(id))?.ok_or_else(|| taken(id))?;
-    let name = naming::job_name(&dataset.schema.title, &spec, now);
+    let name = naming::job_name(&dataset.schema.title, &spec.without_sensitive(&dataset.schema), now);
     let file_name = target.file_name().unwrap_or_else(|| naming::file_name(&name, &spec));
     let file = match &target {
         Target::Stdout => house.data.join(&format!("{}.out", lock_name(id))),
@@ -122,6 +124,7 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
         id,
         org,
         owner: "local".to_owned(),
+        needs: Vec::new(),
         owner_email: None,
         spec,
         name,
@@ -130,7 +133,9 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
         traceparent: None,
         idempotency: None,
         pinned_to: Some(own.lock.name.clone()),
+        limits: JobLimits::NONE,
         now,
+        by: wire::act(),
     };
     house.store.jobs.enqueue(new).await?;
     Ok(own)
@@ -153,7 +158,7 @@ async fn take_up(house: &House, id: &str, force: bool) -> Result<Own> {
     note.replace |= force || grew_whole(&note.file, id);
     let own = Own { id, note, lock };
     if house.store.jobs.get(&own.scope(), id).await?.status == JobStatus::Failed {
-        house.store.jobs.retry(&own.scope(), id).await?;
+        house.store.jobs.retry(&wire::act(), &own.scope(), id, JobLimits::NONE).await?;
     }
     Ok(own)
 }
@@ -185,6 +190,10 @@ async fn work(house: &House, own: &Own, stop: &CancellationToken, progress: &mut
         house.config.worker.clone(),
         WorkerMetrics::register(&mut Registry::default()),
     );
+    let worker = match wire::hash_key(house)? {
+        Some(key) => worker.with_hash_key(key),
+        None => worker,
+    };
     let scope = own.scope();
     let mut running = std::pin::pin!(worker.run_one(&scope, own.id, stop));
     let mut look = tokio::time::interval(LOOK);
