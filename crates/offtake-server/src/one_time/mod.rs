@@ -206,7 +206,7 @@ async fn spend(app: &App, text: &str) -> Result<(Link, Artifact)> {
 /// `not_found` for what we never handed out, whatever is wrong with it; `gone` for what was ours and is over.
 async fn offer(app: &App, text: &str) -> Result<Offer> {
     let unknown = || Error::new(ErrorKind::NotFound, "there is no such token; ask for one");
-    let shown = app.one_time.read(text).ok_or_else(unknown)?;
+    let shown = app.one_time.read(text, app.clock.now()).ok_or_else(unknown)?;
     let sha256 = shown.sha256();
     // The signature says that it was ours, so there was a row.
     let token = app.store.tokens.look(sha256).await?.ok_or_else(token_is_over)?;

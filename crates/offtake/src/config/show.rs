@@ -63,7 +63,16 @@ fn redacted(key: &str, value: &Value) -> Value {
     match value.as_str() {
         Some(text) if secret && !text.is_empty() => Value::String("[redacted]".to_owned()),
         Some(text) if text.contains("://") => Value::String(without_password(text)),
+        None if secret || word.ends_with("secrets") => hidden(value),
         Some(_) | None => value.clone(),
+    }
+}
+
+/// A list of secrets, of which only the number is seen.
+fn hidden(value: &Value) -> Value {
+    match value {
+        Value::Array(list) => Value::Array(vec![Value::String("[redacted]".to_owned()); list.len()]),
+        other => other.clone(),
     }
 }
 

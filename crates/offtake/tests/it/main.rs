@@ -53,6 +53,7 @@ mod human;
 mod image;
 mod ingest_bad;
 mod isolation;
+mod issuers;
 mod limits;
 mod memory;
 mod metrics_logs;
