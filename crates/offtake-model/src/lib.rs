@@ -5,9 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api_key;
 pub mod as_of;
 pub mod audit;
 pub mod budget;
+pub mod buffer;
 pub mod checkpoint;
 pub mod clock;
 pub mod dataset;

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use offtake_model::audit::{Act, Via};
 use offtake_model::principal::Principal;
 
+use crate::auth;
 use crate::edge::RequestId;
 use crate::error::Problem;
 use crate::state::App;
@@ -94,7 +95,7 @@ pub(crate) fn client_address(app: &App, parts: &Parts) -> Option<IpAddr> {
     Some(app.settings.trusted_proxies.client(peer.ip(), &parts.headers))
 }
 
-/// The act of a request: of its principal, or of nobody in particular where the route is public.
+/// The act of a request: of its principal. Where the route is public the handler says who acts, once it knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Acting(pub(crate) Act);
 
@@ -103,10 +104,14 @@ impl FromRequestParts<App> for Acting {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let request = RequestId::from_request_parts(parts, app).await?;
-        let act = match parts.extensions.get::<Principal>() {
-            Some(principal) => Act::by(&principal.sub, Via::Token),
-            None => Act::by("", Via::Link),
+        let via = match parts.extensions.get::<auth::Via>() {
+            Some(auth::Via::Token) => Via::Token,
+            Some(auth::Via::ApiKey { .. }) => Via::ApiKey,
+            Some(auth::Via::Session { .. }) => Via::Session,
+            None => Via::Link,
         };
+        let sub = parts.extensions.get::<Principal>().map_or("", |principal| &principal.sub);
+        let act = Act::by(sub, via);
         let agent = parts.headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         let act = act.from_address(client_address(app, parts)).with_agent(agent.as_deref()).with_request(request.id);
         Ok(Self(act))

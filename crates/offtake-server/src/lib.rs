@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod acting;
+mod api_keys;
 mod audit;
 mod auth;
 mod datasets;
@@ -26,14 +27,17 @@ mod pages;
 mod performance;
 mod presets;
 mod preview;
+mod principals;
 mod router;
 mod serve;
+pub mod sign_in;
 mod state;
 pub mod token;
+mod watch;
 
 pub use acting::{ForwardedHeader, TrustedProxies};
 pub use health::{Operations, operations};
 pub use metrics::{QueueMetrics, ServerMetrics};
 pub use router::router;
 pub use serve::serve;
-pub use state::{AppState, ServerSettings};
+pub use state::{AppState, Downloads, ServerSettings};

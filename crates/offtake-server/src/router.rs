@@ -10,12 +10,15 @@ use offtake_model::permission::Permission::{
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
-use crate::auth::Access::{self, Needs, Public, Token};
+use crate::auth::Access::{self, Known, Needs, Public, Token};
 use crate::auth::authorise;
 use crate::edge::edge;
 use crate::error::Problem;
 use crate::state::{App, AppState, Shared};
-use crate::{audit, datasets, exports, files, health, jobs, openapi, otlp, pages, performance, presets, preview};
+use crate::{
+    api_keys, audit, datasets, exports, files, health, jobs, openapi, otlp, pages, performance, presets, preview,
+    principals, sign_in,
+};
 
 fn table(app: &App) -> Table {
     let metrics = if app.settings.open_metrics { Public } else { Needs(Operator) };
@@ -37,6 +40,17 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
         .add(Needs(Admin), routes!(audit::list))
+        .add(Needs(Admin), routes!(principals::list))
+        .add(Needs(Admin), routes!(principals::detail))
+        .add(Needs(Admin), routes!(principals::change))
+        .add(Needs(Admin), routes!(api_keys::create))
+        .add(Needs(Admin), routes!(api_keys::list))
+        .add(Needs(Admin), routes!(api_keys::detail))
+        .add(Needs(Admin), routes!(api_keys::revoke))
+        // The ticket says who may.
+        .add(Public, routes!(sign_in::open))
+        .add(Known, routes!(sign_in::detail))
+        .add(Known, routes!(sign_in::close))
         .add(Token, routes!(datasets::list))
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))
@@ -48,6 +62,8 @@ fn table(app: &App) -> Table {
         .add(Public, routes!(health::readyz))
         .add(metrics, routes!(health::metrics))
         .add(Public, routes!(pages::root))
+        .add(Public, routes!(sign_in::page))
+        .add(Public, routes!(sign_in::script))
         .add(Public, routes!(pages::openapi))
         .add(Public, routes!(pages::docs))
         .add(Public, routes!(pages::docs_index))

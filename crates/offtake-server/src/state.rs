@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::acting::TrustedProxies;
 use crate::audit::Uses;
+use crate::auth::noting::Notes;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
@@ -31,6 +32,8 @@ pub struct ServerSettings {
     pub sync_rows: usize,
     /// How long it is waited for.
     pub sync_wait: Duration,
+    /// Who sends files.
+    pub downloads: Downloads,
     /// How long a link lives; never longer than ten minutes.
     pub link_ttl: SignedDuration,
     /// The largest JSON body, in bytes.
@@ -55,6 +58,7 @@ impl Default for ServerSettings {
             public_url: None,
             sync_rows: 25,
             sync_wait: Duration::from_secs(5),
+            downloads: Downloads::Redirect,
             link_ttl: SignedDuration::from_mins(10),
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
@@ -65,6 +69,22 @@ impl Default for ServerSettings {
             trusted_proxies: TrustedProxies::default(),
         }
     }
+}
+
+impl ServerSettings {
+    /// Whether browsers reach us by TLS alone.
+    pub(crate) fn by_tls(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// Who sends files to those who follow a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downloads {
+    /// Object storage, where it can sign links.
+    Redirect,
+    /// This server, so that a download ends with the right to it.
+    Proxy,
 }
 
 /// What the server is made of. The binary fills it in; [`crate::router()`] takes it.
@@ -98,6 +118,8 @@ pub(crate) struct Shared {
     pub(crate) links: Links,
     /// Uses of links that are in the audit trail.
     pub(crate) uses: Uses,
+    /// Who was here.
+    pub(crate) notes: Notes,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -122,6 +144,7 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
+        let notes = Notes::writing_to(&state.store);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
@@ -132,6 +155,7 @@ impl Shared {
             state,
             verifier,
             links,
+            notes,
             uses: Uses::default(),
             otlp_room,
             json_room,

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api_keys;
 pub mod artifacts;
 pub mod audit;
 #[cfg(test)]
@@ -15,10 +16,13 @@ pub mod jobs;
 pub mod objects;
 mod postgres;
 pub mod presets;
+pub mod principals;
 mod refusals;
 mod rows;
+pub mod sessions;
 mod sqlite;
 
+pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
 pub use jobs::{
@@ -28,6 +32,8 @@ pub use jobs::{
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
 pub use postgres::PostgresStore;
 pub use presets::Presets;
+pub use principals::{Principals, Stand};
+pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
 
 use std::sync::Arc;
@@ -43,6 +49,12 @@ pub struct Store {
     pub presets: Arc<dyn Presets>,
     /// Who did what.
     pub audit: Arc<dyn Audit>,
+    /// Who asks.
+    pub principals: Arc<dyn Principals>,
+    /// Keys of machines.
+    pub api_keys: Arc<dyn ApiKeys>,
+    /// Who signed in without an identity provider.
+    pub sessions: Arc<dyn Sessions>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

@@ -218,7 +218,7 @@ pub(crate) async fn download(
     require_dataset(&app, &caller, &job)?;
     job.require_stored()?;
     let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
-    let link = app.links.fresh(&artifact, method == Method::HEAD, &app).await?;
+    let link = app.links.fresh(&artifact, &caller.0.sub, method == Method::HEAD, &app).await?;
     audit::gave(&app, &act, Action::ExportDownload, &artifact).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
 }
@@ -259,7 +259,7 @@ pub(crate) async fn with_link(
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {
-                let link = app.links.fresh(&artifact, false, app).await?;
+                let link = app.links.fresh(&artifact, &caller.0.sub, false, app).await?;
                 // A link that cannot be audited is not given; the job is still worth answering.
                 if let Err(error) = audit::gave(app, act, Action::ExportDownload, &artifact).await {
                     tracing::warn!(%error, job_id = %id, "answered without a link");

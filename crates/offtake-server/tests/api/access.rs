@@ -153,6 +153,13 @@ fn guarded(job: &str) -> Vec<(Method, String, &'static str)> {
         (Method::POST, "/v1/traces".to_owned(), "spans:write"),
         (Method::GET, "/metrics".to_owned(), "operator"),
         (Method::GET, "/api/v1/audit".to_owned(), "admin"),
+        (Method::GET, "/api/v1/principals".to_owned(), "admin"),
+        (Method::GET, "/api/v1/principals/bob".to_owned(), "admin"),
+        (Method::PATCH, "/api/v1/principals/bob".to_owned(), "admin"),
+        (Method::POST, "/api/v1/api-keys".to_owned(), "admin"),
+        (Method::GET, "/api/v1/api-keys".to_owned(), "admin"),
+        (Method::GET, "/api/v1/api-keys/key_x".to_owned(), "admin"),
+        (Method::DELETE, "/api/v1/api-keys/key_x".to_owned(), "admin"),
     ]
 }
 

@@ -150,7 +150,10 @@ impl House {
             jobs: jobs.clone(),
             artifacts: jobs.clone(),
             presets: jobs.clone(),
-            audit: jobs,
+            audit: jobs.clone(),
+            principals: jobs.clone(),
+            api_keys: jobs.clone(),
+            sessions: jobs,
             objects: Arc::new(objects),
         };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");

@@ -2,6 +2,7 @@
 //! what is tested. Files are made through the store's port, because the server runs no export.
 
 mod access;
+mod api_keys;
 mod audit;
 mod documents;
 mod exports;
@@ -10,5 +11,7 @@ mod files;
 mod house;
 mod jobs;
 mod otlp;
+mod principals;
 mod rows;
+mod sessions;
 mod sockets;

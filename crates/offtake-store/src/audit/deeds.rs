@@ -1,8 +1,11 @@
 //! What the verbs of the store write down, whichever database is behind them.
 
+use offtake_model::api_key::ApiKey;
 use offtake_model::audit::{Action, Deed, ObjectKind};
+use offtake_model::id::ApiKeyId;
 use offtake_model::job::Job;
 use offtake_model::preset::Preset;
+use offtake_model::principal::{KnownPrincipal, Principal};
 
 use crate::artifacts::Artifact;
 use crate::jobs::NewJob;
@@ -33,4 +36,38 @@ pub(crate) fn to_preset(action: Action, preset: &Preset) -> Deed {
     Deed::done(action, ObjectKind::Preset, &preset.name)
         .with("dataset", preset.dataset.as_str())
         .with("version", preset.version)
+}
+
+/// It was decided about a principal anew: how it stands since.
+pub(crate) fn to_principal(known: &KnownPrincipal) -> Deed {
+    let withheld: Vec<String> = known.withheld.iter().map(ToString::to_string).collect();
+    Deed::done(Action::PrincipalChange, ObjectKind::Principal, &known.sub)
+        .with("disabled", known.disabled_at.is_some())
+        .with("withheld", withheld)
+}
+
+/// An API key was made.
+pub(crate) fn made_key(key: &ApiKey) -> Deed {
+    Deed::done(Action::ApiKeyCreate, ObjectKind::ApiKey, key.id)
+        .with("name", key.name.as_str())
+        .with("permissions", key.permissions.to_words())
+        .with("expires_at", key.expires_at.map(|at| at.to_string()))
+}
+
+/// An API key was revoked.
+pub(crate) fn revoked_key(id: ApiKeyId) -> Deed {
+    Deed::done(Action::ApiKeyRevoke, ObjectKind::ApiKey, id)
+}
+
+/// A link was made by which `principal` can sign in.
+pub(crate) fn offered(principal: &Principal) -> Deed {
+    Deed::done(Action::SessionOffer, ObjectKind::Principal, &principal.sub)
+        .with("permissions", principal.permissions.to_words())
+}
+
+/// Something was done to a session. Its name here is the beginning of its fingerprint: enough to tell which, and nothing
+/// that anybody could come in with.
+pub(crate) fn to_session(action: Action, fingerprint: &str) -> Deed {
+    let name: String = fingerprint.chars().take(16).collect();
+    Deed::done(action, ObjectKind::Session, name)
 }

@@ -12,14 +12,15 @@ use offtake_model::export::{ExportSpec, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format, media_type};
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Progress};
+use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    Artifact, Artifacts, Audit, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, Presets,
-    WorkerName,
+    ApiKeys, Artifact, Artifacts, Audit, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey,
+    Presets, Principals, Sessions, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -35,6 +36,9 @@ pub(crate) struct Backend {
     pub(crate) artifacts: Arc<dyn Artifacts>,
     pub(crate) presets: Arc<dyn Presets>,
     pub(crate) audit: Arc<dyn Audit>,
+    pub(crate) principals: Arc<dyn Principals>,
+    pub(crate) api_keys: Arc<dyn ApiKeys>,
+    pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -134,9 +138,21 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 }
 
 impl Backend {
-    /// All ports of one store.
-    pub(crate) fn of<S: Jobs + Artifacts + Presets + Audit + 'static>(store: Arc<S>, clock: Arc<ManualClock>) -> Self {
-        Self { jobs: store.clone(), artifacts: store.clone(), presets: store.clone(), audit: store, clock }
+    /// Of a store that is all of the ports.
+    pub(crate) fn of<S: Jobs + Artifacts + Presets + Audit + Principals + ApiKeys + Sessions + 'static>(
+        store: Arc<S>,
+        clock: Arc<ManualClock>,
+    ) -> Self {
+        Self {
+            jobs: store.clone(),
+            artifacts: store.clone(),
+            presets: store.clone(),
+            audit: store.clone(),
+            principals: store.clone(),
+            api_keys: store.clone(),
+            sessions: store,
+            clock,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -153,6 +169,7 @@ impl Backend {
             id: JobId::new(self.now()),
             org: org(org_name),
             owner: owner.to_owned(),
+            needs: vec![Permission::ExportsCreate, Permission::TracesRead],
             owner_email: Some(format!("{owner}@{org_name}.example")),
             spec: spec(),
             name: "Spans – production".to_owned(),

@@ -3,6 +3,7 @@
 //! A backend shows that it does by one line: `contract_tests!(open)`, where `open` gives a [`Backend`] that is
 //! empty and shows the time of its own clock, together with what must outlive it.
 
+pub(crate) mod access;
 pub(crate) mod artifacts;
 pub(crate) mod audit;
 pub(crate) mod given;
@@ -87,11 +88,30 @@ macro_rules! contract_tests {
             }
             audit {
                 a_change_and_its_entry_are_one
+                what_is_decided_about_people_and_keys_is_told
                 what_was_not_done_has_no_entry
                 each_organization_has_a_chain_of_its_own
                 entries_are_narrowed_and_paged
                 many_at_once_make_one_chain
                 old_entries_leave_a_chain_that_can_be_checked
+            }
+            access {
+                a_principal_is_noted_as_it_is_seen
+                noting_it_again_waits_a_minute
+                what_is_decided_holds_at_once
+                principals_are_listed_in_pages
+                nobody_sees_another_organizations_principals
+                a_key_is_kept_without_the_key
+                a_key_ends_by_the_databases_clock
+                a_revoked_key_stays_known
+                a_key_stands_with_its_maker
+                keys_are_the_organizations_own
+                there_are_only_so_many_keys
+                a_ticket_opens_one_session
+                a_session_ends_by_itself_and_by_hand
+                a_running_job_hears_that_it_is_revoked
+                nothing_is_published_for_who_may_not_have_it
+                what_a_revoked_key_asked_for_ends
             }
         }
 

@@ -4,13 +4,16 @@
 //! ADR 6 says why) with a deadline. Not responsible for deciding which state follows which (`offtake_model::job`),
 //! for bytes at rest (`objects`), or for reaching the server (`offtake_postgres`).
 
+mod api_keys;
 mod artifacts;
 mod audit;
 mod leases;
 mod ports;
 mod presets;
+mod principals;
 mod requests;
 mod rows;
+mod sessions;
 mod upkeep;
 mod wake;
 
@@ -52,6 +55,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0001_jobs.sql"),
         include_str!("../../migrations/postgres/0002_presets.sql"),
         include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
+        include_str!("../../migrations/postgres/0004_principals.sql"),
         include_str!("../../migrations/postgres/0006_audit.sql"),
     ],
 };

@@ -85,13 +85,25 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             jobs: postgres.clone(),
             artifacts: postgres.clone(),
             presets: postgres.clone(),
-            audit: postgres,
+            audit: postgres.clone(),
+            principals: postgres.clone(),
+            api_keys: postgres.clone(),
+            sessions: postgres,
             objects,
         });
     }
     let path = data.join("offtake.db");
     let sqlite = blocking(move || SqliteStore::open(&path, None)).await?;
-    Ok(Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite.clone(), audit: sqlite, objects })
+    Ok(Store {
+        jobs: sqlite.clone(),
+        artifacts: sqlite.clone(),
+        presets: sqlite.clone(),
+        audit: sqlite.clone(),
+        principals: sqlite.clone(),
+        api_keys: sqlite.clone(),
+        sessions: sqlite,
+        objects,
+    })
 }
 
 /// Spans: in the Postgres that is configured, or in a SQLite file in the data directory.
