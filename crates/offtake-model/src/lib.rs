@@ -27,6 +27,7 @@ pub mod principal;
 pub mod query;
 pub mod receipt;
 pub mod selection;
+pub mod sensitive;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Result, Violation};

@@ -88,7 +88,7 @@ pub(crate) async fn create(
     let mut job = match asked_before(&app, &caller, idempotency.as_ref()).await? {
         Some(job) => job,
         None => {
-            let dataset = readable(&app, &caller, name.as_str())?.clone();
+            let dataset = readable(&app, &caller, name.as_str())?;
             let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
             let new = new_job(&app, &caller, &act, &dataset, spec, idempotency, &headers);
             app.store.jobs.enqueue(new).await?.job
@@ -172,7 +172,8 @@ fn new_job(
     headers: &HeaderMap,
 ) -> NewJob {
     let now = app.clock.now();
-    let name = job_name(&dataset.schema.title, &spec, now);
+    // Whoever sees the job's name may not see what is in sensitive columns.
+    let name = job_name(&dataset.schema.title, &spec.without_sensitive(&dataset.schema), now);
     let principal = &caller.0;
     NewJob {
         id: JobId::new(now),

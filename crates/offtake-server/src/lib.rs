@@ -21,6 +21,7 @@ mod health;
 mod jobs;
 mod links;
 mod metrics;
+mod one_time;
 mod openapi;
 mod otlp;
 mod pages;

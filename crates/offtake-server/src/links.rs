@@ -43,6 +43,11 @@ impl Links {
         Self { key: secret.derive("offtake link v2"), base, ttl }
     }
 
+    /// What every address of ours begins with; empty if they are paths.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// A link of ours to `artifact`, for nobody but `subject`: it ends with the subject's right to the file.
     fn sign(&self, artifact: ArtifactId, subject: &str, now: Timestamp) -> Link {
         let expires = now.as_second() + self.ttl.as_secs();

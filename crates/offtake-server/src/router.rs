@@ -16,8 +16,8 @@ use crate::edge::edge;
 use crate::error::Problem;
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, datasets, exports, files, health, jobs, openapi, otlp, pages, performance, presets, preview,
-    principals, sign_in,
+    api_keys, audit, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets,
+    preview, principals, sign_in,
 };
 
 fn table(app: &App) -> Table {
@@ -34,12 +34,15 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsDelete), routes!(jobs::delete_file))
         .add(Needs(ExportsDownload), routes!(jobs::download))
         .add(Needs(ExportsRead), routes!(jobs::receipt))
+        .add(Needs(ExportsDownload), routes!(one_time::issue))
+        // The token says who may.
+        .add(Public, routes!(one_time::redeem))
+        .add(Public, routes!(one_time::show, one_time::spend_by_form))
         .add(Needs(ExportsCreate), routes!(presets::create))
         .add(Needs(ExportsRead), routes!(presets::list))
         .add(Needs(ExportsRead), routes!(presets::detail))
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
-        .add(Needs(Admin), routes!(audit::list))
         .add(Needs(Admin), routes!(principals::list))
         .add(Needs(Admin), routes!(principals::detail))
         .add(Needs(Admin), routes!(principals::change))
@@ -51,6 +54,7 @@ fn table(app: &App) -> Table {
         .add(Public, routes!(sign_in::open))
         .add(Known, routes!(sign_in::detail))
         .add(Known, routes!(sign_in::close))
+        .add(Needs(Admin), routes!(audit::list))
         .add(Token, routes!(datasets::list))
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
+use offtake_pipeline::HashKey;
 use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
@@ -17,6 +18,7 @@ use crate::auth::noting::Notes;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
+use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 use crate::token::{Secret, Verifier};
 
@@ -36,6 +38,8 @@ pub struct ServerSettings {
     pub downloads: Downloads,
     /// How long a link lives; never longer than ten minutes.
     pub link_ttl: SignedDuration,
+    /// How long a one-time token lives; never longer than seven days.
+    pub one_time_ttl: SignedDuration,
     /// The largest JSON body, in bytes.
     pub json_body_bytes: usize,
     /// The largest OTLP body as sent, in bytes.
@@ -60,6 +64,7 @@ impl Default for ServerSettings {
             sync_wait: Duration::from_secs(5),
             downloads: Downloads::Redirect,
             link_ttl: SignedDuration::from_mins(10),
+            one_time_ttl: SignedDuration::from_hours(24),
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
@@ -116,10 +121,13 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
-    /// Uses of links that are in the audit trail.
-    pub(crate) uses: Uses,
+    /// What sensitive columns are hashed by.
+    pub(crate) hash_key: HashKey,
     /// Who was here.
     pub(crate) notes: Notes,
+    pub(crate) one_time: OneTimeKeys,
+    /// Uses of links that are in the audit trail.
+    pub(crate) uses: Uses,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -144,7 +152,9 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
+        let hash_key = state.secret.hash_key();
         let notes = Notes::writing_to(&state.store);
+        let one_time = OneTimeKeys::new(&state.secret, []);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
@@ -155,7 +165,9 @@ impl Shared {
             state,
             verifier,
             links,
+            hash_key,
             notes,
+            one_time,
             uses: Uses::default(),
             otlp_room,
             json_room,

@@ -29,6 +29,7 @@ fn request(org: &OrgId, now: Timestamp) -> NewJob {
         name: None,
         notify: None,
         rows: RowsSpec::default(),
+        disclosure: offtake_model::sensitive::Disclosure::default(),
     };
     NewJob {
         id: JobId::new(now),
@@ -42,6 +43,7 @@ fn request(org: &OrgId, now: Timestamp) -> NewJob {
         traceparent: None,
         idempotency: None,
         pinned_to: None,
+        needs: Vec::new(),
         now,
         by: Act::by("ada", Via::Token),
     }

@@ -21,6 +21,7 @@ mod refusals;
 mod rows;
 pub mod sessions;
 mod sqlite;
+pub mod tokens;
 
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
@@ -35,6 +36,7 @@ pub use presets::Presets;
 pub use principals::{Principals, Stand};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
+pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
 
 use std::sync::Arc;
 
@@ -47,14 +49,16 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
-    /// Who did what.
-    pub audit: Arc<dyn Audit>,
     /// Who asks.
     pub principals: Arc<dyn Principals>,
     /// Keys of machines.
     pub api_keys: Arc<dyn ApiKeys>,
     /// Who signed in without an identity provider.
     pub sessions: Arc<dyn Sessions>,
+    /// One-time rights to a link.
+    pub tokens: Arc<dyn Tokens>,
+    /// Who did what.
+    pub audit: Arc<dyn Audit>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

@@ -109,7 +109,13 @@ async fn who_decides_about_people_keys_and_sessions_is_told() {
     let by_key = house.ask(Method::POST, "/api/v1/export/spans").header("authorization", &format!("Bearer {key}"));
     by_key.json(&json!({"format": "csv"})).answer().await.expect(202);
     house.delete(format!("/api/v1/api-keys/{id}")).answer().await.expect(204);
-    house.ask(Method::PATCH, "/api/v1/principals/eve").by("acme", "alice", "admin").json(&json!({"disabled": true})).answer().await.expect(200);
+    house
+        .ask(Method::PATCH, "/api/v1/principals/eve")
+        .by("acme", "alice", "admin")
+        .json(&json!({"disabled": true}))
+        .answer()
+        .await
+        .expect(200);
     let cookie = house.signed_in().await;
     let by_browser = |method: Method, path: &str| {
         house.ask(method, path).header("cookie", &cookie).header("sec-fetch-site", "same-origin")

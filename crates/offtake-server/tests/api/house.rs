@@ -141,6 +141,24 @@ impl House {
 
     /// With one more dataset: what its source does is up to the test.
     pub(crate) fn with_dataset(settings: ServerSettings, source: Option<Arc<dyn Source>>) -> Self {
+        Self::built(settings, |catalog, _, _| {
+            if let Some(source) = source {
+                let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
+                schema.name = "faulty".to_owned();
+                catalog.insert(Dataset::new(schema, source));
+            }
+        })
+    }
+
+    /// With one more dataset: people, about whom not everybody may know everything.
+    pub(crate) fn with_people() -> Self {
+        let settings = ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() };
+        Self::built(settings, |catalog, folder, clock| {
+            people(folder, clock).into_iter().for_each(|dataset| catalog.insert(dataset));
+        })
+    }
+
+    fn built(settings: ServerSettings, add: impl FnOnce(&mut Catalog, &Path, &SharedClock)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::starting_at(NOW.parse().expect("a moment"));
         let shared: SharedClock = clock.clone();
@@ -150,19 +168,16 @@ impl House {
             jobs: jobs.clone(),
             artifacts: jobs.clone(),
             presets: jobs.clone(),
-            audit: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
-            sessions: jobs,
+            sessions: jobs.clone(),
+            tokens: jobs.clone(),
+            audit: jobs,
             objects: Arc::new(objects),
         };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
         let mut catalog = catalog(folder.path(), &spans, &shared);
-        if let Some(source) = source {
-            let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
-            schema.name = "faulty".to_owned();
-            catalog.insert(Dataset { schema: Arc::new(schema), source });
-        }
+        add(&mut catalog, folder.path(), &shared);
         let mut registry = Registry::default();
         let metrics = ServerMetrics::register(&mut registry);
         let secret = Secret::generate();
@@ -177,7 +192,12 @@ impl House {
             registry: Arc::new(registry),
             metrics,
         };
-        Self { router: router(state), store, clock, secret, folder: folder }
+        Self { router: router(state), store, clock, secret, folder }
+    }
+
+    /// Another hand on the job store.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store")
     }
 
     pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {
@@ -307,6 +327,37 @@ fn catalog(folder: &Path, spans: &Arc<SpanStore>, clock: &SharedClock) -> Catalo
         .chain(config.compile(clock).expect("it compiles"))
         .for_each(|dataset| catalog.insert(dataset));
     catalog
+}
+
+/// What must not be told of people: every value of a sensitive column.
+pub(crate) const PRIVATE: [&str; 8] =
+    ["ada@example.org", "bob@example.org", "likes tea", "owes money", "DE02", "FR76", "12.50", "1985-06-0"];
+
+fn people(folder: &Path, clock: &SharedClock) -> Vec<Dataset> {
+    let file = folder.join("people.db");
+    rusqlite::Connection::open(&file)
+        .expect("a database")
+        .execute_batch(
+            "CREATE TABLE people (id INTEGER PRIMARY KEY, account TEXT NOT NULL, country TEXT, email TEXT, notes TEXT,
+                                  iban TEXT, score DECIMAL(8,2), born DATETIME NOT NULL);
+             INSERT INTO people VALUES
+               (1, 'acme', 'DE', 'ada@example.org', 'likes tea', 'DE02', '12.50', '1985-06-01 00:00:00'),
+               (2, 'acme', 'FR', 'bob@example.org', 'owes money', 'FR76', '12.50', '1985-06-02 00:00:00'),
+               (3, 'acme', 'FR', 'ada@example.org', NULL, NULL, NULL, '1985-06-03 00:00:00');",
+        )
+        .expect("rows");
+    let config = json!({
+        "sources": {"people": {"url": format!("sqlite:{}", file.display())}},
+        "datasets": {"people": {"title": "People", "source": "people", "table": "people", "tenant": "account",
+            "key": ["id"], "time": "born",
+            "columns": {"email": {"sensitive": "hash"}, "notes": {"sensitive": true}, "iban": {"sensitive": "drop"},
+                "score": {"sensitive": "mask"}, "born": {"sensitive": "mask"}},
+            "filters": {"country": "in", "email": "in", "iban": "eq", "min_score": {"column": "score", "op": "min"},
+                "max_score": {"column": "score", "op": "max"}, "birthday": {"column": "born", "op": "range"},
+                "text": {"columns": ["country", "notes"], "op": "contains"}}}},
+    });
+    let config: DatasetsConfig = serde_json::from_value(config).expect("a configuration");
+    config.compile(clock).expect("it compiles")
 }
 
 fn lines(content: &[u8]) -> u64 {

@@ -1,7 +1,8 @@
 //! What the verbs of the store write down, whichever database is behind them.
 
+use jiff::Timestamp;
 use offtake_model::api_key::ApiKey;
-use offtake_model::audit::{Action, Deed, ObjectKind};
+use offtake_model::audit::{Act, Action, Deed, ObjectKind, Via};
 use offtake_model::id::ApiKeyId;
 use offtake_model::job::Job;
 use offtake_model::preset::Preset;
@@ -9,6 +10,7 @@ use offtake_model::principal::{KnownPrincipal, Principal};
 
 use crate::artifacts::Artifact;
 use crate::jobs::NewJob;
+use crate::tokens::TokenClaims;
 
 /// An export was asked for. What decides its rows is told by its digest: filters may hold what not everybody may read.
 pub(crate) fn asked_for(new: &NewJob) -> Deed {
@@ -70,4 +72,20 @@ pub(crate) fn offered(principal: &Principal) -> Deed {
 pub(crate) fn to_session(action: Action, fingerprint: &str) -> Deed {
     let name: String = fingerprint.chars().take(16).collect();
     Deed::done(action, ObjectKind::Session, name)
+}
+
+/// A one-time token was made. Its name here is the beginning of its digest, as that of a session.
+pub(crate) fn issued(claims: &TokenClaims, sha256: &[u8; 32], expires_at: Timestamp) -> Deed {
+    Deed::done(Action::ExportToken, ObjectKind::Job, claims.job)
+        .with("token", hex::encode(&sha256[..8]))
+        .with("purpose", claims.purpose.name())
+        .with("expires_at", expires_at.to_string())
+}
+
+/// A one-time token was spent, and by whom: whoever it was made for, or who was given it.
+pub(crate) fn spent(by: Act, claims: &TokenClaims, sha256: &[u8; 32]) -> (Act, Deed) {
+    let deed = Deed::done(Action::ExportRedeem, ObjectKind::Job, claims.job)
+        .with("token", hex::encode(&sha256[..8]))
+        .with("purpose", claims.purpose.name());
+    (by.named(&claims.subject, Via::OneTimeToken), deed)
 }

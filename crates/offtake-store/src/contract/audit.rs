@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use jiff::SignedDuration;
+use offtake_model::ErrorKind;
 use offtake_model::api_key::Lifetime;
+use offtake_model::audit::{Act, Action, Deed, KeptHead, ObjectKind, Via};
 use offtake_model::id::ApiKeyId;
 use offtake_model::permission::{Permission, Permissions};
-use offtake_model::principal::{Principal, PrincipalChange};
-use offtake_model::ErrorKind;
-use offtake_model::audit::{Act, Action, Deed, KeptHead, ObjectKind, Via};
 use offtake_model::preset::PresetContent;
+use offtake_model::principal::{Principal, PrincipalChange};
 
 use super::given::*;
 use crate::audit::{SLACK, verify};
-use crate::{Audit, AuditFilter, Idempotency, NewApiKey, NewJob};
+use crate::{Audit, AuditFilter, Idempotency, NewApiKey, NewJob, NewToken, TokenClaims, TokenPurpose};
 
 const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 400);
 
@@ -133,6 +133,27 @@ pub(crate) async fn what_is_decided_about_people_and_keys_is_told(b: &Backend) {
     ];
     assert_eq!(found, expected);
     assert_eq!(whole(b.audit.as_ref(), "acme").await, 6);
+}
+
+pub(crate) async fn one_time_tokens_are_told_and_not_given_away(b: &Backend) {
+    b.enqueued().await;
+    let job = b.completed(b.claimed("w").await).await.0.id;
+    let claims = TokenClaims { org: org("acme"), subject: "bob".to_owned(), job, purpose: TokenPurpose::Download };
+    let sha256 = [0xab; 32];
+    let ttl = SignedDuration::from_hours(1);
+    b.tokens.issue(NewToken { sha256, claims, key_id: "0a1b2c3d".to_owned(), ttl, by: by("bob") }).await.unwrap();
+    b.tokens.spend(by(""), sha256).await.unwrap();
+    assert_eq!(kind(b.tokens.spend(by(""), sha256).await), ErrorKind::Gone);
+    let entries = b.audit.walk(&org("acme"), 2, 100).await.unwrap();
+    let found: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.action.as_str(), entry.actor.as_str(), entry.via.as_str(), entry.object_id.as_str()))
+        .collect();
+    let id = job.to_string();
+    let expected = [("export.token", "bob", "token", id.as_str()), ("export.redeem", "bob", "one_time_token", &id)];
+    assert_eq!(found, expected);
+    assert!(entries.iter().all(|entry| !entry.detail.contains(&"ab".repeat(9))), "{entries:?}");
+    assert_eq!(whole(b.audit.as_ref(), "acme").await, 3);
 }
 
 pub(crate) async fn what_was_not_done_has_no_entry(b: &Backend) {

@@ -20,7 +20,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Audit, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey,
-    Presets, Principals, Sessions, WorkerName,
+    Presets, Principals, Sessions, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -34,11 +34,12 @@ pub(crate) const MAX_DEATHS: u32 = 3;
 pub(crate) struct Backend {
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
-    pub(crate) presets: Arc<dyn Presets>,
-    pub(crate) audit: Arc<dyn Audit>,
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) tokens: Arc<dyn Tokens>,
+    pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -81,6 +82,7 @@ pub(crate) fn spec() -> ExportSpec {
         limit: Some(1000),
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec { filters: filters.as_object().cloned().unwrap(), ..RowsSpec::default() },
     }
 }
@@ -139,18 +141,19 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 
 impl Backend {
     /// Of a store that is all of the ports.
-    pub(crate) fn of<S: Jobs + Artifacts + Presets + Audit + Principals + ApiKeys + Sessions + 'static>(
+    pub(crate) fn of<S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Audit + 'static>(
         store: Arc<S>,
         clock: Arc<ManualClock>,
     ) -> Self {
         Self {
             jobs: store.clone(),
             artifacts: store.clone(),
-            presets: store.clone(),
-            audit: store.clone(),
             principals: store.clone(),
             api_keys: store.clone(),
-            sessions: store,
+            sessions: store.clone(),
+            tokens: store.clone(),
+            presets: store.clone(),
+            audit: store,
             clock,
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod objects;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod tokens;
 pub(crate) mod upkeep;
 
 pub(crate) use given::Backend;
@@ -86,15 +87,6 @@ macro_rules! contract_tests {
                 a_cancelled_job_keeps_nothing
                 keys_without_a_row_are_told_apart
             }
-            audit {
-                a_change_and_its_entry_are_one
-                what_is_decided_about_people_and_keys_is_told
-                what_was_not_done_has_no_entry
-                each_organization_has_a_chain_of_its_own
-                entries_are_narrowed_and_paged
-                many_at_once_make_one_chain
-                old_entries_leave_a_chain_that_can_be_checked
-            }
             access {
                 a_principal_is_noted_as_it_is_seen
                 noting_it_again_waits_a_minute
@@ -112,6 +104,26 @@ macro_rules! contract_tests {
                 a_running_job_hears_that_it_is_revoked
                 nothing_is_published_for_who_may_not_have_it
                 what_a_revoked_key_asked_for_ends
+            }
+            tokens {
+                a_token_is_known_by_its_digest
+                a_token_is_spent_once
+                a_token_ends_by_the_clock_of_the_database
+                a_fresh_token_takes_the_place_of_the_one_before
+                tokens_are_of_jobs_of_their_organization
+                of_many_who_spend_a_token_one_succeeds
+                old_tokens_are_pruned
+                a_token_goes_with_its_job
+            }
+            audit {
+                a_change_and_its_entry_are_one
+                what_is_decided_about_people_and_keys_is_told
+                one_time_tokens_are_told_and_not_given_away
+                what_was_not_done_has_no_entry
+                each_organization_has_a_chain_of_its_own
+                entries_are_narrowed_and_paged
+                many_at_once_make_one_chain
+                old_entries_leave_a_chain_that_can_be_checked
             }
         }
 

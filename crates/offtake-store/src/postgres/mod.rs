@@ -14,6 +14,7 @@ mod principals;
 mod requests;
 mod rows;
 mod sessions;
+mod tokens;
 mod upkeep;
 mod wake;
 
@@ -56,6 +57,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0002_presets.sql"),
         include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
         include_str!("../../migrations/postgres/0004_principals.sql"),
+        include_str!("../../migrations/postgres/0005_tokens.sql"),
         include_str!("../../migrations/postgres/0006_audit.sql"),
     ],
 };

@@ -115,7 +115,7 @@ async fn five_open_an_empty_database_at_once() {
             opened.await.unwrap().ping().await.unwrap();
         }
         let applied = database.rows("SELECT component, step FROM offtake.migrations ORDER BY step");
-        let steps = ["1", "2", "3", "4", "5"].map(|step| [Some("jobs".to_owned()), Some(step.to_owned())]);
+        let steps = ["1", "2", "3", "4", "5", "6"].map(|step| [Some("jobs".to_owned()), Some(step.to_owned())]);
         assert_eq!(applied, steps);
     }
 }

@@ -17,6 +17,7 @@ mod principals;
 mod requests;
 mod rows;
 mod sessions;
+mod tokens;
 mod upkeep;
 
 #[cfg(test)]

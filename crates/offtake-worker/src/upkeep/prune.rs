@@ -1,11 +1,14 @@
-//! Deletes rows that have been at rest for long: of performance, of jobs, and of the audit trail; and logs where the
-//! chains of that end, so that somebody else knows it as well.
+//! Deletes rows that have been at rest for long: of performance, of jobs, of one-time tokens, and of the audit trail; and
+//! logs where the chains of that end, so that somebody else knows it as well.
 
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
 
 use crate::Shared;
 use crate::settings::signed;
+
+/// How long a token that is over is still known for what it was; afterwards it is only known to be over.
+const TOKENS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Heads read in one go.
 const HEADS: u32 = 500;
@@ -17,8 +20,9 @@ pub(super) async fn pass(worker: &Shared, told: &mut Option<Timestamp>) -> Resul
     let Shared { store, settings, .. } = worker;
     let figures = store.jobs.prune_performance(signed(settings.perf_retention)).await?;
     let jobs = store.jobs.prune(signed(settings.retention)).await?;
-    if jobs + figures > 0 {
-        tracing::info!(jobs, figures, "rows past their retention deleted");
+    let tokens = store.tokens.prune_tokens(TOKENS).await?;
+    if jobs + figures + tokens > 0 {
+        tracing::info!(jobs, figures, tokens, "rows past their retention deleted");
     }
     let entries = store.audit.prune(signed(settings.audit_retention)).await?;
     if entries > 0 {

@@ -75,10 +75,11 @@ impl House {
             store: Store {
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
-                audit: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
+                tokens: jobs.clone(),
+                audit: jobs.clone(),
                 jobs,
                 objects: objects.clone(),
             },
@@ -231,6 +232,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         limit: None,
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec::default(),
     }
 }

@@ -174,6 +174,7 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         sync_wait: read.duration("server.sync_wait", "0s", "60s"),
         downloads: read.choice("server.downloads", &[("redirect", Downloads::Redirect), ("proxy", Downloads::Proxy)]),
         link_ttl: signed(read.duration("server.link_ttl", "1s", "10m")),
+        one_time_ttl: signed(read.duration("token.one_time_ttl", "1s", "7d")),
         json_body_bytes: narrow(read.size("server.max_body", "1KiB", "1GiB")),
         otlp_body_bytes: narrow(read.size("server.max_otlp_body", "1KiB", "1GiB")),
         otlp_decompressed_bytes: narrow(read.size("server.max_otlp_decompressed", "1KiB", "1GiB")),
@@ -274,6 +275,7 @@ fn datasets(read: &mut Reader<'_>) -> DatasetsConfig {
         sources: read.table("sources").unwrap_or_default(),
         datasets: read.table("datasets").unwrap_or_default(),
         folder: PathBuf::from(read.text("data_dir")).join("sources"),
+        spans: read.table("spans").unwrap_or_default(),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::exit::Outcome;
 
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
-pub(crate) use secret::{secret, unshared_secret};
+pub(crate) use secret::{hash_key, secret, unshared_secret};
 pub(crate) use shutdown::on_signal;
 pub(crate) use user::act;
 
@@ -85,10 +85,11 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             jobs: postgres.clone(),
             artifacts: postgres.clone(),
             presets: postgres.clone(),
-            audit: postgres.clone(),
             principals: postgres.clone(),
             api_keys: postgres.clone(),
-            sessions: postgres,
+            sessions: postgres.clone(),
+            tokens: postgres.clone(),
+            audit: postgres,
             objects,
         });
     }
@@ -101,7 +102,9 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         audit: sqlite.clone(),
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
-        sessions: sqlite,
+        sessions: sqlite.clone(),
+        tokens: sqlite.clone(),
+        audit: sqlite,
         objects,
     })
 }
