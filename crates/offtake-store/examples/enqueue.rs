@@ -14,7 +14,7 @@ use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Settings;
-use offtake_store::{Jobs, NewJob, PostgresStore, SqliteStore};
+use offtake_store::{JobLimits, Jobs, NewJob, PostgresStore, SqliteStore};
 
 fn request(org: &OrgId, now: Timestamp) -> NewJob {
     let spec = ExportSpec {
@@ -44,6 +44,7 @@ fn request(org: &OrgId, now: Timestamp) -> NewJob {
         idempotency: None,
         pinned_to: None,
         needs: Vec::new(),
+        limits: JobLimits::NONE,
         now,
         by: Act::by("ada", Via::Token),
     }

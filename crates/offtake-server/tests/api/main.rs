@@ -4,12 +4,14 @@
 mod access;
 mod api_keys;
 mod audit;
+mod browsers;
 mod documents;
 mod exports;
 mod faults;
 mod files;
 mod house;
 mod jobs;
+mod limits;
 mod one_time;
 mod otlp;
 mod principals;

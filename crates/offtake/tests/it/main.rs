@@ -37,6 +37,7 @@
 //! ```
 
 mod audit;
+mod browsers;
 mod chaos;
 mod cli;
 mod config;
@@ -45,6 +46,7 @@ mod doctor;
 mod downloads;
 mod drift;
 mod exporters;
+mod fairness;
 mod faults;
 mod formats;
 mod human;
@@ -61,14 +63,18 @@ mod parquet_source;
 mod pg_source;
 mod postgres;
 mod presets;
+mod private_files;
 mod requests_bad;
 mod revocation;
 mod road;
 mod s3;
+mod secrets;
 mod sensitive;
 mod shell;
 mod sign_in;
+mod slow_clients;
 mod split;
+mod spreadsheets;
 mod support;
 mod ties;
 mod types;
