@@ -95,7 +95,7 @@ pub(crate) fn client_address(app: &App, extensions: &Extensions, headers: &Heade
     Some(app.settings.trusted_proxies.client(peer.ip(), headers))
 }
 
-/// The act of a request: of its principal, or of nobody in particular where the route is public.
+/// The act of a request: of its principal. Where the route is public the handler says who acts, once it knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Acting(pub(crate) Act);
 

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json_};
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::{Caller, Via, fingerprint, key_text};
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, Params};
@@ -92,6 +93,7 @@ pub(crate) struct ApiKeyRequest {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     via: Via,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
@@ -107,7 +109,7 @@ pub(crate) async fn create(
     let key = key_text::new(id);
     let hash = fingerprint(&key.0);
     let new = NewApiKey { id, name, hash, permissions, lifetime, created_by: caller.0.sub.clone() };
-    let made = app.store.api_keys.create(&caller.0.org, new).await?;
+    let made = app.store.api_keys.create(&act, &caller.0.org, new).await?;
     tracing::info!(api_key = %id, by = caller.0.sub, "an API key was made");
     let location = HeaderValue::from_str(&format!("/api/v1/api-keys/{id}")).ok();
     let body = ApiKeyResponse { key: Some(key.0), ..made.into() };
@@ -154,9 +156,14 @@ pub(crate) async fn detail(
 #[utoipa::path(delete, path = "/api/v1/api-keys/{id}", tag = "api keys", operation_id = "revoke_api_key",
     params(("id" = String, Path, description = "The key's id")),
     responses((status = 204, description = "It is revoked, and stays so")))]
-pub(crate) async fn revoke(State(app): State<App>, caller: Caller, name: Name) -> Result<StatusCode, Problem> {
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<StatusCode, Problem> {
     let id = id_of(&name)?;
-    app.store.api_keys.revoke(&caller.0.org, id).await?;
+    app.store.api_keys.revoke(&act, &caller.0.org, id).await?;
     tracing::info!(api_key = %id, by = caller.0.sub, "an API key was revoked");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -43,7 +43,7 @@ pub(crate) struct AuditEntryResponse {
     /// By the database's clock.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// A `sub`, or the name of a user of the machine; empty where nobody was asked who it is.
+    /// A `sub`, or the name of a user of the machine; of a link or a one-time token whom it was made for.
     #[schema(example = "ada")]
     actor: String,
     /// How the actor came: token, api_key, session, one_time_token, link, command_line, system.

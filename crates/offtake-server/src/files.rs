@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use offtake_model::audit::Via;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Artifact, ArtifactState};
 
@@ -46,6 +47,7 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (artifact, watch) = behind_link(&app, name.as_str(), &uri).await?;
+    let act = act.named(watch.subject(), Via::Link);
     let broken =
         || Error::new(ErrorKind::Internal, format!("the ready artifact {} has no size or digest", artifact.id));
     let size = artifact.bytes.ok_or_else(broken)?;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json_};
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::{Caller, Via};
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, Params};
@@ -115,6 +116,7 @@ pub(crate) struct PrincipalRequest {
 pub(crate) async fn change(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     via: Via,
     name: Name,
     JsonBody(body): JsonBody,
@@ -135,7 +137,7 @@ pub(crate) async fn change(
         let detail = "you would lock yourself out; let another administrator do this";
         return Err(Problem::new(ErrorKind::Conflict, detail));
     }
-    let changed = app.store.principals.change(org, sub, &change).await?;
+    let changed = app.store.principals.change(&act, org, sub, &change).await?;
     tracing::info!(sub, by = caller.0.sub, disabled = changed.disabled_at.is_some(), "a principal was changed");
     Ok(Json(changed.into()))
 }

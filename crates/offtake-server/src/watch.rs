@@ -42,6 +42,10 @@ impl Watch {
         self
     }
 
+    pub(crate) fn subject(&self) -> &str {
+        &self.subject
+    }
+
     /// # Errors
     /// `forbidden` if the subject may no longer have the file; `store_unavailable`.
     pub(crate) async fn look(&self) -> Result<()> {

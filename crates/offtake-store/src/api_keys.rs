@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use offtake_model::api_key::{ApiKey, Lifetime, MOST_API_KEYS};
+use offtake_model::audit::Act;
 use offtake_model::id::{ApiKeyId, OrgId};
 use offtake_model::permission::Permissions;
 use offtake_model::{Error, ErrorKind, Result};
@@ -12,6 +13,7 @@ use crate::refusals::internal;
 use crate::rows::Record;
 
 /// Keys of machines. Every verb but [`shown`](Self::shown) is scoped by organization: another one's key is absent.
+/// A change and its entry in the audit trail are one transaction.
 #[async_trait]
 pub trait ApiKeys: Send + Sync + std::fmt::Debug {
     /// Keeps a key.
@@ -19,7 +21,7 @@ pub trait ApiKeys: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `invalid_request` if its time is over before it begins; `conflict` if the organization has as many as it may
     /// have.
-    async fn create(&self, org: &OrgId, key: NewApiKey) -> Result<ApiKey>;
+    async fn create(&self, by: &Act, org: &OrgId, key: NewApiKey) -> Result<ApiKey>;
 
     /// One of them.
     ///
@@ -34,7 +36,7 @@ pub trait ApiKeys: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `not_found`.
-    async fn revoke(&self, org: &OrgId, id: ApiKeyId) -> Result<()>;
+    async fn revoke(&self, by: &Act, org: &OrgId, id: ApiKeyId) -> Result<()>;
 
     /// What is known of a key that somebody shows, whoever that is: the caller compares the hash.
     async fn shown(&self, id: ApiKeyId) -> Result<Option<ShownKey>>;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use offtake_model::api_key::is_reserved;
+use offtake_model::audit::Act;
 use offtake_model::id::OrgId;
 use offtake_model::permission::{Permission, Permissions};
 use offtake_model::principal::{Barred, KnownPrincipal, PrincipalChange, Standing};
@@ -35,8 +36,8 @@ pub trait Principals: Send + Sync + std::fmt::Debug {
     /// At most `limit` of those after `after`, by `sub`, and whether more follow.
     async fn list(&self, org: &OrgId, after: Option<&str>, limit: u32) -> Result<(Vec<KnownPrincipal>, bool)>;
 
-    /// Decides about a principal anew; one that was never seen is remembered from now on.
-    async fn change(&self, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal>;
+    /// Decides about a principal anew; one that was never seen is remembered from now on. The audit trail says who did.
+    async fn change(&self, by: &Act, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal>;
 }
 
 /// What one look-up tells about a principal.

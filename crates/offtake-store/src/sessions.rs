@@ -2,27 +2,31 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::audit::{Act, Action, Deed};
 use offtake_model::id::OrgId;
 use offtake_model::permission::Permissions;
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 
 use crate::api_keys::Cells;
+use crate::audit::deeds::to_session;
 use crate::principals::{Stand, granted};
 use crate::refusals::internal;
 use crate::rows::Record;
 
 /// Tickets to sign in by, and the sessions they open. Both are known by the hash of what only their bearer knows.
+/// A change and its entry in the audit trail are one transaction.
 #[async_trait]
 pub trait Sessions: Send + Sync + std::fmt::Debug {
     /// Keeps a ticket for `principal` that can be spent once within `ttl`; when it ends.
-    async fn offer(&self, ticket: &str, principal: &Principal, ttl: SignedDuration) -> Result<Timestamp>;
+    async fn offer(&self, by: &Act, ticket: &str, principal: &Principal, ttl: SignedDuration) -> Result<Timestamp>;
 
-    /// Spends a ticket and opens a session that ends after `lifetime`, whatever happens.
+    /// Spends a ticket and opens a session that ends after `lifetime`, whatever happens. The actor of `by` is whoever
+    /// signs in.
     ///
     /// # Errors
     /// `gone` if the ticket was spent, is over, or never was.
-    async fn open(&self, ticket: &str, session: &str, lifetime: SignedDuration) -> Result<Session>;
+    async fn open(&self, by: &Act, ticket: &str, session: &str, lifetime: SignedDuration) -> Result<Session>;
 
     /// The session, unless its time is over or nobody used it for `idle`.
     async fn get(&self, session: &str, idle: SignedDuration) -> Result<Option<(Session, Stand)>>;
@@ -31,7 +35,7 @@ pub trait Sessions: Send + Sync + std::fmt::Debug {
     async fn note(&self, session: &str) -> Result<()>;
 
     /// Ends a session. One that is over already stays so.
-    async fn close(&self, session: &str) -> Result<()>;
+    async fn close(&self, by: &Act, session: &str) -> Result<()>;
 }
 
 /// An open session.
@@ -54,6 +58,12 @@ pub(crate) fn session(row: &impl Record) -> Result<Session> {
     let principal = Principal { org, sub: cells.text("sub")?, email, permissions };
     let expires_at = cells.time("expires_at")?.ok_or_else(|| internal("a session in the job store has no end"))?;
     Ok(Session { principal, expires_at })
+}
+
+/// What is written down about a session that began, and by whom: whoever the ticket was made for.
+pub(crate) fn begun(by: Act, session: &Session, fingerprint: &str) -> (Act, Deed) {
+    let via = by.via();
+    (by.named(&session.principal.sub, via), to_session(Action::SessionBegin, fingerprint))
 }
 
 pub(crate) fn no_ticket() -> Error {

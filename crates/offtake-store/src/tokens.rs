@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::audit::Act;
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::{Error, ErrorKind, Result};
 
@@ -55,6 +56,8 @@ pub struct NewToken {
     pub key_id: String,
     /// How long it holds, if the file is kept that long.
     pub ttl: SignedDuration,
+    /// Who asks for it from where, for the audit trail.
+    pub by: Act,
 }
 
 /// How a token stands, by the database's clock.
@@ -113,12 +116,12 @@ pub trait Tokens: Send + Sync + std::fmt::Debug {
     /// The token with this digest, if there is one.
     async fn look(&self, sha256: [u8; 32]) -> Result<Option<Token>>;
 
-    /// Spends it. Of all who ever call this for one token, one succeeds.
+    /// Spends it. Of all who ever call this for one token, one succeeds. The actor of `by` is whom the token was made for.
     ///
     /// # Errors
     /// `gone` if it was spent, its time is over, or there is none. `store_unavailable` may mean that it was spent and the
     /// answer was lost.
-    async fn spend(&self, sha256: [u8; 32]) -> Result<()>;
+    async fn spend(&self, by: Act, sha256: [u8; 32]) -> Result<()>;
 
     /// Deletes tokens whose time has been over for longer than `retention`. Returns how many.
     async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64>;

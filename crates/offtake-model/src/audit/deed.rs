@@ -63,6 +63,8 @@ names! {
         ApiKeyCreate "api_key.create",
         /// An API key was revoked.
         ApiKeyRevoke "api_key.revoke",
+        /// A link was made by which somebody can sign in.
+        SessionOffer "session.offer",
         /// A session began.
         SessionBegin "session.begin",
         /// A session ended.

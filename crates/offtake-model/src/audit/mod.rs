@@ -28,9 +28,9 @@ pub enum Via {
     ApiKey,
     /// By a session that a sign-in began.
     Session,
-    /// By a one-time token, as a mail has it. Nobody asked who it is.
+    /// By a one-time token, as a mail or a sign-in link has it.
     OneTimeToken,
-    /// By a signed link. Nobody asked who it is.
+    /// By a signed link: the actor is whom it was made for.
     Link,
     /// By a command on the data itself.
     CommandLine,
@@ -92,6 +92,14 @@ impl Act {
         self
     }
 
+    /// The same from the same place, by somebody else or in another way.
+    #[must_use]
+    pub fn named(mut self, actor: &str, via: Via) -> Self {
+        self.actor = plain(actor, ACTOR_BYTES);
+        self.via = via;
+        self
+    }
+
     /// With this request.
     #[must_use]
     pub fn with_request(mut self, id: impl Into<String>) -> Self {
@@ -102,6 +110,11 @@ impl Act {
     /// Who acts.
     pub fn actor(&self) -> &str {
         &self.actor
+    }
+
+    /// How the actor came.
+    pub const fn via(&self) -> Via {
+        self.via
     }
 
     /// From which address.

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::audit::Act;
 use offtake_model::job::Job;
 use offtake_model::permission::Permission;
 use offtake_model::{Error, ErrorKind, Result, Violation};
@@ -19,6 +20,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json_};
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::Caller;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name};
@@ -61,6 +63,7 @@ struct OneTimeTokenRequest {
 pub(crate) async fn issue(
     State(app): State<App>,
     caller: Caller,
+    Acting(by): Acting,
     name: Name,
     body: Option<JsonBody>,
 ) -> Result<Response, Problem> {
@@ -70,7 +73,7 @@ pub(crate) async fn issue(
     let claims = TokenClaims { org: artifact.org, subject, job: artifact.job, purpose: TokenPurpose::Download };
     let seed = Seed::draw();
     let key_id = app.one_time.id().to_owned();
-    let new = NewToken { sha256: seed.sha256(), claims: claims.clone(), key_id, ttl };
+    let new = NewToken { sha256: seed.sha256(), claims: claims.clone(), key_id, ttl, by };
     let expires_at = app.store.tokens.issue(new).await?;
     let token = app.one_time.sign(&seed, &claims, expires_at);
     let url = format!("{}/d/{token}", app.links.base());
@@ -129,6 +132,7 @@ pub(crate) struct RedeemResponse {
     responses((status = 200, description = "The link", body = RedeemResponse)))]
 pub(crate) async fn redeem(
     State(app): State<App>,
+    Acting(act): Acting,
     JsonBody(mut body): JsonBody,
 ) -> Result<Json<RedeemResponse>, Problem> {
     let token = body.shift_remove("token");
@@ -137,7 +141,7 @@ pub(crate) async fn redeem(
         Some(_) | None => vec![Violation::at("/token", "is needed: a token, as it was handed out")],
     };
     refuse_rest(body, violations)?;
-    let (link, artifact) = spend(&app, token.as_ref().and_then(Json_::as_str).unwrap_or_default()).await?;
+    let (link, artifact) = spend(&app, act, token.as_ref().and_then(Json_::as_str).unwrap_or_default()).await?;
     let broken = || Error::new(ErrorKind::Internal, format!("the ready artifact {} has no size", artifact.id));
     Ok(Json(RedeemResponse {
         link: link.url,
@@ -163,11 +167,16 @@ pub(crate) async fn show(State(app): State<App>, name: Result<Name, Problem>) ->
 #[utoipa::path(post, path = "/d/{token}", tag = "pages",
     params(("token" = String, Path, description = "A one-time token")),
     responses((status = 303, description = "To the file")))]
-pub(crate) async fn spend_by_form(State(app): State<App>, name: Result<Name, Problem>, headers: HeaderMap) -> Response {
+pub(crate) async fn spend_by_form(
+    State(app): State<App>,
+    Acting(act): Acting,
+    name: Result<Name, Problem>,
+    headers: HeaderMap,
+) -> Response {
     if page::is_sent_from_elsewhere(&headers) {
         return page::refusal(&Error::new(ErrorKind::Forbidden, "open the link itself to download the file"));
     }
-    match spend(&app, &text_of(name)).await {
+    match spend(&app, act, &text_of(name)).await {
         Ok((link, _)) => (StatusCode::SEE_OTHER, [(header::LOCATION, link.url)]).into_response(),
         Err(error) => page::refusal(&error),
     }
@@ -192,10 +201,10 @@ async fn shown(app: &App, text: &str) -> Result<(Offer, Link)> {
     Ok((offer, link))
 }
 
-async fn spend(app: &App, text: &str) -> Result<(Link, Artifact)> {
+async fn spend(app: &App, by: Act, text: &str) -> Result<(Link, Artifact)> {
     // The link first: a store that gives none costs nobody a token.
     let (offer, link) = shown(app, text).await?;
-    app.store.tokens.spend(offer.sha256).await?;
+    app.store.tokens.spend(by, offer.sha256).await?;
     tracing::info!(job_id = %offer.artifact.job, org_id = %offer.artifact.org, "a one-time token was spent");
     Ok((link, offer.artifact))
 }

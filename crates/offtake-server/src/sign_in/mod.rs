@@ -9,12 +9,14 @@ use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::audit::{self, Act};
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::Sessions;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::{Caller, Via, cookie_name, fingerprint, key_text, origin, session_of};
 use crate::error::Problem;
 use crate::extract::JsonBody;
@@ -34,9 +36,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self';
 ///
 /// # Errors
 /// `store_unavailable`.
-pub async fn link(sessions: &dyn Sessions, principal: &Principal, server: &str) -> Result<String> {
+pub async fn link(sessions: &dyn Sessions, by: &Act, principal: &Principal, server: &str) -> Result<String> {
     let ticket = key_text::random();
-    sessions.offer(&fingerprint(&ticket), principal, TICKET_TTL).await?;
+    sessions.offer(by, &fingerprint(&ticket), principal, TICKET_TTL).await?;
     Ok(format!("{}/sign-in#{ticket}", server.trim_end_matches('/')))
 }
 
@@ -98,6 +100,7 @@ pub(crate) struct SessionRequest {
         headers(("Set-Cookie" = String, description = "The session")))))]
 pub(crate) async fn open(
     State(app): State<App>,
+    Acting(act): Acting,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
@@ -109,15 +112,17 @@ pub(crate) async fn open(
     };
     let secret = key_text::random();
     let own = fingerprint(&secret);
-    let session = app.store.sessions.open(&fingerprint(ticket), &own, LIFETIME).await?;
+    let act = act.named("", audit::Via::OneTimeToken);
+    let session = app.store.sessions.open(&act, &fingerprint(ticket), &own, LIFETIME).await?;
     let Principal { org, sub, .. } = &session.principal;
+    let act = act.named(sub, audit::Via::Session);
     let stand = app.store.principals.standing(org, sub).await?;
     if let Err(error) = stand.standing.require([]) {
-        app.store.sessions.close(&own).await?;
+        app.store.sessions.close(&act, &own).await?;
         return Err(error.into());
     }
     if let Some(former) = session_of(&app.settings, &headers) {
-        app.store.sessions.close(&fingerprint(former)).await?;
+        app.store.sessions.close(&act, &fingerprint(former)).await?;
     }
     tracing::info!(org_id = org.as_str(), sub, "signed in");
     let body = SessionResponse::of(&session.principal, "session", Some(session.expires_at));
@@ -140,12 +145,12 @@ pub(crate) async fn detail(caller: Caller, via: Via) -> Json<SessionResponse> {
 /// Signs out.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session", operation_id = "delete_session",
     responses((status = 204, description = "The session is over")))]
-pub(crate) async fn close(State(app): State<App>, via: Via) -> Result<Response, Problem> {
+pub(crate) async fn close(State(app): State<App>, Acting(act): Acting, via: Via) -> Result<Response, Problem> {
     let Via::Session { fingerprint, .. } = via else {
         let detail = "this request shows a token or a key, and no session; those end by themselves, or are revoked";
         return Err(Problem::new(ErrorKind::Conflict, detail));
     };
-    app.store.sessions.close(&fingerprint).await?;
+    app.store.sessions.close(&act, &fingerprint).await?;
     let gone = cookie(&app.settings, "", SignedDuration::ZERO)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }

@@ -89,7 +89,7 @@ async fn every_act_leaves_an_entry() {
     }
     assert_eq!((&first["detail"]["dataset"], &first["detail"]["format"]), (&json!("spans"), &json!("csv")));
     let fetched = &entries[3];
-    assert_eq!((&fetched["actor"], &fetched["via"]), (&json!(""), &json!("link")), "a link says not who holds it");
+    assert_eq!((&fetched["actor"], &fetched["via"]), (&json!("alice"), &json!("link")), "whom the link was made for");
     assert_eq!((&fetched["address"], &entries[4]["address"]), (&json!("198.51.100.1"), &json!("198.51.100.2")));
     assert_eq!(fetched["detail"]["artifact"], artifact.to_string());
     assert_eq!((&entries[9]["object"]["id"], &entries[9]["detail"]["was"]), (&json!("q"), &json!("p")));
@@ -98,6 +98,55 @@ async fn every_act_leaves_an_entry() {
     }
     let checked = verify(house.store.audit.as_ref(), &OrgId::new("acme").expect("a name"), &[]).await.expect("checked");
     assert_eq!(checked.outcome, Ok(11));
+}
+
+#[tokio::test]
+async fn who_decides_about_people_keys_and_sessions_is_told() {
+    let house = House::new();
+    let made = json!({"name": "nightly", "permissions": ["exports:create", "traces:read"]});
+    let made = house.post("/api/v1/api-keys", &made).answer().await.expect(201).json();
+    let (id, key) = (made["id"].as_str().expect("an id"), made["key"].as_str().expect("a key"));
+    let by_key = house.ask(Method::POST, "/api/v1/export/spans").header("authorization", &format!("Bearer {key}"));
+    by_key.json(&json!({"format": "csv"})).answer().await.expect(202);
+    house.delete(format!("/api/v1/api-keys/{id}")).answer().await.expect(204);
+    house
+        .ask(Method::PATCH, "/api/v1/principals/eve")
+        .by("acme", "alice", "admin")
+        .json(&json!({"disabled": true}))
+        .answer()
+        .await
+        .expect(200);
+    let cookie = house.signed_in().await;
+    let by_browser = |method: Method, path: &str| {
+        house.ask(method, path).header("cookie", &cookie).header("sec-fetch-site", "same-origin")
+    };
+    by_browser(Method::POST, "/api/v1/export/spans").json(&json!({"format": "csv"})).answer().await.expect(202);
+    by_browser(Method::DELETE, "/api/v1/session").answer().await.expect(204);
+
+    let entries = trail(&house, "").await;
+    let found: Vec<_> = entries
+        .iter()
+        .map(|entry| ["action", "actor", "via"].map(|name| entry[name].as_str().expect("a text")))
+        .collect();
+    let key_sub = format!("api_key:{id}");
+    assert_eq!(
+        found,
+        [
+            ["api_key.create", "alice", "token"],
+            ["export.create", &key_sub, "api_key"],
+            ["api_key.revoke", "alice", "token"],
+            ["principal.change", "alice", "token"],
+            ["session.offer", "root", "command_line"],
+            ["session.begin", "visitor", "one_time_token"],
+            ["export.create", "visitor", "session"],
+            ["session.end", "visitor", "session"],
+        ]
+    );
+    assert_eq!(entries[0]["object"], json!({"kind": "api_key", "id": id}));
+    assert_eq!(entries[3]["object"], json!({"kind": "principal", "id": "eve"}));
+    let told = Json::from(entries).to_string();
+    let of_cookie = cookie.split_once('=').expect("name and value").1;
+    assert!(!told.contains(key) && !told.contains(of_cookie), "{told}");
 }
 
 #[tokio::test]

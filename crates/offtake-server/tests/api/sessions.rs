@@ -2,6 +2,7 @@
 
 use http::Method;
 use jiff::SignedDuration;
+use offtake_model::audit::{Act, Via};
 use offtake_model::id::OrgId;
 use offtake_model::permission::Permissions;
 use offtake_model::principal::Principal;
@@ -21,8 +22,8 @@ impl House {
             email: None,
             permissions: Permissions::from_words(["all"]),
         };
-        let link =
-            sign_in::link(self.store.sessions.as_ref(), &principal, "http://127.0.0.1:8080/").await.expect("a link");
+        let (sessions, by) = (self.store.sessions.as_ref(), Act::by("root", Via::CommandLine));
+        let link = sign_in::link(sessions, &by, &principal, "http://127.0.0.1:8080/").await.expect("a link");
         link.strip_prefix("http://127.0.0.1:8080/sign-in#").expect("a link to the page").to_owned()
     }
 
@@ -31,7 +32,7 @@ impl House {
     }
 
     /// The cookie of a new session, as a browser sends it.
-    async fn signed_in(&self) -> String {
+    pub(crate) async fn signed_in(&self) -> String {
         let ticket = self.ticket().await;
         let answer = self.spend(&ticket).await.expect(201);
         answer.header("set-cookie").split(';').next().expect("a cookie").to_owned()

@@ -1,11 +1,16 @@
 //! What the verbs of the store write down, whichever database is behind them.
 
-use offtake_model::audit::{Action, Deed, ObjectKind};
+use jiff::Timestamp;
+use offtake_model::api_key::ApiKey;
+use offtake_model::audit::{Act, Action, Deed, ObjectKind, Via};
+use offtake_model::id::ApiKeyId;
 use offtake_model::job::Job;
 use offtake_model::preset::Preset;
+use offtake_model::principal::{KnownPrincipal, Principal};
 
 use crate::artifacts::Artifact;
 use crate::jobs::NewJob;
+use crate::tokens::TokenClaims;
 
 /// An export was asked for. What decides its rows is told by its digest: filters may hold what not everybody may read.
 pub(crate) fn asked_for(new: &NewJob) -> Deed {
@@ -33,4 +38,54 @@ pub(crate) fn to_preset(action: Action, preset: &Preset) -> Deed {
     Deed::done(action, ObjectKind::Preset, &preset.name)
         .with("dataset", preset.dataset.as_str())
         .with("version", preset.version)
+}
+
+/// It was decided about a principal anew: how it stands since.
+pub(crate) fn to_principal(known: &KnownPrincipal) -> Deed {
+    let withheld: Vec<String> = known.withheld.iter().map(ToString::to_string).collect();
+    Deed::done(Action::PrincipalChange, ObjectKind::Principal, &known.sub)
+        .with("disabled", known.disabled_at.is_some())
+        .with("withheld", withheld)
+}
+
+/// An API key was made.
+pub(crate) fn made_key(key: &ApiKey) -> Deed {
+    Deed::done(Action::ApiKeyCreate, ObjectKind::ApiKey, key.id)
+        .with("name", key.name.as_str())
+        .with("permissions", key.permissions.to_words())
+        .with("expires_at", key.expires_at.map(|at| at.to_string()))
+}
+
+/// An API key was revoked.
+pub(crate) fn revoked_key(id: ApiKeyId) -> Deed {
+    Deed::done(Action::ApiKeyRevoke, ObjectKind::ApiKey, id)
+}
+
+/// A link was made by which `principal` can sign in.
+pub(crate) fn offered(principal: &Principal) -> Deed {
+    Deed::done(Action::SessionOffer, ObjectKind::Principal, &principal.sub)
+        .with("permissions", principal.permissions.to_words())
+}
+
+/// Something was done to a session. Its name here is the beginning of its fingerprint: enough to tell which, and nothing
+/// that anybody could come in with.
+pub(crate) fn to_session(action: Action, fingerprint: &str) -> Deed {
+    let name: String = fingerprint.chars().take(16).collect();
+    Deed::done(action, ObjectKind::Session, name)
+}
+
+/// A one-time token was made. Its name here is the beginning of its digest, as that of a session.
+pub(crate) fn issued(claims: &TokenClaims, sha256: &[u8; 32], expires_at: Timestamp) -> Deed {
+    Deed::done(Action::ExportToken, ObjectKind::Job, claims.job)
+        .with("token", hex::encode(&sha256[..8]))
+        .with("purpose", claims.purpose.name())
+        .with("expires_at", expires_at.to_string())
+}
+
+/// A one-time token was spent, and by whom: whoever it was made for, or who was given it.
+pub(crate) fn spent(by: Act, claims: &TokenClaims, sha256: &[u8; 32]) -> (Act, Deed) {
+    let deed = Deed::done(Action::ExportRedeem, ObjectKind::Job, claims.job)
+        .with("token", hex::encode(&sha256[..8]))
+        .with("purpose", claims.purpose.name());
+    (by.named(&claims.subject, Via::OneTimeToken), deed)
 }

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
+use offtake_model::api_key::Lifetime;
 use offtake_model::audit::{Act, Action, Deed, KeptHead, ObjectKind, Via};
+use offtake_model::id::ApiKeyId;
+use offtake_model::permission::{Permission, Permissions};
 use offtake_model::preset::PresetContent;
+use offtake_model::principal::{Principal, PrincipalChange};
 
 use super::given::*;
 use crate::audit::{SLACK, verify};
-use crate::{Audit, AuditFilter, Idempotency, JobLimits, NewJob};
+use crate::{Audit, AuditFilter, Idempotency, JobLimits, NewApiKey, NewJob, NewToken, TokenClaims, TokenPurpose};
 
 const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 400);
 
@@ -82,6 +86,74 @@ pub(crate) async fn a_change_and_its_entry_are_one(b: &Backend) {
     assert_eq!((&detail(6)["was"], &detail(6)["version"]), (&"a".into(), &2.into()));
     assert_eq!(entries[0].moment(), Some(asked.created_at), "by the store's clock");
     assert_eq!(whole(b.audit.as_ref(), "acme").await, 8);
+}
+
+pub(crate) async fn what_is_decided_about_people_and_keys_is_told(b: &Backend) {
+    let acme = org("acme");
+    let boss = by("boss");
+    let withheld = [Permission::PiiRead].into();
+    let change = PrincipalChange { disabled: Some(true), withheld: Some(withheld) };
+    b.principals.change(&boss, &acme, "eve", &change).await.unwrap();
+    let id = ApiKeyId::new(b.now());
+    let key = NewApiKey {
+        id,
+        name: "nightly".to_owned(),
+        hash: "cd".repeat(32),
+        permissions: Permissions::from_words(["exports:read"]),
+        lifetime: Lifetime::Unlimited,
+        created_by: "boss".to_owned(),
+    };
+    b.api_keys.create(&boss, &acme, key).await.unwrap();
+    b.api_keys.revoke(&boss, &acme, id).await.unwrap();
+    b.api_keys.revoke(&boss, &acme, id).await.unwrap();
+    assert_eq!(kind(b.api_keys.revoke(&boss, &org("other"), id).await), ErrorKind::NotFound);
+    let ada = Principal { org: acme.clone(), sub: "ada".to_owned(), email: None, permissions: Permissions::default() };
+    let (ticket, session) = ("ab".repeat(32), "ef".repeat(32));
+    b.sessions.offer(&boss, &ticket, &ada, SignedDuration::from_mins(1)).await.unwrap();
+    b.sessions.open(&by(""), &ticket, &session, SignedDuration::from_mins(1)).await.unwrap();
+    assert_eq!(kind(b.sessions.open(&by(""), &ticket, &session, SignedDuration::from_mins(1)).await), ErrorKind::Gone);
+    b.sessions.close(&by("ada"), &session).await.unwrap();
+    b.sessions.close(&by("ada"), &session).await.unwrap();
+
+    let entries = b.audit.walk(&acme, 1, 100).await.unwrap();
+    let found: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.action.as_str(), entry.actor.as_str(), entry.object_id.as_str(), entry.detail.as_str()))
+        .collect();
+    let id = id.to_string();
+    let name = "ef".repeat(8);
+    let made = r#"{"name":"nightly","permissions":["exports:read"],"expires_at":null}"#;
+    let expected = [
+        ("principal.change", "boss", "eve", r#"{"disabled":true,"withheld":["pii:read"]}"#),
+        ("api_key.create", "boss", &id, made),
+        ("api_key.revoke", "boss", &id, "{}"),
+        ("session.offer", "boss", "ada", r#"{"permissions":[]}"#),
+        ("session.begin", "ada", &name, "{}"),
+        ("session.end", "ada", &name, "{}"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(whole(b.audit.as_ref(), "acme").await, 6);
+}
+
+pub(crate) async fn one_time_tokens_are_told_and_not_given_away(b: &Backend) {
+    b.enqueued().await;
+    let job = b.completed(b.claimed("w").await).await.0.id;
+    let claims = TokenClaims { org: org("acme"), subject: "bob".to_owned(), job, purpose: TokenPurpose::Download };
+    let sha256 = [0xab; 32];
+    let ttl = SignedDuration::from_hours(1);
+    b.tokens.issue(NewToken { sha256, claims, key_id: "0a1b2c3d".to_owned(), ttl, by: by("bob") }).await.unwrap();
+    b.tokens.spend(by(""), sha256).await.unwrap();
+    assert_eq!(kind(b.tokens.spend(by(""), sha256).await), ErrorKind::Gone);
+    let entries = b.audit.walk(&org("acme"), 2, 100).await.unwrap();
+    let found: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.action.as_str(), entry.actor.as_str(), entry.via.as_str(), entry.object_id.as_str()))
+        .collect();
+    let id = job.to_string();
+    let expected = [("export.token", "bob", "token", id.as_str()), ("export.redeem", "bob", "one_time_token", &id)];
+    assert_eq!(found, expected);
+    assert!(entries.iter().all(|entry| !entry.detail.contains(&"ab".repeat(9))), "{entries:?}");
+    assert_eq!(whole(b.audit.as_ref(), "acme").await, 3);
 }
 
 pub(crate) async fn what_was_not_done_has_no_entry(b: &Backend) {
@@ -350,6 +422,8 @@ pub(crate) async fn nothing_happens_unaudited(b: &Backend, sabotage: impl FnOnce
     b.presets.replace(&act(), &org("acme"), "a", 1, content("c")).await.unwrap_err();
     b.presets.delete(&act(), &org("acme"), "a", None).await.unwrap_err();
     b.audit.append(&org("acme"), &act(), &download("x")).await.unwrap_err();
+    let change = PrincipalChange { disabled: Some(true), withheld: None };
+    b.principals.change(&act(), &org("acme"), "eve", &change).await.unwrap_err();
 
     let jobs = b.jobs.list(&own, &crate::JobFilter { limit: 10, ..Default::default() }).await.unwrap();
     assert_eq!(jobs.total, 3);
@@ -357,5 +431,6 @@ pub(crate) async fn nothing_happens_unaudited(b: &Backend, sabotage: impl FnOnce
     assert!(b.job(failing.id).await.status == offtake_model::job::JobStatus::Failed);
     b.artifacts.ready(&own, done.id).await.unwrap();
     assert_eq!(b.presets.list(&org("acme")).await.unwrap(), [preset]);
+    assert_eq!(b.principals.standing(&org("acme"), "eve").await.unwrap().standing.barred, None);
     assert_eq!(whole(b.audit.as_ref(), "acme").await, 4);
 }

@@ -135,6 +135,8 @@ macro_rules! contract_tests {
             }
             audit {
                 a_change_and_its_entry_are_one
+                what_is_decided_about_people_and_keys_is_told
+                one_time_tokens_are_told_and_not_given_away
                 what_was_not_done_has_no_entry
                 each_organization_has_a_chain_of_its_own
                 entries_are_narrowed_and_paged

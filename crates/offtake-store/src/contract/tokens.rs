@@ -18,7 +18,7 @@ fn digest(number: u8) -> [u8; 32] {
 
 fn token(number: u8, job: JobId, subject: &str) -> NewToken {
     let claims = TokenClaims { org: org("acme"), subject: subject.into(), job, purpose: TokenPurpose::Download };
-    NewToken { sha256: digest(number), claims, key_id: "0a1b2c3d".to_owned(), ttl: HOUR }
+    NewToken { sha256: digest(number), claims, key_id: "0a1b2c3d".to_owned(), ttl: HOUR, by: by(subject) }
 }
 
 async fn a_file(b: &Backend) -> Job {
@@ -34,15 +34,15 @@ pub(crate) async fn a_token_is_known_by_its_digest(b: &Backend) {
     let known = b.tokens.look(digest(1)).await.unwrap().expect("it is there");
     assert_eq!((known.claims, known.expires_at, known.state), (new.claims, expires_at, TokenState::Live));
     assert_eq!(b.tokens.look(digest(2)).await.unwrap(), None);
-    assert_eq!(kind(b.tokens.spend(digest(2)).await), ErrorKind::Gone);
+    assert_eq!(kind(b.tokens.spend(act(), digest(2)).await), ErrorKind::Gone);
 }
 
 pub(crate) async fn a_token_is_spent_once(b: &Backend) {
     let job = a_file(b).await.id;
     b.tokens.issue(token(1, job, "ada")).await.unwrap();
     b.tokens.issue(token(2, job, "bob")).await.unwrap();
-    b.tokens.spend(digest(1)).await.unwrap();
-    let again = b.tokens.spend(digest(1)).await.unwrap_err();
+    b.tokens.spend(act(), digest(1)).await.unwrap();
+    let again = b.tokens.spend(act(), digest(1)).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Gone);
     assert!(again.detail().contains("used already"), "{again}");
     assert_eq!(b.tokens.look(digest(1)).await.unwrap().unwrap().state, TokenState::Spent);
@@ -57,9 +57,9 @@ pub(crate) async fn a_token_ends_by_the_clock_of_the_database(b: &Backend) {
     b.tokens.issue(token(1, job.id, "ada")).await.unwrap();
     b.tokens.issue(token(2, job.id, "bob")).await.unwrap();
     b.pass(HOUR - TICK);
-    b.tokens.spend(digest(1)).await.unwrap();
+    b.tokens.spend(act(), digest(1)).await.unwrap();
     b.pass(TICK);
-    let late = b.tokens.spend(digest(2)).await.unwrap_err();
+    let late = b.tokens.spend(act(), digest(2)).await.unwrap_err();
     assert!(late.kind() == ErrorKind::Gone && late.detail().contains("expired"), "{late}");
     assert_eq!(b.tokens.look(digest(2)).await.unwrap().unwrap().state, TokenState::Expired);
     // No token outlives the file.
@@ -74,16 +74,16 @@ pub(crate) async fn a_fresh_token_takes_the_place_of_the_one_before(b: &Backend)
     b.pass(TICK);
     assert_eq!(b.tokens.issue(token(3, job, "ada")).await.unwrap(), b.now() + HOUR, "its time begins anew");
     assert_eq!(b.tokens.look(digest(1)).await.unwrap(), None);
-    assert_eq!(kind(b.tokens.spend(digest(1)).await), ErrorKind::Gone);
-    b.tokens.spend(digest(2)).await.unwrap();
-    b.tokens.spend(digest(3)).await.unwrap();
+    assert_eq!(kind(b.tokens.spend(act(), digest(1)).await), ErrorKind::Gone);
+    b.tokens.spend(act(), digest(2)).await.unwrap();
+    b.tokens.spend(act(), digest(3)).await.unwrap();
     b.tokens.issue(token(4, job, "ada")).await.unwrap();
-    b.tokens.spend(digest(4)).await.unwrap();
+    b.tokens.spend(act(), digest(4)).await.unwrap();
     // Asked for at once, one of them is left.
     join_all((10..18).map(|number| b.tokens.issue(token(number, job, "ada")))).await.into_iter().for_each(|issued| {
         issued.unwrap();
     });
-    let spent = join_all((10..18).map(|number| b.tokens.spend(digest(number)))).await;
+    let spent = join_all((10..18).map(|number| b.tokens.spend(act(), digest(number)))).await;
     assert_eq!(spent.iter().filter(|spent| spent.is_ok()).count(), 1);
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn of_many_who_spend_a_token_one_succeeds(b: &Backend) {
         let spending: Vec<_> = (0..20)
             .map(|_| {
                 let tokens = b.tokens.clone();
-                tokio::spawn(async move { tokens.spend(digest(number)).await })
+                tokio::spawn(async move { tokens.spend(act(), digest(number)).await })
             })
             .collect();
         let mut successes = 0;

@@ -5,19 +5,21 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use offtake_model::Result;
 use offtake_model::api_key::{ApiKey, MOST_API_KEYS, sub_of};
+use offtake_model::audit::Act;
 use offtake_model::id::{ApiKeyId, OrgId};
 use offtake_postgres::Work;
 
-use super::PostgresStore;
 use super::principals::clock;
 use super::rows::get;
+use super::{PostgresStore, audit};
 use crate::api_keys::{self, API_KEYS, ApiKeys, NewApiKey, ShownKey};
+use crate::audit::deeds;
 use crate::principals::{self, STANDING, standing_joins};
 use crate::rows::to_json;
 
 #[async_trait]
 impl ApiKeys for PostgresStore {
-    async fn create(&self, org: &OrgId, key: NewApiKey) -> Result<ApiKey> {
+    async fn create(&self, by: &Act, org: &OrgId, key: NewApiKey) -> Result<ApiKey> {
         let tx = self.write().await?;
         let create = async {
             let now = self.now(&tx).await?;
@@ -33,7 +35,9 @@ impl ApiKeys for PostgresStore {
             let params: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
                 [&id, &org.as_str(), &key.name, &key.hash, &permissions, &key.created_by, &now, &expires_at];
             tx.execute(sql, &params).await?;
-            load(&tx, org, key.id).await
+            let made = load(&tx, org, key.id).await?;
+            audit::append(&tx, now, org, by, &deeds::made_key(&made)).await?;
+            Ok(made)
         };
         let outcome = create.await;
         tx.end(outcome).await
@@ -54,14 +58,19 @@ impl ApiKeys for PostgresStore {
         Ok((found, has_more))
     }
 
-    async fn revoke(&self, org: &OrgId, id: ApiKeyId) -> Result<()> {
-        let work = self.read().await?;
-        let now = self.now(&work).await?;
-        let sql = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE id = $1 AND org = $2";
-        match work.execute(sql, &[&id.to_string(), &org.as_str(), &now]).await? {
-            0 => Err(api_keys::no_such_key()),
-            _ => Ok(()),
-        }
+    async fn revoke(&self, by: &Act, org: &OrgId, id: ApiKeyId) -> Result<()> {
+        let tx = self.write().await?;
+        let revoke = async {
+            let now = self.now(&tx).await?;
+            let sql = "UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND org = $2 AND revoked_at IS NULL";
+            if tx.execute(sql, &[&id.to_string(), &org.as_str(), &now]).await? == 0 {
+                // It is over already, or was never there.
+                return load(&tx, org, id).await.map(drop);
+            }
+            audit::append(&tx, now, org, by, &deeds::revoked_key(id)).await.map(drop)
+        };
+        let outcome = revoke.await;
+        tx.end(outcome).await
     }
 
     async fn shown(&self, id: ApiKeyId) -> Result<Option<ShownKey>> {

@@ -4,11 +4,13 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use offtake_model::Result;
+use offtake_model::audit::Act;
 use offtake_model::id::OrgId;
 use offtake_model::principal::{KnownPrincipal, PrincipalChange};
 
-use super::PostgresStore;
 use super::rows::get;
+use super::{PostgresStore, audit};
+use crate::audit::deeds;
 use crate::principals::{self, NOTED_FOR, PRINCIPALS, Principals, STANDING, Stand, standing_joins};
 
 #[async_trait]
@@ -46,10 +48,9 @@ impl Principals for PostgresStore {
         Ok((found, has_more))
     }
 
-    async fn change(&self, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal> {
+    async fn change(&self, by: &Act, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal> {
         let withheld = change.withheld.as_ref().map(principals::to_words).transpose()?;
-        let work = self.read().await?;
-        let now = self.now(&work).await?;
+        let tx = self.write().await?;
         let sql = "INSERT INTO principals AS known (org, sub, disabled_at, withheld)
                    VALUES ($1, $2, CASE WHEN $3::boolean THEN $4::bigint END, coalesce($5::text, '[]'))
                    ON CONFLICT (org, sub) DO UPDATE
@@ -57,8 +58,15 @@ impl Principals for PostgresStore {
                                           WHEN $3 THEN coalesce(known.disabled_at, $4) END,
                        withheld = coalesce($5, known.withheld)
                    RETURNING sub, email, first_seen, last_seen, disabled_at, withheld";
-        let row = work.first(sql, &[&org.as_str(), &sub, &change.disabled, &now, &withheld]).await?;
-        principals::known(&row.ok_or_else(principals::no_such_principal)?)
+        let change = async {
+            let now = self.now(&tx).await?;
+            let row = tx.first(sql, &[&org.as_str(), &sub, &change.disabled, &now, &withheld]).await?;
+            let known = principals::known(&row.ok_or_else(principals::no_such_principal)?)?;
+            audit::append(&tx, now, org, by, &deeds::to_principal(&known)).await?;
+            Ok(known)
+        };
+        let outcome = change.await;
+        tx.end(outcome).await
     }
 }
 

@@ -5,11 +5,14 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
+use offtake_model::audit::{Act, Action};
+use offtake_model::id::OrgId;
 use offtake_model::principal::Principal;
 
-use super::PostgresStore;
 use super::principals::clock;
 use super::rows::get;
+use super::{PostgresStore, audit};
+use crate::audit::deeds;
 use crate::principals::{self, NOTED_FOR, STANDING, Stand, standing_joins};
 use crate::refusals::internal;
 use crate::rows::{micros, to_json};
@@ -17,22 +20,26 @@ use crate::sessions::{self, Session, Sessions};
 
 #[async_trait]
 impl Sessions for PostgresStore {
-    async fn offer(&self, ticket: &str, principal: &Principal, ttl: SignedDuration) -> Result<Timestamp> {
-        let work = self.read().await?;
-        let now = self.now(&work).await?;
-        work.execute("DELETE FROM sign_in_tickets WHERE expires_at <= $1", &[&now]).await?;
+    async fn offer(&self, by: &Act, ticket: &str, principal: &Principal, ttl: SignedDuration) -> Result<Timestamp> {
+        let tx = self.write().await?;
         let sql = "INSERT INTO sign_in_tickets (hash, org, sub, email, permissions, expires_at)
                    VALUES ($1, $2, $3, $4, $5, $6)";
         let Principal { org, sub, email, permissions } = principal;
-        let (permissions, end) = (to_json(&permissions.to_words())?, now.saturating_add(micros(ttl)));
-        work.execute(sql, &[&ticket, &org.as_str(), sub, email, &permissions, &end]).await?;
-        Timestamp::from_microsecond(end).map_err(|_| internal("a sign-in link lives for ever"))
+        let permissions = to_json(&permissions.to_words())?;
+        let offer = async {
+            let now = self.now(&tx).await?;
+            tx.execute("DELETE FROM sign_in_tickets WHERE expires_at <= $1", &[&now]).await?;
+            let end = now.saturating_add(micros(ttl));
+            tx.execute(sql, &[&ticket, &org.as_str(), sub, email, &permissions, &end]).await?;
+            audit::append(&tx, now, org, by, &deeds::offered(principal)).await?;
+            Timestamp::from_microsecond(end).map_err(|_| internal("a sign-in link lives for ever"))
+        };
+        let outcome = offer.await;
+        tx.end(outcome).await
     }
 
-    async fn open(&self, ticket: &str, session: &str, lifetime: SignedDuration) -> Result<Session> {
-        let work = self.read().await?;
-        let now = self.now(&work).await?;
-        work.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now]).await?;
+    async fn open(&self, by: &Act, ticket: &str, session: &str, lifetime: SignedDuration) -> Result<Session> {
+        let tx = self.write().await?;
         // One statement: of two that spend the ticket at once, one deletes it.
         let sql = "WITH spent AS (
                        DELETE FROM sign_in_tickets WHERE hash = $1 AND expires_at > $3
@@ -40,9 +47,18 @@ impl Sessions for PostgresStore {
                    INSERT INTO sessions (hash, org, sub, email, permissions, last_used, expires_at)
                    SELECT $2::text, org, sub, email, permissions, $3::bigint, $4::bigint FROM spent
                    RETURNING org, sub, email, permissions, expires_at";
-        let end = now.saturating_add(micros(lifetime));
-        let row = work.first(sql, &[&ticket, &session, &now, &end]).await?;
-        sessions::session(&row.ok_or_else(sessions::no_ticket)?)
+        let open = async {
+            let now = self.now(&tx).await?;
+            tx.execute("DELETE FROM sessions WHERE expires_at <= $1", &[&now]).await?;
+            let end = now.saturating_add(micros(lifetime));
+            let row = tx.first(sql, &[&ticket, &session, &now, &end]).await?;
+            let opened = sessions::session(&row.ok_or_else(sessions::no_ticket)?)?;
+            let (by, deed) = sessions::begun(by.clone(), &opened, session);
+            audit::append(&tx, now, &opened.principal.org, &by, &deed).await?;
+            Ok(opened)
+        };
+        let outcome = open.await;
+        tx.end(outcome).await
     }
 
     async fn get(&self, session: &str, idle: SignedDuration) -> Result<Option<(Session, Stand)>> {
@@ -62,8 +78,16 @@ impl Sessions for PostgresStore {
         work.execute(sql, &[&session, &now, &now.saturating_sub(NOTED_FOR)]).await.map(drop)
     }
 
-    async fn close(&self, session: &str) -> Result<()> {
-        self.read().await?.execute("DELETE FROM sessions WHERE hash = $1", &[&session]).await.map(drop)
+    async fn close(&self, by: &Act, session: &str) -> Result<()> {
+        let tx = self.write().await?;
+        let close = async {
+            let sql = "DELETE FROM sessions WHERE hash = $1 RETURNING org";
+            let Some(row) = tx.first(sql, &[&session]).await? else { return Ok(()) };
+            let (now, org) = (self.now(&tx).await?, OrgId::new(get::<String>(&row, 0)?)?);
+            audit::append(&tx, now, &org, by, &deeds::to_session(Action::SessionEnd, session)).await.map(drop)
+        };
+        let outcome = close.await;
+        tx.end(outcome).await
     }
 }
 

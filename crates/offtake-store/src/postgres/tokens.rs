@@ -1,15 +1,17 @@
-//! One-time tokens in Postgres. Each verb is one statement, which is a transaction of its own.
+//! One-time tokens in Postgres. One statement decides each verb; its entry in the audit trail follows in the same transaction.
 
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
+use offtake_model::audit::Act;
 use offtake_postgres::Work;
 use tokio_postgres::types::ToSql;
 
 use super::rows::get;
-use super::{NOW, PostgresStore};
+use super::{NOW, PostgresStore, audit};
+use crate::audit::deeds;
 use crate::refusals::{self, internal};
 use crate::rows::micros;
 use crate::tokens::{NewToken, Stored, Token, Tokens, not_spent};
@@ -50,20 +52,37 @@ impl Tokens for PostgresStore {
             &token.key_id,
             &micros(token.ttl),
         ];
-        let row = self.read().await?.first(&ISSUE, &params).await?.ok_or_else(|| refusals::no_job(claims.job))?;
-        Timestamp::from_microsecond(get(&row, 0)?).map_err(|_| internal("a token would hold for ever"))
+        let tx = self.write().await?;
+        let issue = async {
+            let row = tx.first(&ISSUE, &params).await?.ok_or_else(|| refusals::no_job(claims.job))?;
+            let expires_at = Timestamp::from_microsecond(get(&row, 0)?);
+            let expires_at = expires_at.map_err(|_| internal("a token would hold for ever"))?;
+            let (now, deed) = (self.now(&tx).await?, deeds::issued(claims, &token.sha256, expires_at));
+            audit::append(&tx, now, &claims.org, &token.by, &deed).await?;
+            Ok(expires_at)
+        };
+        let outcome = issue.await;
+        tx.end(outcome).await
     }
 
     async fn look(&self, sha256: [u8; 32]) -> Result<Option<Token>> {
         self.look_at(&self.read().await?, &hex::encode(sha256)).await
     }
 
-    async fn spend(&self, sha256: [u8; 32]) -> Result<()> {
-        let (work, digest) = (self.read().await?, hex::encode(sha256));
-        if work.execute(&SPEND, &[&self.injected(), &digest]).await? == 1 {
-            return Ok(());
-        }
-        Err(not_spent(self.look_at(&work, &digest).await?))
+    async fn spend(&self, by: Act, sha256: [u8; 32]) -> Result<()> {
+        let (tx, digest) = (self.write().await?, hex::encode(sha256));
+        let spend = async {
+            let spent = tx.execute(&SPEND, &[&self.injected(), &digest]).await? == 1;
+            match self.look_at(&tx, &digest).await? {
+                Some(token) if spent => {
+                    let (by, deed) = deeds::spent(by, &token.claims, &sha256);
+                    audit::append(&tx, self.now(&tx).await?, &token.claims.org, &by, &deed).await.map(drop)
+                }
+                known => Err(not_spent(known)),
+            }
+        };
+        let outcome = spend.await;
+        tx.end(outcome).await
     }
 
     async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64> {

@@ -5,19 +5,20 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use offtake_model::Result;
 use offtake_model::api_key::{ApiKey, MOST_API_KEYS, sub_of};
+use offtake_model::audit::Act;
 use offtake_model::id::{ApiKeyId, OrgId};
 use rusqlite::{Connection, params};
 
-use super::SqliteStore;
 use super::fault::Sql;
-use super::rows;
+use super::{SqliteStore, audit, rows};
 use crate::api_keys::{self, API_KEYS, ApiKeys, NewApiKey, ShownKey};
+use crate::audit::deeds;
 use crate::principals::{self, STANDING, standing_joins};
 
 #[async_trait]
 impl ApiKeys for SqliteStore {
-    async fn create(&self, org: &OrgId, key: NewApiKey) -> Result<ApiKey> {
-        let org = org.clone();
+    async fn create(&self, by: &Act, org: &OrgId, key: NewApiKey) -> Result<ApiKey> {
+        let (by, org) = (by.clone(), org.clone());
         self.write(move |tx, now| {
             let expires_at = api_keys::end_of(key.lifetime, now)?;
             let sql = "SELECT count(*) FROM api_keys WHERE org = ?1 AND revoked_at IS NULL";
@@ -30,7 +31,9 @@ impl ApiKeys for SqliteStore {
             let (id, permissions) = (key.id.to_string(), rows::to_json(&key.permissions.to_words())?);
             let params = params![id, org.as_str(), key.name, key.hash, permissions, key.created_by, now, expires_at];
             tx.prepare_cached(sql)?.execute(params)?;
-            load(tx, &org, key.id)
+            let made = load(tx, &org, key.id)?;
+            audit::append(tx, now, &org, &by, &deeds::made_key(&made))?;
+            Ok(made)
         })
         .await
     }
@@ -54,14 +57,16 @@ impl ApiKeys for SqliteStore {
         .await
     }
 
-    async fn revoke(&self, org: &OrgId, id: ApiKeyId) -> Result<()> {
-        let org = org.clone();
+    async fn revoke(&self, by: &Act, org: &OrgId, id: ApiKeyId) -> Result<()> {
+        let (by, org) = (by.clone(), org.clone());
         self.write(move |tx, now| {
-            let sql = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?3) WHERE id = ?1 AND org = ?2";
-            match tx.prepare_cached(sql)?.execute(params![id.to_string(), org.as_str(), now])? {
-                0 => Err(api_keys::no_such_key().into()),
-                _ => Ok(()),
+            if load(tx, &org, id)?.revoked_at.is_some() {
+                return Ok(());
             }
+            let sql = "UPDATE api_keys SET revoked_at = ?3 WHERE id = ?1 AND org = ?2";
+            tx.prepare_cached(sql)?.execute(params![id.to_string(), org.as_str(), now])?;
+            audit::append(tx, now, &org, &by, &deeds::revoked_key(id))?;
+            Ok(())
         })
         .await
     }

@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use offtake_model::Result;
+use offtake_model::audit::Act;
 use offtake_model::id::OrgId;
 use offtake_model::principal::{KnownPrincipal, PrincipalChange};
 use rusqlite::{Connection, params};
 
-use super::SqliteStore;
 use super::fault::Sql;
-use super::rows;
+use super::{SqliteStore, audit, rows};
+use crate::audit::deeds;
 use crate::principals::{self, NOTED_FOR, PRINCIPALS, Principals, STANDING, Stand, standing_joins};
 
 #[async_trait]
@@ -52,8 +53,8 @@ impl Principals for SqliteStore {
         .await
     }
 
-    async fn change(&self, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal> {
-        let (org, sub, disabled) = (org.clone(), sub.to_owned(), change.disabled);
+    async fn change(&self, by: &Act, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal> {
+        let (by, org, sub, disabled) = (by.clone(), org.clone(), sub.to_owned(), change.disabled);
         let withheld = change.withheld.as_ref().map(principals::to_words).transpose()?;
         self.write(move |tx, now| {
             let sql = "INSERT INTO principals (org, sub, disabled_at, withheld)
@@ -63,7 +64,9 @@ impl Principals for SqliteStore {
                                               WHEN ?3 THEN coalesce(disabled_at, ?4) END,
                            withheld = coalesce(?5, withheld)";
             tx.prepare_cached(sql)?.execute(params![org.as_str(), sub, disabled, now, withheld])?;
-            load(tx, org.as_str(), &sub)
+            let known = load(tx, org.as_str(), &sub)?;
+            audit::append(tx, now, &org, &by, &deeds::to_principal(&known))?;
+            Ok(known)
         })
         .await
     }

@@ -4,35 +4,40 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::audit::{Act, Action};
+use offtake_model::id::OrgId;
 use offtake_model::principal::Principal;
 use offtake_model::{ErrorKind, Result};
 use rusqlite::params;
 
-use super::SqliteStore;
 use super::rows::{self, micros};
+use super::{SqliteStore, audit};
+use crate::audit::deeds;
 use crate::principals::{self, NOTED_FOR, STANDING, Stand, standing_joins};
 use crate::refusals::internal;
 use crate::sessions::{self, Session, Sessions};
 
 #[async_trait]
 impl Sessions for SqliteStore {
-    async fn offer(&self, ticket: &str, principal: &Principal, ttl: SignedDuration) -> Result<Timestamp> {
-        let (ticket, principal) = (ticket.to_owned(), principal.clone());
+    async fn offer(&self, by: &Act, ticket: &str, principal: &Principal, ttl: SignedDuration) -> Result<Timestamp> {
+        let (by, ticket, principal) = (by.clone(), ticket.to_owned(), principal.clone());
         self.write(move |tx, now| {
             tx.prepare_cached("DELETE FROM sign_in_tickets WHERE expires_at <= ?1")?.execute([now])?;
             let sql = "INSERT INTO sign_in_tickets (hash, org, sub, email, permissions, expires_at)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let deed = deeds::offered(&principal);
             let Principal { org, sub, email, permissions } = principal;
             let permissions = rows::to_json(&permissions.to_words())?;
             let end = now.saturating_add(micros(ttl));
             tx.prepare_cached(sql)?.execute(params![ticket, org.as_str(), sub, email, permissions, end])?;
+            audit::append(tx, now, &org, &by, &deed)?;
             Ok(Timestamp::from_microsecond(end).map_err(|_| internal("a sign-in link lives for ever"))?)
         })
         .await
     }
 
-    async fn open(&self, ticket: &str, session: &str, lifetime: SignedDuration) -> Result<Session> {
-        let (ticket, session) = (ticket.to_owned(), session.to_owned());
+    async fn open(&self, by: &Act, ticket: &str, session: &str, lifetime: SignedDuration) -> Result<Session> {
+        let (by, ticket, session) = (by.clone(), ticket.to_owned(), session.to_owned());
         self.write(move |tx, now| {
             tx.prepare_cached("DELETE FROM sessions WHERE expires_at <= ?1")?.execute([now])?;
             let sql = "INSERT INTO sessions (hash, org, sub, email, permissions, last_used, expires_at)
@@ -45,8 +50,11 @@ impl Sessions for SqliteStore {
             }
             tx.prepare_cached("DELETE FROM sign_in_tickets WHERE hash = ?1")?.execute([&ticket])?;
             let sql = "SELECT org, sub, email, permissions, expires_at FROM sessions WHERE hash = ?1";
-            rows::first(tx, sql, [&session], |row| Ok(sessions::session(row)?))?
-                .ok_or_else(|| offtake_model::Error::new(ErrorKind::Internal, "a session vanished").into())
+            let vanished = || offtake_model::Error::new(ErrorKind::Internal, "a session vanished");
+            let opened = rows::first(tx, sql, [&session], |row| Ok(sessions::session(row)?))?.ok_or_else(vanished)?;
+            let (by, deed) = sessions::begun(by, &opened, &session);
+            audit::append(tx, now, &opened.principal.org, &by, &deed)?;
+            Ok(opened)
         })
         .await
     }
@@ -74,10 +82,13 @@ impl Sessions for SqliteStore {
         .await
     }
 
-    async fn close(&self, session: &str) -> Result<()> {
-        let session = session.to_owned();
-        self.write(move |tx, _| {
-            tx.prepare_cached("DELETE FROM sessions WHERE hash = ?1")?.execute([session])?;
+    async fn close(&self, by: &Act, session: &str) -> Result<()> {
+        let (by, session) = (by.clone(), session.to_owned());
+        self.write(move |tx, now| {
+            let sql = "DELETE FROM sessions WHERE hash = ?1 RETURNING org";
+            if let Some(org) = rows::scalar::<String>(tx, sql, [&session])? {
+                audit::append(tx, now, &OrgId::new(org)?, &by, &deeds::to_session(Action::SessionEnd, &session))?;
+            }
             Ok(())
         })
         .await

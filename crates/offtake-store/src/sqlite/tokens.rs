@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
+use offtake_model::audit::Act;
 use rusqlite::{Connection, Row, params};
 
 use super::fault::Sql;
 use super::rows::{first, micros};
-use super::{SqliteStore, rows};
+use super::{SqliteStore, audit, rows};
+use crate::audit::deeds;
 use crate::refusals::{self, internal};
 use crate::tokens::{NewToken, Stored, Token, Tokens, not_spent};
 
@@ -21,8 +23,8 @@ impl Tokens for SqliteStore {
         self.read(move |tx, now| look(tx, now, &hex::encode(sha256))).await
     }
 
-    async fn spend(&self, sha256: [u8; 32]) -> Result<()> {
-        self.write(move |tx, now| spend(tx, now, &hex::encode(sha256))).await
+    async fn spend(&self, by: Act, sha256: [u8; 32]) -> Result<()> {
+        self.write(move |tx, now| spend(tx, now, by, &sha256)).await
     }
 
     async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64> {
@@ -48,7 +50,9 @@ fn issue(tx: &Connection, now: i64, token: &NewToken) -> Sql<Timestamp> {
     let purpose = claims.purpose.name();
     let params = params![job, claims.org.as_str(), claims.subject, purpose, digest, token.key_id, now, until];
     let expires_at: i64 = rows::scalar(tx, sql, params)?.ok_or_else(|| refusals::no_job(claims.job))?;
-    Ok(Timestamp::from_microsecond(expires_at).map_err(|_| internal("a token would hold for ever"))?)
+    let expires_at = Timestamp::from_microsecond(expires_at).map_err(|_| internal("a token would hold for ever"))?;
+    audit::append(tx, now, &claims.org, &token.by, &deeds::issued(claims, &token.sha256, expires_at))?;
+    Ok(expires_at)
 }
 
 fn look(connection: &Connection, now: i64, sha256: &str) -> Sql<Option<Token>> {
@@ -56,12 +60,18 @@ fn look(connection: &Connection, now: i64, sha256: &str) -> Sql<Option<Token>> {
     first(connection, sql, [sha256], |row| Ok(stored(row)?.token(now)?))
 }
 
-fn spend(tx: &Connection, now: i64, sha256: &str) -> Sql<()> {
+fn spend(tx: &Connection, now: i64, by: Act, sha256: &[u8; 32]) -> Sql<()> {
+    let digest = hex::encode(sha256);
+    let known = look(tx, now, &digest)?;
     let sql = "UPDATE tokens SET spent_at = ?2 WHERE sha256 = ?1 AND spent_at IS NULL AND expires_at > ?2";
-    if tx.prepare_cached(sql)?.execute(params![sha256, now])? == 1 {
-        return Ok(());
+    match known {
+        Some(token) if tx.prepare_cached(sql)?.execute(params![digest, now])? == 1 => {
+            let (by, deed) = deeds::spent(by, &token.claims, sha256);
+            audit::append(tx, now, &token.claims.org, &by, &deed)?;
+            Ok(())
+        }
+        known => Err(not_spent(known).into()),
     }
-    Err(not_spent(look(tx, now, sha256)?).into())
 }
 
 fn stored(row: &Row<'_>) -> Sql<Stored> {

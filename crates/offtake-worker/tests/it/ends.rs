@@ -194,7 +194,7 @@ async fn a_job_whose_owner_may_no_longer_have_it_stops_and_leaves_nothing() {
     let id = house.enqueue(csv()).await;
     gate.reached().await;
     assert!(house.staged().await > 0);
-    house.store.principals.change(&org(), "ada", &withheld()).await.unwrap();
+    house.store.principals.change(&act(), &org(), "ada", &withheld()).await.unwrap();
     let job = house.at_rest(id).await;
     assert_eq!((job.status, job.attempt, job.error.unwrap().code), (JobStatus::Failed, 1, ErrorKind::Revoked));
     assert_eq!(house.staged().await, 0, "the attempt cleaned up by itself");
@@ -206,7 +206,7 @@ async fn a_job_whose_owner_may_no_longer_have_it_stops_and_leaves_nothing() {
     assert_eq!(house.at_rest(next).await.error.unwrap().code, ErrorKind::Revoked);
     assert_eq!(house.rows.take_read(), [0; 0]);
 
-    house.store.principals.change(&org(), "ada", &allowed()).await.unwrap();
+    house.store.principals.change(&act(), &org(), "ada", &allowed()).await.unwrap();
     house.store.jobs.retry(&act(), &scope(), id, JobLimits::NONE).await.unwrap();
     assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
     running.stop().await;
@@ -225,7 +225,7 @@ async fn what_is_withdrawn_at_the_last_moment_is_not_published() {
     gate.reached().await;
     // Nobody tells the attempt, until it wants to publish.
     moody.feel(Mood::Silent);
-    house.store.principals.change(&org(), "ada", &withheld()).await.unwrap();
+    house.store.principals.change(&act(), &org(), "ada", &withheld()).await.unwrap();
     gate.open();
     let job = house.at_rest(id).await;
     let error = job.error.unwrap();

@@ -214,7 +214,7 @@ async fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
     };
     let token = mint(secret, &principal, FIRST_TOKEN, house.clock.now())?;
     let public = house.config.server.public_url.as_deref().unwrap_or(url);
-    let sign_in = link(house.store.sessions.as_ref(), &principal, public).await?;
+    let sign_in = link(house.store.sessions.as_ref(), &wire::act(), &principal, public).await?;
     let data = house.data.path().display();
     output::say(&format!(
         "\n\

@@ -28,7 +28,7 @@ pub(super) fn run(context: &Context, args: &SignInArgs) -> Outcome {
     wire::block_on(async {
         let data = DataDir::open(&config.data_dir)?;
         let store = wire::store(&config, &data, wire::objects(&config, &data)?).await?;
-        let link = link(store.sessions.as_ref(), &principal, &server).await?;
+        let link = link(store.sessions.as_ref(), &wire::act(), &principal, &server).await?;
         if context.global.json {
             return output::json(&json!({ "link": link, "org_id": principal.org, "sub": principal.sub }));
         }
