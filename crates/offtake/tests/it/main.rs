@@ -44,6 +44,7 @@ mod image;
 mod ingest_bad;
 mod isolation;
 mod limits;
+mod matrix;
 mod memory;
 mod metrics_logs;
 mod minio;
