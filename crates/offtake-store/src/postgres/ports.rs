@@ -68,7 +68,7 @@ impl PostgresStore {
 #[async_trait]
 impl Jobs for PostgresStore {
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
-        let tx = self.write().await?;
+        let tx = self.write_of(&job.org).await?;
         let enqueue = async {
             let enqueued = requests::enqueue(&tx, self.now(&tx).await?, &job).await?;
             if enqueued.created {
@@ -85,35 +85,35 @@ impl Jobs for PostgresStore {
     }
 
     async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>> {
-        requests::asked_before(&self.read().await?, org, owner, idempotency).await
+        requests::asked_before(&self.read_of(org).await?, org, owner, idempotency).await
     }
 
     async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {
-        requests::get_job(&self.read().await?, scope, id).await
+        requests::get_job(&self.read_of(&scope.org).await?, scope, id).await
     }
 
     async fn list(&self, scope: &JobScope, filter: &JobFilter) -> Result<JobPage> {
-        requests::list(&self.read().await?, scope, filter).await
+        requests::list(&self.read_of(&scope.org).await?, scope, filter).await
     }
 
     async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job> {
-        let tx = self.write().await?;
+        let tx = self.write_of(&scope.org).await?;
         let outcome = async { requests::cancel(&tx, self.now(&tx).await?, scope, id).await }.await;
         self.end_changed(tx, id, outcome).await
     }
 
     async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job> {
-        let tx = self.write().await?;
+        let tx = self.write_of(&scope.org).await?;
         let outcome = async { requests::retry(&tx, self.now(&tx).await?, scope, id).await }.await;
         self.end_due(tx, id, outcome).await
     }
 
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
-        requests::recent_performance(&self.read().await?, org, limit).await
+        requests::recent_performance(&self.read_of(org).await?, org, limit).await
     }
 
     async fn statistics(&self, org: &OrgId, since: Timestamp) -> Result<Vec<StatisticsRow>> {
-        requests::statistics(&self.read().await?, org, since.as_microsecond()).await
+        requests::statistics(&self.read_of(org).await?, org, since.as_microsecond()).await
     }
 
     async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
@@ -267,7 +267,7 @@ impl Artifacts for PostgresStore {
     }
 
     async fn ready(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
-        let work = self.read().await?;
+        let work = self.read_of(&scope.org).await?;
         artifacts::ready(&work, self.now(&work).await?, scope, job).await
     }
 
@@ -276,7 +276,7 @@ impl Artifacts for PostgresStore {
     }
 
     async fn expire_now(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
-        let tx = self.write().await?;
+        let tx = self.write_of(&scope.org).await?;
         let outcome = async { artifacts::expire_now(&tx, self.now(&tx).await?, scope, job).await }.await;
         self.end_changed(tx, job, outcome).await
     }

@@ -64,4 +64,5 @@ mod split;
 mod support;
 mod ties;
 mod types;
+mod walls;
 mod whole_traces;

@@ -1,6 +1,7 @@
 //! Who asks.
 
 use offtake_testkit::{Client, TestApp, resigned};
+use reqwest::Method;
 use serde_json::json;
 
 use super::estate::{ALPHA, BRAVO, SECRET, org, owner};
@@ -9,12 +10,18 @@ use super::judge::Standing;
 /// A permission that no call asks for.
 const NOTHING: &str = "datasets:zq";
 
+/// All that lets one work with one's own exports.
+const OWN: &str = "exports:create,exports:read,exports:cancel,exports:download,exports:delete,traces:read,datasets:ledger,\
+    spans:write,metrics:read";
+
 /// Somebody who asks.
 #[derive(Debug, Clone)]
 pub(super) struct Actor {
     pub(super) name: &'static str,
     pub(super) client: Client,
     pub(super) standing: Standing,
+    /// What they may be told of themselves.
+    pub(super) own: Vec<String>,
 }
 
 /// Everybody, by whose things they shall get nothing of.
@@ -30,9 +37,7 @@ pub(super) struct Actors {
 
 impl Actors {
     pub(super) async fn of(app: &TestApp) -> Self {
-        let (alpha, bravo) = (org(ALPHA), org(BRAVO));
-        let actor = |name, client, standing| Actor { name, client, standing };
-        let genuine = app.token(&alpha, &owner(ALPHA), "all").await;
+        let genuine = app.token(&org(ALPHA), &owner(ALPHA), "all").await;
         let expired = resigned(&genuine, SECRET, |claims| {
             for (name, moment) in [("iat", 1_700_000_000), ("nbf", 1_700_000_000), ("exp", 1_700_003_600)] {
                 claims[name] = json!(moment);
@@ -40,19 +45,20 @@ impl Actors {
         });
         let again = app.client_with_token(&resigned(&genuine, SECRET, |_| {}));
         again.get("/api/v1/export/jobs").await.expect(200);
-        let outside_alpha = vec![
-            actor("anonymous", app.anonymous(), Standing::Stranger),
-            actor("expired token", app.client_with_token(&expired), Standing::Stranger),
-            actor("no permission", app.client_of(&alpha, "zqpowerless", NOTHING).await, Standing::Powerless),
-            actor("other organization", app.client_of(&bravo, &owner(BRAVO), "all").await, Standing::Trusted),
+        let stranger = |name, client| Actor { name, client, standing: Standing::Stranger, own: Vec::new() };
+        let mut outside_alpha = vec![
+            stranger("anonymous", app.anonymous()),
+            stranger("expired token", app.client_with_token(&expired)),
+            somebody(app, "no permission", ALPHA, "zqpowerless", NOTHING, Standing::Powerless).await,
+            somebody(app, "other organization", BRAVO, &owner(BRAVO), "all", Standing::Trusted).await,
         ];
+        outside_alpha.extend(disabled(app).await);
+        outside_alpha.extend(foreign_key(app).await);
         let of_alpha = vec![
-            actor("owner", app.client_of(&alpha, &owner(ALPHA), "all").await, Standing::Trusted),
-            actor("admin", app.client_of(&alpha, "zqadmin", "all").await, Standing::Trusted),
+            somebody(app, "owner", ALPHA, &owner(ALPHA), "all", Standing::Trusted).await,
+            somebody(app, "admin", ALPHA, "zqadmin", "all", Standing::Trusted).await,
         ];
-        let own = "exports:create,exports:read,exports:cancel,exports:download,exports:delete,traces:read,datasets:ledger,\
-                   spans:write,metrics:read";
-        let colleague = actor("colleague", app.client_of(&alpha, "zqcolleague", own).await, Standing::Trusted);
+        let colleague = somebody(app, "colleague", ALPHA, "zqcolleague", OWN, Standing::Trusted).await;
         Self { outside_alpha, of_alpha, colleague }
     }
 
@@ -65,4 +71,44 @@ impl Actors {
             colleague: there(self.colleague),
         }
     }
+}
+
+/// Somebody who has been here before.
+async fn somebody(
+    app: &TestApp,
+    name: &'static str,
+    mark: &str,
+    sub: &str,
+    permissions: &str,
+    standing: Standing,
+) -> Actor {
+    let client = app.client_of(&org(mark), sub, permissions).await;
+    client.get("/api/v1/datasets").await.expect(200);
+    Actor { name, client, standing, own: vec![org(mark), sub.to_owned()] }
+}
+
+/// One of alpha's who may do everything and was shut out; `None` where nobody can be.
+async fn disabled(app: &TestApp) -> Option<Actor> {
+    let admin = app.client_of(&org(ALPHA), &owner(ALPHA), "all").await;
+    if admin.get("/api/v1/principals").await.status != 200 {
+        return None;
+    }
+    let actor = somebody(app, "disabled user", ALPHA, "zqdisabled", "all", Standing::Disabled).await;
+    let (path, body) = ("/api/v1/principals/zqdisabled", json!({"disabled": true}).to_string().into_bytes());
+    admin.send(Method::PATCH, path, &[("content-type", "application/json")], body).await.expect(200);
+    Some(actor)
+}
+
+/// A machine of bravo's with an API key; `None` where there are none.
+async fn foreign_key(app: &TestApp) -> Option<Actor> {
+    let admin = app.client_of(&org(BRAVO), &owner(BRAVO), "all").await;
+    let made = admin.post("/api/v1/api-keys", &json!({"name": "zqmachine", "permissions": ["all"]})).await;
+    if made.status == 404 || made.status == 405 {
+        return None;
+    }
+    let made = made.expect(201).json();
+    let text = |name: &str| made[name].as_str().expect("a text").to_owned();
+    let client = app.client_with_token(&text("key"));
+    client.get("/api/v1/datasets").await.expect(200);
+    Some(Actor { name: "foreign API key", client, standing: Standing::Trusted, own: vec![org(BRAVO), text("sub")] })
 }

@@ -43,6 +43,16 @@ const LEDGER: &str = "
     INSERT INTO ledger SELECT n, 'org-zqalpha', 'zqalpha-note' FROM generate_series(1001, 1003) n;
     INSERT INTO ledger SELECT n, 'org-zqbravo', 'zqbravo-note' FROM generate_series(2001, 2003) n;";
 
+/// Every setting there is, and those that would stop somebody who asks for thousands of things in a minute.
+const KNOWN: &str = include_str!("../../../src/config/config.default.toml");
+const UNLIMITED: [&str; 5] = [
+    "active_jobs",
+    "exports_per_hour",
+    "exports_per_hour_per_organization",
+    "requests_per_second",
+    "failed_authentications_per_minute",
+];
+
 /// The organization of this mark.
 pub(super) fn org(mark: &str) -> String {
     format!("org-{mark}")
@@ -85,6 +95,10 @@ pub(super) async fn both(
     // Nobody waits for a worker that stands still, and nobody takes its jobs.
     let app =
         app.set("server.sync_wait", "\"0s\"").set("worker.lease", "\"1h\"").set("token.secret", &format!("{SECRET:?}"));
+    let app = UNLIMITED
+        .iter()
+        .filter(|key| KNOWN.contains(&format!("\n{key} =")))
+        .fold(app, |app, key| app.set(&format!("limits.{key}"), "0"));
     let mut app = app.start().await;
     let (mut alpha, mut bravo) = (Estate::new(&app, ALPHA).await, Estate::new(&app, BRAVO).await);
     for (estate, number) in [(&mut alpha, 0xa), (&mut bravo, 0xb)] {
@@ -151,6 +165,7 @@ impl Estate {
             Sort::RowCursor => self.cursors.get(dataset).cloned().into_iter().collect(),
             Sort::AsOf => self.moments.get(dataset).cloned().into_iter().collect(),
             Sort::Filters => vec![json!({"model": self.text("model")})],
+            Sort::Page => self.cursors.get(&operation.path).cloned().into_iter().collect(),
             sort => self.all(sort).to_vec(),
         }
     }
@@ -264,11 +279,32 @@ impl Estate {
         .await;
     }
 
+    /// API keys, where there are any, and where pages of what administrators see end.
+    async fn keys(&mut self) {
+        for what in ["key-a", "key-b"] {
+            let body = json!({"name": self.text(what), "permissions": ["exports:read"]});
+            let made = self.owner.post("/api/v1/api-keys", &body).await;
+            if made.status == 201 {
+                let made = made.json();
+                self.marks.extend(["id", "key"].iter().filter_map(|name| made[*name].as_str()).map(str::to_owned));
+                self.things.entry(Sort::ApiKey).or_default().push(made["id"].clone());
+            }
+        }
+        for path in ["/api/v1/api-keys", "/api/v1/principals", "/api/v1/audit"] {
+            let page = self.owner.get(&format!("{path}?limit=1")).await;
+            if page.status == 200 && page.json()["next_cursor"].is_string() {
+                self.cursors.insert(path.to_owned(), page.json()["next_cursor"].clone());
+            }
+        }
+    }
+
     /// What is handed out when all of that is there: links, tags, cursors, moments.
     async fn collect(&mut self, app: &TestApp) {
         let jobs = self.things[&Sort::Job].clone();
         self.things.insert(Sort::JobCursor, jobs.clone());
         self.things.insert(Sort::Dataset, vec![json!("spans"), json!("ledger")]);
+        self.things.insert(Sort::Principal, vec![json!(owner(self.mark))]);
+        self.keys().await;
         let artifacts = app.jobs_query(&format!("SELECT id FROM artifacts WHERE org = '{}'", org(self.mark)));
         let artifacts: Vec<String> = artifacts.into_iter().flatten().collect();
         self.marks.extend(artifacts.clone());

@@ -45,6 +45,8 @@ impl fmt::Display for Leak {
 pub(super) enum Standing {
     /// Nobody that is known.
     Stranger,
+    /// Somebody who was shut out.
+    Disabled,
     /// Somebody without a permission that any call asks for.
     Powerless,
     /// Somebody with every permission but `operator`.
@@ -59,6 +61,7 @@ impl Standing {
         }
         match self {
             Self::Stranger => Some(&[401]),
+            Self::Disabled => Some(&[403]),
             Self::Powerless if access.permission.is_some() => Some(&[403]),
             Self::Powerless if access.dataset.is_some() => Some(&[404]),
             Self::Trusted if access.permission.as_deref() == Some("operator") => Some(&[403]),

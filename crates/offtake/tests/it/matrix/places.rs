@@ -37,6 +37,12 @@ pub(super) enum Sort {
     Filters,
     /// Spans that are sent.
     Spans,
+    /// Somebody, by the name in their tokens.
+    Principal,
+    /// The id of an API key; the key itself is nobody's but its bearer's.
+    ApiKey,
+    /// Where a page of a list ended.
+    Page,
     /// What one of these columns of a row holds.
     Column(String),
 }
@@ -48,6 +54,13 @@ pub(super) enum Kind {
     Free(Option<Json>),
     /// Such a thing.
     Thing(Sort),
+}
+
+impl Sort {
+    /// Whether one that never was is answered with the same bytes: not where a page goes on behind it, whatever it is.
+    pub(super) fn has_twin(&self) -> bool {
+        *self != Self::Page
+    }
 }
 
 use Kind::{Free, Thing};
@@ -68,6 +81,10 @@ fn in_path(path: &str, name: &str) -> Option<Kind> {
         "name" if path.starts_with("/api/v1/presets/") => Sort::Preset,
         "dataset" => Sort::Dataset,
         "artifact" => Sort::Artifact,
+        "sub" if path.starts_with("/api/v1/principals/") => Sort::Principal,
+        "id" if path.starts_with("/api/v1/api-keys/") => Sort::ApiKey,
+        // Whoever shows a one-time token may have what it is for; `one_time` is about that.
+        "token" if path.starts_with("/d/") => return Some(Free(Some(json!("zqnever")))),
         _ => return None,
     }))
 }
@@ -77,6 +94,10 @@ fn in_query(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "dataset" => Thing(Sort::Dataset),
         "request_id" => Thing(Sort::RequestId),
         "cursor" if path == "/api/v1/export/jobs" => Thing(Sort::JobCursor),
+        "cursor" => Thing(Sort::Page),
+        "actor" => Thing(Sort::Principal),
+        "object" => Thing(Sort::Job),
+        "action" | "from" | "to" => Free(None),
         "signature" => Thing(Sort::Signature),
         // Behind the end of every link there is.
         "expires" => Free(Some(json!("4102444800"))),
@@ -114,6 +135,12 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "name" if path.starts_with("/api/v1/presets") => Thing(Sort::Preset),
         "dataset" if path.starts_with("/api/v1/presets") => Free(Some(json!("spans"))),
         "filters" if path.starts_with("/api/v1/presets") => Thing(Sort::Filters),
+        // Tokens and tickets are worth what they are to whoever shows them.
+        "token" | "ticket" => Free(Some(json!("zqnever"))),
+        "name" if path == "/api/v1/api-keys" => Free(Some(json!("zq-probe"))),
+        "permissions" if path == "/api/v1/api-keys" => Free(Some(json!(["exports:read"]))),
+        "expires_at" if path == "/api/v1/api-keys" => Free(None),
+        "withheld" if path.starts_with("/api/v1/principals/") => Free(Some(json!([]))),
         _ if is_no_text(schema) => Free(None),
         _ if of_rows => filter(schema)?,
         _ => return None,

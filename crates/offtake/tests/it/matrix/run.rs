@@ -60,7 +60,8 @@ impl Run {
                 None => None,
             };
             // Whoever may read a dataset may know that it is there.
-            let absent = absent.filter(|_| sort != Some(Sort::Dataset) || !matches!(actor.standing, Standing::Trusted));
+            let knows = sort == Some(Sort::Dataset) && matches!(actor.standing, Standing::Trusted);
+            let absent = absent.filter(|_| !knows && sort.is_none_or(|sort| sort.has_twin()));
             self.probes += 1;
             if let Some(leak) = judge(refusal, &present, absent.as_ref(), &estate.marks) {
                 self.leaks.push(format!("{}: {operation}, {place}: {leak}", actor.name));
@@ -81,7 +82,9 @@ impl Run {
             }
             _ => {}
         }
-        Seen::of(&answer, &request.names)
+        // One may be told who one is.
+        let names: Vec<String> = request.names.iter().chain(&actor.own).cloned().collect();
+        Seen::of(&answer, &names)
     }
 
     /// The files of exports that were asked for with things of alpha's hold nothing of alpha's.
