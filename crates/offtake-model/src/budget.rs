@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::buffer::{Buffer, Spares};
 use crate::error::{Error, ErrorKind};
 
 /// Counts the bytes a job holds and refuses to pass the limit (law 11). Cloning shares the count.
@@ -16,12 +17,31 @@ struct Shared {
     limit: u64,
     held: AtomicU64,
     peak: AtomicU64,
+    spares: Spares,
 }
 
 impl MemoryBudget {
     /// A budget of `limit` bytes.
     pub fn new(limit: u64) -> Self {
-        Self { shared: Arc::new(Shared { limit, held: AtomicU64::new(0), peak: AtomicU64::new(0) }) }
+        let spares = Spares::default();
+        Self { shared: Arc::new(Shared { limit, held: AtomicU64::new(0), peak: AtomicU64::new(0), spares }) }
+    }
+
+    /// A buffer with room for `capacity` bytes, perhaps one that was used before. It takes nothing by itself: take its
+    /// capacity.
+    pub fn buffer(&self, capacity: usize) -> Buffer {
+        Buffer::of(self, capacity)
+    }
+
+    pub(crate) fn spares(&self) -> &Spares {
+        &self.shared.spares
+    }
+
+    /// Keeps a buffer for the next use: what is in memory stays below what it was at the worst moment. What is taken for
+    /// the buffer itself is given back just now.
+    pub(crate) fn keep(&self, buffer: Vec<u8>) {
+        let most = self.peak() + buffer.capacity() as u64;
+        self.shared.spares.keep(buffer, most.saturating_sub(self.shared.held.load(Ordering::Relaxed)));
     }
 
     /// Takes `bytes` until the returned [`Held`] is dropped.
@@ -77,6 +97,7 @@ impl Held {
             ));
         }
         shared.peak.fetch_max(total, Ordering::Relaxed);
+        shared.spares.shrink_to(self.budget.peak().saturating_sub(total));
         self.bytes = bytes;
         Ok(())
     }

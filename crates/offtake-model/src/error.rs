@@ -66,6 +66,8 @@ error_kinds! {
     Unauthenticated, "unauthenticated", 401, Never, "A valid bearer token is needed";
     /// The token lacks a permission.
     Forbidden, "forbidden", 403, Never, "Not allowed";
+    /// Whoever asked for the work may no longer have it.
+    Revoked, "revoked", 403, Never, "The right to it was withdrawn";
     /// Absent, or somebody else's: the two cannot be told apart.
     NotFound, "not_found", 404, Never, "There is no such thing here";
     /// The path exists, but not with this method.

@@ -82,6 +82,11 @@ typed_id!(
     ArtifactId,
     "art_"
 );
+typed_id!(
+    /// An API key.
+    ApiKeyId,
+    "key_"
+);
 
 /// The tenant: every row, job, file and event belongs to exactly one.
 ///

@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api_key;
 pub mod as_of;
 pub mod budget;
+pub mod buffer;
 pub mod checkpoint;
 pub mod clock;
 pub mod dataset;

@@ -88,11 +88,21 @@ impl fmt::Display for Permission {
     }
 }
 
+/// In the place of a dataset's name: every dataset.
+const EVERY: &str = "*";
+
+/// Whether `permission` is among what is withheld; `datasets:*` stands for every dataset.
+pub fn withholds(withheld: &BTreeSet<Permission>, permission: &Permission) -> bool {
+    let dataset = matches!(permission, Permission::Dataset(_));
+    withheld.contains(permission) || (dataset && withheld.contains(&Permission::Dataset(EVERY.to_owned())))
+}
+
 /// What a token grants. `all` is everything but [`Permission::Operator`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions {
     all: bool,
     granted: BTreeSet<Permission>,
+    withheld: BTreeSet<Permission>,
 }
 
 impl Permissions {
@@ -111,13 +121,39 @@ impl Permissions {
 
     /// Whether `permission` is granted.
     pub fn allow(&self, permission: &Permission) -> bool {
+        !withholds(&self.withheld, permission) && self.grant(permission)
+    }
+
+    fn grant(&self, permission: &Permission) -> bool {
         self.granted.contains(permission) || (self.all && *permission != Permission::Operator)
+    }
+
+    /// The same without these, whatever grants them.
+    #[must_use]
+    pub fn without(mut self, withheld: impl IntoIterator<Item = Permission>) -> Self {
+        self.withheld.extend(withheld);
+        self
+    }
+
+    /// What was taken away.
+    pub const fn withheld(&self) -> &BTreeSet<Permission> {
+        &self.withheld
+    }
+
+    /// Whether nobody can do by `other` what these do not allow.
+    pub fn cover(&self, other: &Self) -> bool {
+        // Of the datasets there may be, those that either speaks of, and one that neither can name.
+        let named = other.granted.iter().chain(&self.withheld).cloned();
+        let every = Permission::Dataset(EVERY.to_owned());
+        let mut asked = Permission::FIXED.into_iter().chain(named).chain([every]).filter(|one| other.allow(one));
+        asked.all(|one| self.allow(&one))
     }
 
     /// The words a token carries for these.
     pub fn to_words(&self) -> Vec<String> {
         let all = self.all.then(|| "all".to_owned());
-        all.into_iter().chain(self.granted.iter().map(ToString::to_string)).collect()
+        let granted = self.granted.iter().filter(|one| !withholds(&self.withheld, one));
+        all.into_iter().chain(granted.map(ToString::to_string)).collect()
     }
 }
 
@@ -137,5 +173,32 @@ mod tests {
     fn words_come_back_and_unknown_ones_grant_nothing() {
         let words = ["exports:create", "datasets:trades", "exports:fly", "datasets:"];
         assert_eq!(Permissions::from_words(words).to_words(), ["exports:create", "datasets:trades"]);
+    }
+
+    #[test]
+    fn what_is_withheld_is_allowed_by_nothing() {
+        let withheld = || [Permission::ExportsCreate, Permission::Operator];
+        let all = Permissions::from_words(["all", "operator", "exports:create"]).without(withheld());
+        assert!(!all.allow(&Permission::ExportsCreate) && !all.allow(&Permission::Operator));
+        assert!(all.allow(&Permission::ExportsRead));
+        assert_eq!(all.to_words(), ["all"]);
+        let blind = Permissions::from_words(["all", "datasets:x"]).without(Permission::parse("datasets:*"));
+        assert!(!blind.allow(&Permission::Dataset("x".to_owned())) && blind.allow(&Permission::TracesRead));
+        assert_eq!(all.withheld().len(), 2);
+    }
+
+    #[test]
+    fn nobody_hands_on_more_than_is_his() {
+        let of = |words: &str| Permissions::from_words(words.split(' '));
+        assert!(
+            of("all").cover(&of("all")) && of("all").cover(&of("exports:read datasets:x")) && of("x").cover(&of(""))
+        );
+        assert!(!of("all").cover(&of("operator")) && !of("exports:read").cover(&of("all")));
+        assert!(!of("exports:read").cover(&of("exports:read exports:create")));
+        let less = of("all").without([Permission::ExportsCreate]);
+        assert!(!less.cover(&of("all")) && !less.cover(&of("exports:create")) && less.cover(&of("exports:read")));
+        let blind = of("all").without(Permission::parse("datasets:x"));
+        assert!(!blind.cover(&of("all")) && !blind.cover(&of("datasets:x")) && blind.cover(&of("datasets:y")));
+        assert!(less.cover(&less) && of("all").cover(&less));
     }
 }

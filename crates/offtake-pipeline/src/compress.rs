@@ -4,7 +4,8 @@
 //! give the same bytes.
 
 use libdeflater::{CompressionLvl, Compressor as Deflate};
-use offtake_model::budget::Held;
+use offtake_model::budget::{Held, MemoryBudget};
+use offtake_model::buffer::Buffer;
 use offtake_model::format::Compression;
 use offtake_model::{Error, ErrorKind, Result};
 use zstd::bulk::Compressor as Zstd;
@@ -19,40 +20,53 @@ const ZSTD_LEVEL: i32 = 3;
 ///
 /// # Errors
 /// `memory_limit` if plain and wrapped bytes do not fit into the budget together.
-pub(crate) fn compress(compression: Compression, plain: Vec<u8>, held: &mut Held) -> Result<Vec<u8>> {
-    let mut wrapped = match compression {
-        Compression::None => plain,
-        Compression::Gzip => gzip(plain, held)?,
-        Compression::Zstd => zstd(plain, held)?,
+pub(crate) fn compress(
+    compression: Compression,
+    plain: Buffer,
+    held: &mut Held,
+    budget: &MemoryBudget,
+) -> Result<Buffer> {
+    let bound = match compression {
+        Compression::None => return Ok(plain),
+        Compression::Gzip => deflate()?.gzip_compress_bound(plain.len()),
+        Compression::Zstd => zstd::zstd_safe::compress_bound(plain.len()),
     };
-    wrapped.shrink_to_fit();
+    let mut room = budget.buffer(bound);
+    held.grow_to((plain.capacity() + room.capacity()) as u64)?;
+    match compression {
+        Compression::None => {}
+        Compression::Gzip => gzip(&plain, &mut room, bound)?,
+        Compression::Zstd => zstd(&plain, &mut room)?,
+    }
+    drop(plain);
+    // It waits for its turn in no more than it needs.
+    let mut wrapped = budget.buffer(room.len());
+    wrapped.extend_from_slice(&room);
+    drop(room);
     held.grow_to(wrapped.capacity() as u64)?;
     Ok(wrapped)
 }
 
+fn deflate() -> Result<Deflate> {
+    CompressionLvl::new(GZIP_LEVEL).map(Deflate::new).map_err(|_| broken("gzip has no such level"))
+}
+
 /// The member's header names no time and no file name, so nothing but the bytes decides it.
-fn gzip(plain: Vec<u8>, held: &mut Held) -> Result<Vec<u8>> {
-    let level = CompressionLvl::new(GZIP_LEVEL).map_err(|_| broken("gzip has no such level"))?;
-    let mut deflate = Deflate::new(level);
-    let bound = deflate.gzip_compress_bound(plain.len());
-    held.grow_to((plain.capacity() + bound) as u64)?;
-    let mut wrapped = vec![0; bound];
+fn gzip(plain: &[u8], wrapped: &mut Vec<u8>, bound: usize) -> Result<()> {
+    wrapped.resize(bound, 0);
     let length =
-        deflate.gzip_compress(&plain, &mut wrapped).map_err(|error| broken("gzip found no room").caused_by(error))?;
+        deflate()?.gzip_compress(plain, wrapped).map_err(|error| broken("gzip found no room").caused_by(error))?;
     wrapped.truncate(length);
-    Ok(wrapped)
+    Ok(())
 }
 
 /// Carries the size and a checksum of its content.
-fn zstd(plain: Vec<u8>, held: &mut Held) -> Result<Vec<u8>> {
+fn zstd(plain: &[u8], wrapped: &mut Vec<u8>) -> Result<()> {
     let failed = |error| broken("zstd failed").caused_by(error);
     let mut zstd = Zstd::new(ZSTD_LEVEL).map_err(failed)?;
     zstd.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
-    let bound = zstd::zstd_safe::compress_bound(plain.len());
-    held.grow_to((plain.capacity() + bound) as u64)?;
-    let mut wrapped = Vec::with_capacity(bound);
-    zstd.compress_to_buffer(&plain, &mut wrapped).map_err(failed)?;
-    Ok(wrapped)
+    zstd.compress_to_buffer(plain, wrapped).map_err(failed)?;
+    Ok(())
 }
 
 fn broken(what: &str) -> Error {

@@ -114,7 +114,8 @@ fn check_start(run: &Run, from: &Start) -> Result<()> {
 fn text_file(run: &Run, encoder: Arc<TextEncoder>, from: Start) -> Result<Parts> {
     let written_before = from.written.bytes > 0;
     let part_bytes = run.settings.part_bytes;
-    let parts = TextParts::new(Ledger::resume(from.written, Arc::clone(&run.meter))?, from.ranges, part_bytes);
+    let ledger = Ledger::resume(from.written, Arc::clone(&run.meter))?;
+    let parts = TextParts::new(ledger, from.ranges, part_bytes, run.budget.clone());
     if run.plan.cuts.is_empty() {
         return Ok(if written_before { stream::empty().boxed() } else { empty_file(run.clone(), encoder, parts) });
     }
@@ -285,24 +286,24 @@ fn encode(run: &Run, encoder: &TextEncoder, piece: Piece) -> Result<Encoded> {
     drop(batch);
     let mut frame = encode_frame(run, encoder, &shaped, place)?;
     drop((shaped, rows_held));
-    frame.compress(run)?;
+    frame = frame.compressed(run)?;
     run.meter.frame(began.elapsed(), frame.bytes.len());
     Ok(frame)
 }
 
 fn encode_frame(run: &Run, encoder: &TextEncoder, rows: &RecordBatch, place: Place) -> Result<Encoded> {
     let room = encoder.room(rows)?;
-    let mut held = run.budget.take(room as u64)?;
-    let mut bytes = Vec::with_capacity(room);
+    let mut bytes = run.budget.buffer(room);
+    let mut held = run.budget.take(bytes.capacity() as u64)?;
     let guarded_cells = encoder.encode(rows, place, &mut bytes)?;
     held.grow_to(bytes.capacity() as u64)?;
     Ok(Encoded { bytes, held, rows: rows.num_rows() as u64, guarded_cells })
 }
 
 impl Encoded {
-    fn compress(&mut self, run: &Run) -> Result<()> {
-        self.bytes = compress(run.recipe.compression(), std::mem::take(&mut self.bytes), &mut self.held)?;
-        Ok(())
+    fn compressed(mut self, run: &Run) -> Result<Self> {
+        self.bytes = compress(run.recipe.compression(), self.bytes, &mut self.held, &run.budget)?;
+        Ok(self)
     }
 }
 
@@ -311,7 +312,7 @@ fn empty_file(run: Run, encoder: Arc<TextEncoder>, mut parts: TextParts) -> Part
     let one = async move {
         let rows = RecordBatch::new_empty(Arc::clone(run.recipe.shape().schema()));
         let mut frame = encode_frame(&run, &encoder, &rows, Place { first: true, last: true })?;
-        frame.compress(&run)?;
+        frame = frame.compressed(&run)?;
         Ok(parts.close_empty(frame))
     };
     stream::once(one).filter_map(|part: Result<Option<Part>>| async { part.transpose() }).boxed()

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use offtake_model::budget::Held;
+use offtake_model::budget::{Held, MemoryBudget};
+use offtake_model::buffer::Buffer;
 use offtake_model::checkpoint::Written;
 use offtake_model::receipt::TruncatedCell;
 use offtake_model::{Error, ErrorKind, Result};
@@ -109,7 +110,7 @@ impl Ledger {
 /// A frame, encoded.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Buffer,
     pub(crate) held: Held,
     pub(crate) rows: u64,
     pub(crate) guarded_cells: u64,
@@ -124,13 +125,14 @@ pub(crate) struct TextParts {
     ranges: usize,
     /// Whether frames of a range that has not ended are in the file or in `pending`.
     in_range: bool,
-    pending: Vec<(Vec<u8>, Held)>,
+    pending: Vec<(Buffer, Held)>,
     pending_bytes: usize,
+    budget: MemoryBudget,
 }
 
 impl TextParts {
-    pub(crate) fn new(ledger: Ledger, ranges: usize, part_bytes: usize) -> Self {
-        Self { ledger, part_bytes, ranges, in_range: false, pending: Vec::new(), pending_bytes: 0 }
+    pub(crate) fn new(ledger: Ledger, ranges: usize, part_bytes: usize, budget: MemoryBudget) -> Self {
+        Self { ledger, part_bytes, ranges, in_range: false, pending: Vec::new(), pending_bytes: 0, budget }
     }
 
     /// Takes the next frame. Gives a part before it if there is enough for two: a part that ends in the middle of a
@@ -175,12 +177,12 @@ impl TextParts {
         if self.pending.len() == 1
             && let Some((only, _held)) = self.pending.pop()
         {
-            return Bytes::from(only);
+            return Bytes::from_owner(only);
         }
-        let mut joined = Vec::with_capacity(bytes);
+        let mut joined = self.budget.buffer(bytes);
         for (range, _held) in self.pending.drain(..) {
             joined.extend_from_slice(&range);
         }
-        Bytes::from(joined)
+        Bytes::from_owner(joined)
     }
 }

@@ -1,4 +1,13 @@
 //! Who asks, and whether they may: the layer that every route of the table carries.
+//!
+//! Responsible for letting a request pass or not. Who it is that asks is found out by [`credentials`].
+
+mod credentials;
+pub(crate) mod key_text;
+pub(crate) mod noting;
+pub(crate) mod origin;
+
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -15,16 +24,23 @@ use offtake_store::JobScope;
 use crate::error::Problem;
 use crate::state::App;
 
+pub(crate) use credentials::{Via, cookie_name, fingerprint, session_of};
+
 /// What a route asks of whoever calls it. There is no route without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Anybody who reaches the port.
     Public,
+    /// Anybody who can say who he is.
+    Known,
     /// Anybody with a token; the handler asks for the dataset's own permission.
     Token,
     /// A token with this permission.
     Needs(Permission),
 }
+
+/// An answer that took so long is given only to who still stands as before.
+const LONG: Duration = Duration::from_secs(1);
 
 /// Who called, put into the response for the log.
 #[derive(Debug, Clone)]
@@ -38,23 +54,40 @@ pub(crate) async fn authorise(
 ) -> Response {
     let needed = match access {
         Access::Public => return next.run(request).await,
-        Access::Token => None,
+        Access::Known | Access::Token => None,
         Access::Needs(permission) => Some(permission),
     };
-    let principal = match authenticate(&app, request.headers()) {
-        Ok(principal) => principal,
+    let found = credentials::authenticate(&app, request.method(), request.headers(), needed.as_ref()).await;
+    let (principal, via) = match found {
+        Ok(found) => found,
         Err(error) => return challenge(error, request.headers()),
     };
     let org = CalledBy(principal.org.clone());
     let mut response = match needed.map_or(Ok(()), |permission| require(&principal, &permission)) {
         Ok(()) => {
+            let watched = request.method().is_safe().then(|| principal.clone());
             request.extensions_mut().insert(principal);
-            next.run(request).await
+            request.extensions_mut().insert(via);
+            let began = Instant::now();
+            let response = next.run(request).await;
+            let watched = watched.filter(|_| began.elapsed() >= LONG);
+            still_there(&app, watched, response).await
         }
         Err(error) => Problem::from(error).into_response(),
     };
     response.extensions_mut().insert(org);
     response
+}
+
+/// The answer, unless it took so long that its principal was disabled meanwhile: a request that waits is no way to
+/// go on looking.
+async fn still_there(app: &App, watched: Option<Principal>, response: Response) -> Response {
+    let Some(Principal { org, sub, .. }) = watched else { return response };
+    let stand = app.store.principals.standing(&org, &sub).await;
+    match stand.and_then(|stand| stand.standing.require([])) {
+        Ok(()) => response,
+        Err(error) => Problem::from(error).into_response(),
+    }
 }
 
 /// Seeing everybody's exports includes seeing one's own.
@@ -63,24 +96,10 @@ fn require(principal: &Principal, permission: &Permission) -> Result<()> {
     if covered { Ok(()) } else { principal.require(permission) }
 }
 
-fn authenticate(app: &App, headers: &HeaderMap) -> Result<Principal> {
-    let refuse = |detail: &str| Error::new(ErrorKind::Unauthenticated, detail);
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let value = given.next().ok_or_else(|| refuse("send a token: Authorization: Bearer …"))?;
-    if given.next().is_some() {
-        return Err(refuse("send one Authorization header, not several"));
-    }
-    let token = value.to_str().ok().and_then(|text| {
-        let (scheme, token) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer …"))?;
-    app.verifier.verify(token, app.clock.now())
-}
-
 fn challenge(error: Error, headers: &HeaderMap) -> Response {
+    let refused = error.kind() == ErrorKind::Unauthenticated && headers.contains_key(header::AUTHORIZATION);
     let mut response = Problem::from(error).into_response();
-    if headers.contains_key(header::AUTHORIZATION) {
+    if refused {
         let value = HeaderValue::from_static("Bearer realm=\"offtake\", error=\"invalid_token\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
@@ -117,6 +136,18 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let principal = parts.extensions.get::<Principal>().cloned();
-        principal.map(Self).ok_or_else(|| Problem::new(ErrorKind::Internal, "a public route asks who calls"))
+        principal.map(Self).ok_or_else(public_route)
     }
+}
+
+impl<S: Sync> FromRequestParts<S> for Via {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(public_route)
+    }
+}
+
+fn public_route() -> Problem {
+    Problem::new(ErrorKind::Internal, "a public route asks who calls")
 }

@@ -13,6 +13,7 @@ use offtake_model::export::ExportSpec;
 use offtake_model::id::JobId;
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::naming::{file_name, job_name};
+use offtake_model::permission::Permission;
 use offtake_model::selection::Selection;
 use offtake_store::{Idempotency, NewJob, PerfRow};
 use serde::Serialize;
@@ -176,6 +177,7 @@ fn new_job(
         id: JobId::new(now),
         org: principal.org.clone(),
         owner: principal.sub.clone(),
+        needs: vec![Permission::ExportsCreate, dataset.schema.permission.clone()],
         owner_email: principal.email.clone(),
         file_name: file_name(&name, &spec),
         idempotency,

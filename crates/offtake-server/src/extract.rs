@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::body::{Body, BodyDataStream, HttpBody as _};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::request::Parts;
@@ -154,6 +154,18 @@ impl FromRequest<App> for JsonBody {
                 Err(Error::invalid_at("", "the body is a JSON object").into())
             }
         }
+    }
+}
+
+/// No body at all is one that says nothing.
+impl OptionalFromRequest<App> for JsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Option<Self>, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<App>>::from_request(request, app).await.map(Some)
     }
 }
 

@@ -17,11 +17,13 @@ use crate::error::Problem;
 use crate::extract::Name;
 use crate::jobs::matches_etag;
 use crate::state::App;
+use crate::watch::Watch;
 
 /// The file behind a link.
 #[utoipa::path(get, path = "/files/{artifact}", tag = "files", operation_id = "get_file",
     params(
         ("artifact" = String, Path, description = "As in the link"),
+        ("for" = String, Query, description = "As in the link"),
         ("expires" = i64, Query, description = "As in the link"),
         ("signature" = String, Query, description = "As in the link"),
         ("Range" = Option<String>, Header, description = "One range of bytes"),
@@ -41,7 +43,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let artifact = behind_link(&app, name.as_str(), &uri).await?;
+    let (artifact, watch) = behind_link(&app, name.as_str(), &uri).await?;
     let broken =
         || Error::new(ErrorKind::Internal, format!("the ready artifact {} has no size or digest", artifact.id));
     let size = artifact.bytes.ok_or_else(broken)?;
@@ -57,27 +59,33 @@ pub(crate) async fn get(
         // Ranges are defined for GET alone (RFC 9110 §14.2).
         let in_part = method == Method::GET && range_is_meant(&headers, &etag);
         let wanted = if in_part { wanted(&headers, size) } else { Wanted::Whole };
-        content(&app, &artifact, size, wanted, &method).await?
+        content(&app, &artifact, size, wanted, &method, watch).await?
     };
     describe(&mut response, &artifact, sha256, &etag);
     Ok(response)
 }
 
-async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<Artifact> {
+async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<(Artifact, Watch)> {
     let Query(pairs): Query<Vec<(String, String)>> = Query::try_from_uri(uri).unwrap_or_default();
     let one = |wanted: &str| {
         let mut values = pairs.iter().filter(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
         // Given twice it could be read in two ways.
         values.next().filter(|_| values.next().is_none()).unwrap_or_default()
     };
-    let id = app.links.verify(name, one("expires"), one("signature"), app.clock.now())?;
+    let parts = [one("for"), one("expires"), one("signature")];
+    let (id, subject) = app.links.verify(name, parts, app.clock.now())?;
     let gone = || Error::new(ErrorKind::Gone, "the file is no longer there");
     let artifact = match app.store.artifacts.by_id(id).await {
         Ok(artifact) => artifact,
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone()),
         Err(error) => return Err(error),
     };
-    if artifact.state == ArtifactState::Ready { Ok(artifact) } else { Err(gone()) }
+    if artifact.state != ArtifactState::Ready {
+        return Err(gone());
+    }
+    let watch = Watch::over(app, &artifact, subject);
+    watch.look().await?;
+    Ok((artifact, watch))
 }
 
 /// `If-Match`: any of these very bytes, or any file at all. A weak tag matches nothing (RFC 9110 §13.1.1).
@@ -123,7 +131,14 @@ fn wanted(headers: &HeaderMap, size: u64) -> Wanted {
     if range.start >= range.end { Wanted::Nothing } else { Wanted::Part(range) }
 }
 
-async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, method: &Method) -> Result<Response> {
+async fn content(
+    app: &App,
+    artifact: &Artifact,
+    size: u64,
+    wanted: Wanted,
+    method: &Method,
+    watch: Watch,
+) -> Result<Response> {
     let (status, range) = match wanted {
         Wanted::Whole => (StatusCode::OK, 0..size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
@@ -140,7 +155,9 @@ async fn content(app: &App, artifact: &Artifact, size: u64, wanted: Wanted, meth
         let bytes =
             app.store.objects.read(&artifact.key, range.clone()).await.map_err(|error| vanished(artifact, error))?;
         // The head is out by then: the client sees a connection that ends too early, we see why.
-        Body::from_stream(bytes.inspect_err(|error| tracing::error!(%error, "a file broke off while it was sent")))
+        Body::from_stream(
+            watch.over_stream(bytes).inspect_err(|error| tracing::error!(%error, "a file broke off while it was sent")),
+        )
     };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();

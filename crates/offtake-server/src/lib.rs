@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api_keys;
 mod auth;
 mod datasets;
 mod edge;
@@ -18,19 +19,23 @@ mod health;
 mod jobs;
 mod links;
 mod metrics;
+mod one_time;
 mod openapi;
 mod otlp;
 mod pages;
 mod performance;
 mod presets;
 mod preview;
+mod principals;
 mod router;
 mod serve;
+pub mod sign_in;
 mod state;
 pub mod token;
+mod watch;
 
 pub use health::{Operations, operations};
 pub use metrics::{QueueMetrics, ServerMetrics};
 pub use router::router;
 pub use serve::serve;
-pub use state::{AppState, ServerSettings};
+pub use state::{AppState, Downloads, ServerSettings};

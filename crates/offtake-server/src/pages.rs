@@ -28,7 +28,7 @@ const ROOT: &str = concat!(
     "<li><a href=\"/docs\">The API, to read and to try</a></li>",
     "<li><a href=\"/openapi.json\">Its OpenAPI document</a></li>",
     "<li><a href=\"/readyz\">Whether everything is ready</a></li>",
-    "</ul><p>Spans arrive at <code>POST /v1/traces</code> (OpenTelemetry). A token is printed by <code>offtake token</code>.</p>",
+    "</ul><p>Spans arrive at <code>POST /v1/traces</code> (OpenTelemetry). A token is printed by <code>offtake token</code>, a link to sign in by <code>offtake sign-in</code>.</p>",
     "</main></body></html>\n"
 );
 

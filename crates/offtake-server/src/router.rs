@@ -5,17 +5,20 @@ use axum::middleware::from_fn_with_state;
 use http::Method;
 use offtake_model::ErrorKind;
 use offtake_model::permission::Permission::{
-    ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
+    Admin, ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
-use crate::auth::Access::{self, Needs, Public, Token};
+use crate::auth::Access::{self, Known, Needs, Public, Token};
 use crate::auth::authorise;
 use crate::edge::edge;
 use crate::error::Problem;
 use crate::state::{App, AppState, Shared};
-use crate::{datasets, exports, files, health, jobs, openapi, otlp, pages, performance, presets, preview};
+use crate::{
+    api_keys, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets, preview, principals,
+    sign_in,
+};
 
 fn table(app: &App) -> Table {
     let metrics = if app.settings.open_metrics { Public } else { Needs(Operator) };
@@ -31,11 +34,26 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsDelete), routes!(jobs::delete_file))
         .add(Needs(ExportsDownload), routes!(jobs::download))
         .add(Needs(ExportsRead), routes!(jobs::receipt))
+        .add(Needs(ExportsDownload), routes!(one_time::issue))
+        // The token says who may.
+        .add(Public, routes!(one_time::redeem))
+        .add(Public, routes!(one_time::show, one_time::spend_by_form))
         .add(Needs(ExportsCreate), routes!(presets::create))
         .add(Needs(ExportsRead), routes!(presets::list))
         .add(Needs(ExportsRead), routes!(presets::detail))
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
+        .add(Needs(Admin), routes!(principals::list))
+        .add(Needs(Admin), routes!(principals::detail))
+        .add(Needs(Admin), routes!(principals::change))
+        .add(Needs(Admin), routes!(api_keys::create))
+        .add(Needs(Admin), routes!(api_keys::list))
+        .add(Needs(Admin), routes!(api_keys::detail))
+        .add(Needs(Admin), routes!(api_keys::revoke))
+        // The ticket says who may.
+        .add(Public, routes!(sign_in::open))
+        .add(Known, routes!(sign_in::detail))
+        .add(Known, routes!(sign_in::close))
         .add(Token, routes!(datasets::list))
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))
@@ -47,6 +65,8 @@ fn table(app: &App) -> Table {
         .add(Public, routes!(health::readyz))
         .add(metrics, routes!(health::metrics))
         .add(Public, routes!(pages::root))
+        .add(Public, routes!(sign_in::page))
+        .add(Public, routes!(sign_in::script))
         .add(Public, routes!(pages::openapi))
         .add(Public, routes!(pages::docs))
         .add(Public, routes!(pages::docs_index))

@@ -11,9 +11,11 @@ use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::auth::noting::Notes;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
+use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 use crate::token::{Secret, Verifier};
 
@@ -29,8 +31,12 @@ pub struct ServerSettings {
     pub sync_rows: usize,
     /// How long it is waited for.
     pub sync_wait: Duration,
+    /// Who sends files.
+    pub downloads: Downloads,
     /// How long a link lives; never longer than ten minutes.
     pub link_ttl: SignedDuration,
+    /// How long a one-time token lives; never longer than seven days.
+    pub one_time_ttl: SignedDuration,
     /// The largest JSON body, in bytes.
     pub json_body_bytes: usize,
     /// The largest OTLP body as sent, in bytes.
@@ -51,7 +57,9 @@ impl Default for ServerSettings {
             public_url: None,
             sync_rows: 25,
             sync_wait: Duration::from_secs(5),
+            downloads: Downloads::Redirect,
             link_ttl: SignedDuration::from_mins(10),
+            one_time_ttl: SignedDuration::from_hours(24),
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
@@ -60,6 +68,22 @@ impl Default for ServerSettings {
             request_timeout: Duration::from_secs(75),
         }
     }
+}
+
+impl ServerSettings {
+    /// Whether browsers reach us by TLS alone.
+    pub(crate) fn by_tls(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// Who sends files to those who follow a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downloads {
+    /// Object storage, where it can sign links.
+    Redirect,
+    /// This server, so that a download ends with the right to it.
+    Proxy,
 }
 
 /// What the server is made of. The binary fills it in; [`crate::router()`] takes it.
@@ -91,6 +115,9 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
+    /// Who was here.
+    pub(crate) notes: Notes,
+    pub(crate) one_time: OneTimeKeys,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -115,12 +142,14 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
+        let notes = Notes::writing_to(&state.store);
+        let one_time = OneTimeKeys::new(&state.secret, []);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        Arc::new(Self { state, verifier, links, notes, one_time, otlp_room, json_room, ingest, documents: OnceLock::new() })
     }
 }

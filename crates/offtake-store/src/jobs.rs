@@ -9,6 +9,7 @@ use offtake_model::checkpoint::Checkpoint;
 use offtake_model::export::ExportSpec;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, JobStatus, Phase, Progress};
+use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_model::{ErrorKind, Result};
@@ -93,6 +94,8 @@ pub struct NewJob {
     pub owner: String,
     /// Where to write to.
     pub owner_email: Option<String>,
+    /// What whoever asks had to be allowed, and must still be while the job runs.
+    pub needs: Vec<Permission>,
     /// What is asked for.
     pub spec: ExportSpec,
     /// The human name.
@@ -173,6 +176,8 @@ pub enum Signal {
     Continue,
     /// The job was cancelled: stop, publish nothing, clean up.
     Cancelled,
+    /// Its owner may no longer have it: stop, publish nothing, fail.
+    Revoked,
     /// Somebody else has it: stop and touch nothing.
     Lost,
 }
@@ -338,6 +343,9 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     async fn forget_plan(&self, lease: &Lease) -> Result<()>;
 
     /// Publishes: artifact ready and job completed, in one transaction. The file is already in storage.
+    ///
+    /// If the job's owner may no longer have it, the job fails as `revoked` in the same transaction instead, and what is
+    /// returned says so: whoever asks between the two finds no moment at which the file is out.
     ///
     /// # Errors
     /// `lease_lost`, `cancelled`: nothing is published then.

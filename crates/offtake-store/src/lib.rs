@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api_keys;
 pub mod artifacts;
 #[cfg(test)]
 mod contract;
@@ -14,10 +15,14 @@ pub mod jobs;
 pub mod objects;
 mod postgres;
 pub mod presets;
+pub mod principals;
 mod refusals;
 mod rows;
+pub mod sessions;
 mod sqlite;
+pub mod tokens;
 
+pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
@@ -26,7 +31,10 @@ pub use jobs::{
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
 pub use postgres::PostgresStore;
 pub use presets::Presets;
+pub use principals::{Principals, Stand};
+pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
+pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
 
 use std::sync::Arc;
 
@@ -39,6 +47,14 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// Who asks.
+    pub principals: Arc<dyn Principals>,
+    /// Keys of machines.
+    pub api_keys: Arc<dyn ApiKeys>,
+    /// Who signed in without an identity provider.
+    pub sessions: Arc<dyn Sessions>,
+    /// One-time rights to a link.
+    pub tokens: Arc<dyn Tokens>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

@@ -2,10 +2,12 @@
 
 use offtake_model::id::{ArtifactId, JobId};
 use offtake_model::job::JobStatus;
-use offtake_model::{Error, ErrorKind};
+use offtake_model::principal::Standing;
+use offtake_model::{Error, ErrorKind, Result};
 
 use crate::jobs::{Lease, Signal};
 use crate::objects::ObjectKey;
+use crate::principals::permissions;
 
 /// What a lease is compared by, as it travels to the database.
 #[derive(Debug, Clone, Copy)]
@@ -46,9 +48,17 @@ impl Hold {
                 ErrorKind::LeaseLost,
                 format!("attempt {attempt} no longer holds job {job}; what it did is void"),
             ),
-            Signal::Continue => internal(format!("job {job} refused a write of the attempt that holds it")),
+            Signal::Continue | Signal::Revoked => {
+                internal(format!("job {job} refused a write of the attempt that holds it"))
+            }
         }
     }
+}
+
+/// Why the owner of a job who stands so may no longer have it. `needs` is what the job was asked with, as JSON; a local
+/// export, which is `pinned`, belongs to whoever runs it.
+pub(crate) fn revoked(standing: &Standing, needs: &str, pinned: bool) -> Result<Option<String>> {
+    if pinned { Ok(None) } else { Ok(standing.against(&permissions(needs)?)) }
 }
 
 /// A row that cannot be what it is.

@@ -203,7 +203,12 @@ impl TestApp {
 
     /// A client with everything but `operator` in this organization, of the second server.
     pub async fn second_client(&self, org: &str) -> Client {
-        let token = self.token(org, "tester", "all").await;
+        self.second_client_of(org, "tester", "all").await
+    }
+
+    /// A client with these permissions, of the second server.
+    pub async fn second_client_of(&self, org: &str, subject: &str, permissions: &str) -> Client {
+        let token = self.token(org, subject, permissions).await;
         Client::new(Arc::clone(&self.second_door), Some(token))
     }
 

@@ -167,6 +167,11 @@ impl Client {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes()).await
     }
 
+    /// PATCH of JSON.
+    pub async fn patch(&self, path: &str, body: &Json) -> Answer {
+        self.send(Method::PATCH, path, &[("content-type", "application/json")], body.to_string().into_bytes()).await
+    }
+
     /// DELETE.
     pub async fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, &[], Vec::new()).await

@@ -174,8 +174,13 @@ async fn publish(worker: &Shared, desk: &Desk, lease: Lease, job: &Job, finished
     let keep = signed(worker.settings.keep);
     let jobs = worker.store.jobs.as_ref();
     let complete = |lease| jobs.complete(lease, artifact, &receipt, &usage, keep);
-    let completed = |job: Job| (job.status == JobStatus::Completed).then_some(job);
-    match end_patiently(jobs, lease, worker.settings.lease, complete, completed).await {
+    let settled = |job: Job| matches!(job.status, JobStatus::Completed | JobStatus::Failed).then_some(job);
+    match end_patiently(jobs, lease, worker.settings.lease, complete, settled).await {
+        Ok(job) if job.status == JobStatus::Failed => {
+            tracing::warn!(error = ?job.error, "failed instead of being published");
+            desk.close(worker.store.objects.as_ref(), Fate::Discard).await;
+            worker.metrics.ended(&job.spec.dataset, "failed");
+        }
         Ok(job) => {
             worker.metrics.ended(&job.spec.dataset, "completed");
             worker.metrics.published(&receipt, &usage);

@@ -19,12 +19,12 @@ use offtake_model::query::RowQuery;
 use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_pipeline::{ExportSettings, Part, ReadRange, Recipe, Spool, Start};
-use offtake_store::{JobUsage, Lease};
+use offtake_store::{JobUsage, Lease, Signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::checkpoint::{AfterPart, Desk, fingerprint, usable};
-use crate::heartbeat::Pulse;
+use crate::heartbeat::{Pulse, revoked};
 use crate::outcome::Stop;
 use crate::patience::{once_patiently, patiently};
 use crate::receipt::receipt;
@@ -66,6 +66,7 @@ const MOST_REPLANS: u32 = 3;
 impl Execution {
     /// Works until the file is finished.
     pub(crate) async fn run(self, plan: Option<Plan>, checkpoint: Option<Checkpoint>) -> Result<Finished, Stop> {
+        self.still_allowed().await?;
         let reading = self.reading()?;
         let (plan, reader, checkpoint) = self.open(&reading, plan, checkpoint).await?;
         let start = self.desk.stage(&self.worker, &self.lease, &self.job, checkpoint).await?;
@@ -75,6 +76,15 @@ impl Execution {
         self.desk.finish().await?;
         let artifact = self.store_receipt(&receipt).await?;
         Ok(Finished { artifact, receipt, usage: self.usage(&reading.budget) })
+    }
+
+    /// The job may have waited long since its owner asked. Nothing is read before this is known.
+    async fn still_allowed(&self) -> Result<()> {
+        match patiently(|| self.worker.store.jobs.signal(&self.lease)).await? {
+            Signal::Revoked => Err(revoked()),
+            // The heartbeat sees to these.
+            Signal::Continue | Signal::Cancelled | Signal::Lost => Ok(()),
+        }
     }
 
     /// What the spec asks for, as the dataset understands it now.

@@ -89,9 +89,17 @@ impl Halt {
         self.token.cancelled().await;
         match self.reason.get() {
             Some(ErrorKind::Cancelled) => Error::new(ErrorKind::Cancelled, "the job was cancelled"),
+            Some(ErrorKind::Revoked) => revoked(),
             _ => Error::new(ErrorKind::LeaseLost, "the lease could not be kept"),
         }
     }
+}
+
+/// What the owner of a job is told who may no longer have it.
+pub(crate) fn revoked() -> Error {
+    let detail = "whoever asked for this export may no longer have it: the account or API key is disabled, or a \
+                  permission is withheld";
+    Error::new(ErrorKind::Revoked, detail)
 }
 
 /// The heartbeat of one attempt.
@@ -147,6 +155,7 @@ impl Heart {
                 Err(_) => return self.overdue(),
                 Ok(Ok(Signal::Continue)) => {}
                 Ok(Ok(Signal::Cancelled)) => return self.halt.order(ErrorKind::Cancelled),
+                Ok(Ok(Signal::Revoked)) => return self.halt.order(ErrorKind::Revoked),
                 Ok(Ok(Signal::Lost)) => return self.halt.order(ErrorKind::LeaseLost),
                 Ok(Err(error)) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::LeaseLost) => {
                     return self.halt.order(error.kind());

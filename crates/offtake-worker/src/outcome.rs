@@ -110,10 +110,12 @@ impl Verdict {
     }
 
     /// Whether plan and checkpoint are forgotten: a later attempt could not use them (the rows are not those of
-    /// the plan), or what they stand for fills a disk that is full.
+    /// the plan), what they stand for fills a disk that is full, or nobody may have it.
     pub(crate) fn forgets(&self) -> bool {
         match self {
-            Self::Fail { error } => matches!(error.code, ErrorKind::StorageFull | ErrorKind::RowsChanged),
+            Self::Fail { error } => {
+                matches!(error.code, ErrorKind::StorageFull | ErrorKind::RowsChanged | ErrorKind::Revoked)
+            }
             Self::Postpone { .. } | Self::Release | Self::Cancelled | Self::Lost => false,
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Tries `verb` until the store has an answer. For verbs that may be done twice.
-pub(crate) async fn patiently<F: Future<Output = Result<()>>>(verb: impl Fn() -> F) -> Result<()> {
+pub(crate) async fn patiently<T, F: Future<Output = Result<T>>>(verb: impl Fn() -> F) -> Result<T> {
     let mut pause = PAUSES.0;
     loop {
         match verb().await {

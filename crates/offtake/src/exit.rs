@@ -60,7 +60,7 @@ pub(crate) const fn code_of(kind: ErrorKind) -> u8 {
         | K::RangeNotSatisfiable
         | K::InvalidRequest
         | K::IdempotencyMismatch => USAGE,
-        K::Unauthenticated | K::Forbidden => NOT_ALLOWED,
+        K::Unauthenticated | K::Forbidden | K::Revoked => NOT_ALLOWED,
         K::NotFound | K::Gone => NOT_FOUND,
         K::Conflict | K::NotReady | K::PreconditionFailed | K::LeaseLost | K::Cancelled => CONFLICT,
         K::Timeout => TIMEOUT,

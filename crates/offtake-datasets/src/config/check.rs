@@ -14,7 +14,7 @@ use crate::source::parquet::{Recipe, Table};
 use crate::sql::{Statements, is_native};
 
 /// Names that the paths of the API use for something else, and those of the built-in datasets.
-const TAKEN: [&str; 5] = ["jobs", "statistics", "spans", "traces", "prompts"];
+const TAKEN: [&str; 6] = ["jobs", "redeem", "statistics", "spans", "traces", "prompts"];
 /// What `tenant` says aloud where there is none.
 const NO_TENANT: &str = "none";
 const MOST_IDENTITIES: usize = 10_000;

@@ -1,9 +1,10 @@
 //! Rows that become a batch: one buffer a column, whose memory is taken from the budget before it is used.
 //!
-//! The buffers are plain vectors whose growth is decided here. Every source turns its own cells into the typed values
-//! that are pushed; nothing is converted here.
+//! The buffers are plain vectors whose growth is decided here; those of texts, which are large, are used again and again.
+//! Every source turns its own cells into the typed values that are pushed; nothing is converted here.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{
     ArrayRef, BooleanArray, BooleanBufferBuilder, Date32Array, Decimal128Array, Float64Array, Int64Array,
@@ -12,7 +13,9 @@ use arrow::array::{
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use bytes::Bytes;
 use offtake_model::budget::{Held, MemoryBudget};
+use offtake_model::buffer::Buffer as Reused;
 use offtake_model::dataset::{Column, ColumnType};
 use offtake_model::{Error, ErrorKind, Result};
 
@@ -34,16 +37,36 @@ pub fn arrow_type(ty: ColumnType) -> DataType {
     }
 }
 
-/// The schema of a batch with these columns.
-pub(super) fn arrow_schema<'a>(columns: impl Iterator<Item = &'a Column>) -> SchemaRef {
-    let fields: Vec<Field> = columns.map(|column| Field::new(&column.name, arrow_type(column.ty), true)).collect();
-    Arc::new(Schema::new(fields))
+/// What batches of the same columns have in common.
+#[derive(Debug)]
+pub(super) struct Form {
+    schema: SchemaRef,
+    columns: Vec<FormColumn>,
+}
+
+#[derive(Debug)]
+struct FormColumn {
+    ty: ColumnType,
+    /// Bytes of text in the last batch that was built: so many will be in the next, roughly.
+    text: AtomicUsize,
+}
+
+impl Form {
+    pub(super) fn of<'a>(columns: impl Iterator<Item = &'a Column>) -> Arc<Self> {
+        let (fields, columns): (Vec<Field>, _) = columns
+            .map(|column| {
+                let field = Field::new(&column.name, arrow_type(column.ty), true);
+                (field, FormColumn { ty: column.ty, text: AtomicUsize::new(0) })
+            })
+            .unzip();
+        Arc::new(Self { schema: Arc::new(Schema::new(fields)), columns })
+    }
 }
 
 /// A batch that is being built.
 #[derive(Debug)]
 pub(super) struct Building {
-    schema: SchemaRef,
+    form: Arc<Form>,
     builders: Vec<Builder>,
     rows: usize,
     /// Bytes of a row without its texts.
@@ -70,24 +93,19 @@ impl Room {
 }
 
 impl Building {
-    /// Room for `rows` rows of columns of these types.
+    /// Room for `rows` rows.
     ///
     /// # Errors
     /// `memory_limit`.
-    pub(super) fn new(
-        schema: &SchemaRef,
-        types: impl Iterator<Item = ColumnType>,
-        rows: usize,
-        budget: &MemoryBudget,
-    ) -> Result<Self> {
+    pub(super) fn new(form: &Arc<Form>, rows: usize, budget: &MemoryBudget) -> Result<Self> {
         let mut room = Room { held: budget.take(0)?, bytes: 0, text: 0 };
-        let (mut builders, mut row_width) = (Vec::with_capacity(schema.fields().len()), 0);
-        for ty in types {
-            room.grow(Builder::bytes_for(ty, rows))?;
-            row_width += Builder::width(ty) as u64;
-            builders.push(Builder::new(ty, rows));
+        let (mut builders, mut row_width) = (Vec::with_capacity(form.columns.len()), 0);
+        for column in &form.columns {
+            room.grow(Builder::bytes_for(column.ty, rows))?;
+            row_width += Builder::width(column.ty) as u64;
+            builders.push(Builder::new(column, rows, budget));
         }
-        Ok(Self { schema: Arc::clone(schema), builders, rows: 0, row_width, room })
+        Ok(Self { form: Arc::clone(form), builders, rows: 0, row_width, room })
     }
 
     /// Rows so far.
@@ -124,13 +142,23 @@ impl Building {
     /// # Errors
     /// `memory_limit`.
     pub(super) fn finish(self) -> Result<(RecordBatch, Held)> {
-        let Self { schema, builders, rows, mut room, row_width: _ } = self;
-        let arrays = builders.into_iter().map(Builder::finish).collect::<std::result::Result<Vec<_>, _>>();
+        let Self { form, builders, rows, mut room, row_width: _ } = self;
+        let mut arrays = Vec::with_capacity(builders.len());
+        // Of a buffer that is used again, all of its room is held and not only what is filled.
+        let mut unfilled = 0;
+        for (builder, column) in builders.into_iter().zip(&form.columns) {
+            if let Buffered::Text { bytes, .. } = &builder.cells {
+                column.text.store(bytes.len(), Ordering::Relaxed);
+                unfilled += bytes.capacity() - bytes.len();
+            }
+            arrays.push(builder.finish());
+        }
+        let arrays = arrays.into_iter().collect::<std::result::Result<Vec<_>, _>>();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = arrays
-            .and_then(|arrays| RecordBatch::try_new_with_options(schema, arrays, &options))
+            .and_then(|arrays| RecordBatch::try_new_with_options(Arc::clone(&form.schema), arrays, &options))
             .map_err(|cause| Error::new(ErrorKind::Internal, "the rows make no batch").caused_by(cause))?;
-        room.held.grow_to(batch.get_array_memory_size() as u64)?;
+        room.held.grow_to((batch.get_array_memory_size() + unfilled) as u64)?;
         Ok((batch, room.held))
     }
 }
@@ -145,7 +173,12 @@ pub(super) struct Builder {
 
 #[derive(Debug)]
 enum Buffered {
-    Text { bytes: Vec<u8>, offsets: Vec<i32> },
+    Text {
+        bytes: Reused,
+        offsets: Vec<i32>,
+        /// Bytes that will be needed, roughly.
+        expected: usize,
+    },
     Four(Vec<i32>),
     Eight(Vec<i64>),
     Double(Vec<f64>),
@@ -185,12 +218,14 @@ impl Builder {
         }
     }
 
-    fn new(ty: ColumnType, rows: usize) -> Self {
+    fn new(column: &FormColumn, rows: usize, budget: &MemoryBudget) -> Self {
+        let ty = column.ty;
         let cells = match ty {
             ColumnType::Text | ColumnType::Json => {
                 let mut offsets = Vec::with_capacity(rows + 1);
                 offsets.push(0);
-                Buffered::Text { bytes: Vec::new(), offsets }
+                let last = column.text.load(Ordering::Relaxed);
+                Buffered::Text { bytes: budget.buffer(0), offsets, expected: last + last / 8 }
             }
             ColumnType::Int64 | ColumnType::Timestamp => Buffered::Eight(Vec::with_capacity(rows)),
             ColumnType::Float64 => Buffered::Double(Vec::with_capacity(rows)),
@@ -208,7 +243,14 @@ impl Builder {
     #[inline]
     pub(super) fn push(&mut self, cell: Typed<'_>, room: &mut Room) -> Result<bool> {
         match (&mut self.cells, cell) {
-            (Buffered::Text { bytes, offsets }, Typed::Text(text)) => push_text(bytes, offsets, text.as_bytes(), room)?,
+            (Buffered::Text { bytes, offsets, expected }, Typed::Text(text)) => {
+                if bytes.len() + text.len() > bytes.capacity() {
+                    make_room(bytes, text.len(), *expected, room)?;
+                }
+                bytes.extend_from_slice(text.as_bytes());
+                room.text += text.len() as u64;
+                offsets.push(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+            }
             (Buffered::Four(values), Typed::Day(day)) => values.push(day),
             (Buffered::Eight(values), Typed::Int(int)) => values.push(int),
             (Buffered::Double(values), Typed::Double(double)) => values.push(double),
@@ -232,7 +274,7 @@ impl Builder {
     pub(super) fn push_null(&mut self) {
         self.nulls.append_null();
         match &mut self.cells {
-            Buffered::Text { bytes, offsets } => offsets.push(i32::try_from(bytes.len()).unwrap_or(i32::MAX)),
+            Buffered::Text { bytes, offsets, .. } => offsets.push(i32::try_from(bytes.len()).unwrap_or(i32::MAX)),
             Buffered::Four(values) => values.push(0),
             Buffered::Eight(values) => values.push(0),
             Buffered::Double(values) => values.push(0.0),
@@ -245,9 +287,9 @@ impl Builder {
         let Self { ty, cells, nulls } = self;
         let nulls = nulls.build();
         Ok(match cells {
-            Buffered::Text { bytes, offsets } => {
+            Buffered::Text { bytes, offsets, .. } => {
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-                Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)?)
+                Arc::new(StringArray::try_new(offsets, Buffer::from(Bytes::from_owner(bytes)), nulls)?)
             }
             Buffered::Four(values) => Arc::new(Date32Array::try_new(values.into(), nulls)?),
             Buffered::Eight(values) if ty == ColumnType::Timestamp => {
@@ -263,22 +305,18 @@ impl Builder {
     }
 }
 
-/// Grows by doubling; the old and the new buffer are both held while one is copied to the other.
-fn push_text(bytes: &mut Vec<u8>, offsets: &mut Vec<i32>, text: &[u8], room: &mut Room) -> Result<()> {
-    let needed = bytes.len() + text.len();
+/// Grows to what is expected, then by doubling; the old and the new buffer are both held for a moment.
+#[cold]
+fn make_room(bytes: &mut Reused, more: usize, expected: usize, room: &mut Room) -> Result<()> {
+    let needed = bytes.len() + more;
     if needed > LONGEST_TEXT_COLUMN {
         return Err(Error::new(ErrorKind::MemoryLimit, "one range holds more than 2 GiB of one column"));
     }
-    if needed > bytes.capacity() {
-        let before = bytes.capacity();
-        let capacity = needed.max(before.saturating_mul(2)).max(1_024);
-        room.grow(capacity)?;
-        bytes.reserve_exact(capacity - bytes.len());
-        room.bytes -= before as u64;
-        room.held.grow_to(room.bytes)?;
-    }
-    bytes.extend_from_slice(text);
-    room.text += text.len() as u64;
-    offsets.push(i32::try_from(needed).unwrap_or(i32::MAX));
-    Ok(())
+    let before = bytes.capacity();
+    let capacity = needed.max(expected).max(before.saturating_mul(2)).max(1_024);
+    // A spare one first: it would be given back to make room for itself.
+    bytes.reserve(capacity - bytes.len());
+    room.grow(bytes.capacity())?;
+    room.bytes -= before as u64;
+    room.held.grow_to(room.bytes)
 }

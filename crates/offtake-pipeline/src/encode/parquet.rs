@@ -29,8 +29,11 @@ use crate::recipe::Recipe;
 const GROUP_ROWS: usize = 131_072;
 /// A row group is closed at the first frame that brings it to so many encoded bytes.
 const GROUP_BYTES: usize = 32 << 20;
-/// A dictionary of more bytes is no use: the column is written plain from there on.
+/// A dictionary of more bytes is no use: the column is written plain from there on. Long cells that come again and again
+/// are worth a larger one, and documents the most.
 const DICTIONARY_BYTES: usize = 128 << 10;
+const DICTIONARY_BYTES_OF_TEXT: usize = 512 << 10;
+const DICTIONARY_BYTES_OF_JSON: usize = 4 << 20;
 /// A tenth smaller than level 1, and still several times faster than rows are read.
 const LEVEL: i32 = 3;
 
@@ -211,10 +214,17 @@ fn properties(recipe: &Recipe) -> Result<WriterProperties> {
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_statistics_enabled(EnabledStatistics::Chunk);
     for column in recipe.shape().columns() {
-        if matches!(column.ty, ColumnType::Json | ColumnType::Timestamp) {
-            let path = ColumnPath::new(vec![column.header.clone()]);
-            properties = properties.set_column_dictionary_enabled(path, false);
-        }
+        let path = ColumnPath::new(vec![column.header.clone()]);
+        properties = match column.ty {
+            ColumnType::Timestamp => properties.set_column_dictionary_enabled(path, false),
+            ColumnType::Text => properties.set_column_dictionary_page_size_limit(path, DICTIONARY_BYTES_OF_TEXT),
+            ColumnType::Json => properties.set_column_dictionary_page_size_limit(path, DICTIONARY_BYTES_OF_JSON),
+            ColumnType::Int64
+            | ColumnType::Float64
+            | ColumnType::Bool
+            | ColumnType::Decimal { .. }
+            | ColumnType::Date => properties,
+        };
     }
     Ok(properties.build())
 }

@@ -9,9 +9,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use offtake_model::id::JobId;
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::{JobFilter, JobScope};
+use offtake_store::{Artifact, JobFilter, JobScope};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -194,13 +195,21 @@ pub(crate) async fn download(
     name: Name,
     method: Method,
 ) -> Result<Response, Problem> {
-    let (scope, id) = (caller.scope(), name.job()?);
-    let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
-    require_dataset(&app, &caller, &job)?;
-    job.require_stored()?;
-    let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
-    let link = app.links.fresh(&artifact, method == Method::HEAD, &app).await?;
+    let artifact = fetchable(&app, &caller, name.job()?).await?;
+    let link = app.links.fresh(&artifact, &caller.0.sub, method == Method::HEAD, &app).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
+}
+
+/// The file of a job, if the caller may have it now.
+///
+/// # Errors
+/// `not_found`; `forbidden` without the dataset's permission; `not_ready`, `conflict` or `gone` if there is no file.
+pub(crate) async fn fetchable(app: &App, caller: &Caller, id: JobId) -> Result<Artifact> {
+    let scope = caller.scope();
+    let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
+    require_dataset(app, caller, &job)?;
+    job.require_stored()?;
+    app.store.artifacts.ready(&scope, id).await.map_err(absent)
 }
 
 /// The proof that the file is whole.
@@ -233,7 +242,7 @@ pub(crate) async fn with_link(app: &App, caller: &Caller, scope: &JobScope, job:
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {
-                let link = app.links.fresh(&artifact, false, app).await?;
+                let link = app.links.fresh(&artifact, &caller.0.sub, false, app).await?;
                 body.link = Some(link.url);
                 body.link_expires_at = Some(link.expires_at);
             }

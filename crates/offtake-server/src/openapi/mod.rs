@@ -26,7 +26,7 @@ pub(crate) struct Document {
 }
 
 /// Paths that are pages for people, not calls.
-const PAGES: [&str; 5] = ["/", "/docs", "/docs/", "/docs/{file}", "/openapi.json"];
+const PAGES: [&str; 8] = ["/", "/d/{token}", "/docs", "/docs/", "/docs/{file}", "/openapi.json", "/sign-in", "/sign-in.js"];
 
 /// What the handlers declare, and the document made of it for the datasets there are.
 pub(crate) struct Documents {
@@ -101,8 +101,9 @@ fn operation<'a>(document: &'a mut Json, path: &str, method: &Method) -> &'a mut
 fn say_who_may(operation: &mut Json, route: &Declared) {
     let (security, permission) = match &route.access {
         Access::Public => (json!([]), None),
-        Access::Token => (json!([{"bearer": []}]), Some("the dataset's read permission".to_owned())),
-        Access::Needs(permission) => (json!([{"bearer": []}]), Some(permission.to_string())),
+        Access::Known => (known(), None),
+        Access::Token => (known(), Some("the dataset's read permission".to_owned())),
+        Access::Needs(permission) => (known(), Some(permission.to_string())),
     };
     operation["security"] = security;
     if let Some(permission) = permission {
@@ -112,10 +113,17 @@ fn say_who_may(operation: &mut Json, route: &Declared) {
     operation["responses"]["default"] = json!({"$ref": format!("#/components/responses/{errors}")});
 }
 
+/// What says who asks.
+fn known() -> Json {
+    json!([{"bearer": []}, {"session": []}])
+}
+
 fn add_components(components: &mut Json) {
     components["securitySchemes"] = json!({
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "HS256; `offtake token` prints one"},
+            "description": "A JWT (`offtake token` prints one), or an API key (`otk_…`)"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "offtake_session",
+            "description": "Of a browser that signed in; `__Host-offtake_session` where `server.public_url` is https"},
     });
     let codes: Vec<&str> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
     components["schemas"]["Problem"] = json!({

@@ -147,11 +147,19 @@ fn guarded(job: &str) -> Vec<(Method, String, &'static str)> {
         (Method::GET, job.to_owned(), "exports:read"),
         (Method::GET, format!("{job}/receipt"), "exports:read"),
         (Method::GET, format!("{job}/download"), "exports:download"),
+        (Method::POST, format!("{job}/token"), "exports:download"),
         (Method::POST, format!("{job}/retry"), "exports:create"),
         (Method::DELETE, format!("{job}/file"), "exports:delete"),
         (Method::DELETE, job.to_owned(), "exports:cancel"),
         (Method::POST, "/v1/traces".to_owned(), "spans:write"),
         (Method::GET, "/metrics".to_owned(), "operator"),
+        (Method::GET, "/api/v1/principals".to_owned(), "admin"),
+        (Method::GET, "/api/v1/principals/bob".to_owned(), "admin"),
+        (Method::PATCH, "/api/v1/principals/bob".to_owned(), "admin"),
+        (Method::POST, "/api/v1/api-keys".to_owned(), "admin"),
+        (Method::GET, "/api/v1/api-keys".to_owned(), "admin"),
+        (Method::GET, "/api/v1/api-keys/key_x".to_owned(), "admin"),
+        (Method::DELETE, "/api/v1/api-keys/key_x".to_owned(), "admin"),
     ]
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) secret: Secret,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What was answered.
@@ -134,7 +134,16 @@ impl House {
         let shared: SharedClock = clock.clone();
         let jobs = SqliteStore::open(&folder.path().join("offtake.db"), Some(shared.clone())).expect("a job store");
         let objects = FolderObjects::open(&folder.path().join("objects")).expect("a folder of objects");
-        let store = Store { jobs: jobs.clone(), artifacts: jobs.clone(), presets: jobs, objects: Arc::new(objects) };
+        let store = Store {
+            jobs: jobs.clone(),
+            artifacts: jobs.clone(),
+            presets: jobs.clone(),
+            principals: jobs.clone(),
+            api_keys: jobs.clone(),
+            sessions: jobs.clone(),
+            tokens: jobs,
+            objects: Arc::new(objects),
+        };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
         let mut catalog = catalog(folder.path(), &spans, &shared);
         if let Some(source) = source {
@@ -156,7 +165,12 @@ impl House {
             registry: Arc::new(registry),
             metrics,
         };
-        Self { router: router(state), store, clock, secret, _folder: folder }
+        Self { router: router(state), store, clock, secret, folder }
+    }
+
+    /// Another hand on the job store.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store")
     }
 
     pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {

@@ -184,6 +184,7 @@ async fn local(house: &House) -> JobId {
         id: JobId::new(now),
         org: asked.org,
         owner: asked.owner,
+        needs: Vec::new(),
         owner_email: None,
         spec: asked.spec,
         name: asked.name,

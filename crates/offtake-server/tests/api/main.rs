@@ -2,12 +2,16 @@
 //! what is tested. Files are made through the store's port, because the server runs no export.
 
 mod access;
+mod api_keys;
 mod documents;
 mod exports;
 mod faults;
 mod files;
 mod house;
 mod jobs;
+mod one_time;
 mod otlp;
+mod principals;
 mod rows;
+mod sessions;
 mod sockets;

@@ -11,13 +11,15 @@ use offtake_model::export::{ExportSpec, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format, media_type};
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Progress};
+use offtake_model::permission::Permission;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    Artifact, Artifacts, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, WorkerName,
+    ApiKeys, Artifact, Artifacts, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, Principals,
+    Sessions, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -31,6 +33,10 @@ pub(crate) const MAX_DEATHS: u32 = 3;
 pub(crate) struct Backend {
     pub(crate) jobs: Arc<dyn Jobs>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
+    pub(crate) principals: Arc<dyn Principals>,
+    pub(crate) api_keys: Arc<dyn ApiKeys>,
+    pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -120,6 +126,22 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 }
 
 impl Backend {
+    /// Of a store that is all of the ports.
+    pub(crate) fn of<S: Jobs + Artifacts + Principals + ApiKeys + Sessions + Tokens + 'static>(
+        store: Arc<S>,
+        clock: Arc<ManualClock>,
+    ) -> Self {
+        Self {
+            jobs: store.clone(),
+            artifacts: store.clone(),
+            principals: store.clone(),
+            api_keys: store.clone(),
+            sessions: store.clone(),
+            tokens: store,
+            clock,
+        }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -134,6 +156,7 @@ impl Backend {
             id: JobId::new(self.now()),
             org: org(org_name),
             owner: owner.to_owned(),
+            needs: vec![Permission::ExportsCreate, Permission::TracesRead],
             owner_email: Some(format!("{owner}@{org_name}.example")),
             spec: spec(),
             name: "Spans – production".to_owned(),

@@ -3,6 +3,7 @@
 //! A backend shows that it does by one line: `contract_tests!(open)`, where `open` gives a [`Backend`] that is
 //! empty and shows the time of its own clock, together with what must outlive it.
 
+pub(crate) mod access;
 pub(crate) mod artifacts;
 pub(crate) mod given;
 pub(crate) mod leases;
@@ -11,6 +12,7 @@ pub(crate) mod objects;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod tokens;
 pub(crate) mod upkeep;
 
 pub(crate) use given::Backend;
@@ -83,6 +85,34 @@ macro_rules! contract_tests {
                 a_failed_job_keeps_its_bytes_until_its_time_is_over
                 a_cancelled_job_keeps_nothing
                 keys_without_a_row_are_told_apart
+            }
+            access {
+                a_principal_is_noted_as_it_is_seen
+                noting_it_again_waits_a_minute
+                what_is_decided_holds_at_once
+                principals_are_listed_in_pages
+                nobody_sees_another_organizations_principals
+                a_key_is_kept_without_the_key
+                a_key_ends_by_the_databases_clock
+                a_revoked_key_stays_known
+                a_key_stands_with_its_maker
+                keys_are_the_organizations_own
+                there_are_only_so_many_keys
+                a_ticket_opens_one_session
+                a_session_ends_by_itself_and_by_hand
+                a_running_job_hears_that_it_is_revoked
+                nothing_is_published_for_who_may_not_have_it
+                what_a_revoked_key_asked_for_ends
+            }
+            tokens {
+                a_token_is_known_by_its_digest
+                a_token_is_spent_once
+                a_token_ends_by_the_clock_of_the_database
+                a_fresh_token_takes_the_place_of_the_one_before
+                tokens_are_of_jobs_of_their_organization
+                of_many_who_spend_a_token_one_succeeds
+                old_tokens_are_pruned
+                a_token_goes_with_its_job
             }
         }
 

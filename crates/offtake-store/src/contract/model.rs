@@ -167,6 +167,7 @@ impl World<'_> {
                 match signal {
                     Signal::Continue => None,
                     Signal::Cancelled => Some(ErrorKind::Cancelled),
+                    Signal::Revoked => Some(ErrorKind::Revoked),
                     Signal::Lost => Some(ErrorKind::LeaseLost),
                 }
             }

@@ -3,6 +3,8 @@
 //! The fenced update comes first in each transaction: it locks the row of the job, and waits for whoever is changing
 //! it; under READ COMMITTED its condition is then looked at again, so a fence that moved meanwhile is seen.
 
+use std::sync::LazyLock;
+
 use jiff::SignedDuration;
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::format::extension;
@@ -12,10 +14,12 @@ use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Work;
 use serde::de::DeserializeOwned;
+use tokio_postgres::Row;
 
 use super::requests::load;
 use super::rows::get;
 use crate::jobs::{Claimed, JobUsage, Lease, Signal, WorkerName};
+use crate::principals::{self, STANDING, standing_joins};
 use crate::refusals::{self, Hold, internal};
 use crate::rows::{self, int, micros, real};
 
@@ -99,8 +103,38 @@ async fn park(tx: &Work, now: i64, id: &str, error: &Error) -> Result<()> {
     Ok(())
 }
 
-/// How a lease stands.
+static OWNER: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT jobs.status, jobs.attempt, jobs.fence, jobs.owner, jobs.needs, jobs.pinned_to IS NOT NULL, {STANDING}
+         FROM jobs {} WHERE jobs.id = $1",
+        standing_joins("jobs.org", "jobs.owner")
+    )
+});
+
+/// How a lease stands, and whether the job's owner may still have what it makes: one statement, because every job
+/// asks twice a second.
 pub(super) async fn signal(work: &Work, hold: Hold) -> Result<Signal> {
+    let row = work.first(&OWNER, &[&hold.job.to_string()]).await?;
+    let Some(row) = row else { return Ok(hold.stands(None)) };
+    let signal = hold.stands(Some((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?)));
+    let revoked = signal == Signal::Continue && owner_revoked(&row)?.is_some();
+    Ok(if revoked { Signal::Revoked } else { signal })
+}
+
+/// Why the job's owner may no longer have it.
+async fn revoked(work: &Work, hold: Hold) -> Result<Option<String>> {
+    let row = work.first(&OWNER, &[&hold.job.to_string()]).await?;
+    row.map_or(Ok(None), |row| owner_revoked(&row))
+}
+
+fn owner_revoked(row: &Row) -> Result<Option<String>> {
+    let (owner, needs): (String, String) = (get(row, 3)?, get(row, 4)?);
+    // When the owner was noted says nothing here, so the moment does not matter.
+    refusals::revoked(&principals::stand(row, &owner, 0)?.standing, &needs, get(row, 5)?)
+}
+
+/// How a lease stands.
+async fn lease(work: &Work, hold: Hold) -> Result<Signal> {
     let sql = "SELECT status, attempt, fence FROM jobs WHERE id = $1";
     let row = work.first(sql, &[&hold.job.to_string()]).await?;
     let row = row.map(|row| Ok::<_, Error>((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?))).transpose()?;
@@ -109,7 +143,7 @@ pub(super) async fn signal(work: &Work, hold: Hold) -> Result<Signal> {
 
 /// Why a write found nothing to write to.
 async fn void(tx: &Work, hold: Hold) -> Result<Error> {
-    Ok(hold.void(signal(tx, hold).await?))
+    Ok(hold.void(lease(tx, hold).await?))
 }
 
 /// A fenced write that changed nothing was void.
@@ -153,7 +187,7 @@ pub(super) async fn heartbeat(
             ],
         )
         .await?;
-    if changed == 1 { Ok(Signal::Continue) } else { signal(tx, hold).await }
+    if changed == 1 { signal(tx, hold).await } else { lease(tx, hold).await }
 }
 
 pub(super) async fn save_plan(tx: &Work, hold: Hold, plan: &str, matching: u64, expected: u64) -> Result<()> {
@@ -235,6 +269,10 @@ pub(super) async fn complete(
     keep: SignedDuration,
 ) -> Result<Job> {
     let next = held(tx, hold).await?.after(Transition::Complete)?;
+    if let Some(message) = revoked(tx, hold).await? {
+        forget(tx, hold.job).await?;
+        return fail(tx, now, hold, &JobError { code: ErrorKind::Revoked, message }, keep).await;
+    }
     tx.execute(
         "UPDATE jobs SET status = $2, phase = 'done', fence = fence + 1, worker = NULL, lease_until = NULL,
                          rows_done = $3, bytes_done = $4, rows_per_second = 0, error_code = NULL,

@@ -5,12 +5,16 @@
 //! no other (ADR 17). Not responsible for deciding which state follows which (`offtake_model::job`),
 //! for bytes at rest (`objects`), or for reaching the server (`offtake_postgres`).
 
+mod api_keys;
 mod artifacts;
 mod leases;
 mod ports;
 mod presets;
+mod principals;
 mod requests;
 mod rows;
+mod sessions;
+mod tokens;
 mod upkeep;
 mod wake;
 
@@ -55,6 +59,8 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0001_jobs.sql"),
         include_str!("../../migrations/postgres/0002_presets.sql"),
         include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
+        include_str!("../../migrations/postgres/0004_principals.sql"),
+        include_str!("../../migrations/postgres/0005_tokens.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
     ],
 };

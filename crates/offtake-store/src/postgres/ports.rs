@@ -150,7 +150,7 @@ impl Jobs for PostgresStore {
         let hold = Hold::from(lease);
         let beat = async { leases::heartbeat(&tx, self.now(&tx).await?, hold, phase, *progress, extend).await };
         let outcome = beat.await;
-        if matches!(outcome, Ok(Signal::Continue)) {
+        if matches!(outcome, Ok(Signal::Continue | Signal::Revoked)) {
             return self.end_changed(tx, lease.job, outcome).await;
         }
         tx.end(outcome).await

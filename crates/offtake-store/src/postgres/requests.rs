@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::rows::{JOB_COLUMNS, JOB_TABLES, get};
 use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+use crate::principals::to_words;
 use crate::refusals;
 use crate::rows::{self, first_whole_day, int};
 
@@ -44,8 +45,8 @@ async fn insert(tx: &Work, now: i64, new: &NewJob) -> Result<bool> {
     let inserted = tx
         .execute(
             "INSERT INTO jobs (id, org, owner, owner_email, dataset, name, file_name, status, phase, request_id,
-                               traceparent, idempotency_key, idempotency_fingerprint, pinned_to, created_at, run_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', 'queued', $8, $9, $10, $11, $12, $13, $14)
+                               traceparent, idempotency_key, idempotency_fingerprint, pinned_to, created_at, run_at, needs)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', 'queued', $8, $9, $10, $11, $12, $13, $14, $15)
              ON CONFLICT (org, owner, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
             &[
                 &new.id.to_string(),
@@ -62,6 +63,7 @@ async fn insert(tx: &Work, now: i64, new: &NewJob) -> Result<bool> {
                 &new.pinned_to.as_ref().map(|worker| &worker.0),
                 &new.now.as_microsecond(),
                 &now,
+                &to_words(&new.needs)?,
             ],
         )
         .await?;

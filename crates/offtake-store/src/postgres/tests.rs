@@ -24,7 +24,7 @@ async fn empty(version: PgVersion) -> (Keep, Backend) {
     let database = server.database();
     let clock = ManualClock::starting_at(given::noon());
     let store = PostgresStore::open(settings(&database.url()), 6, Some(clock.clone())).await.unwrap();
-    let backend = Backend { jobs: store.clone(), artifacts: store, clock };
+    let backend = Backend::of(store, clock);
     ((database, server), backend)
 }
 
@@ -86,6 +86,7 @@ fn request() -> NewJob {
         id: JobId::new(SystemClock.now()),
         org: org("acme"),
         owner: "ada".to_owned(),
+        needs: Vec::new(),
         owner_email: None,
         spec: spec(),
         name: "Spans".to_owned(),
@@ -260,7 +261,7 @@ async fn claimers_of_many_processes_never_share_a_job() {
                 while let Some(claimed) = store.claim(&me, false, SignedDuration::from_hours(1)).await.unwrap() {
                     store.save_plan(&claimed.lease, &plan(200)).await.unwrap();
                     let clock = ManualClock::starting_at(SystemClock.now());
-                    let b = Backend { jobs: store.clone(), artifacts: store.clone(), clock };
+                    let b = Backend::of(store.clone(), clock);
                     taken.push(b.completed(claimed).await.0.id);
                 }
                 taken

@@ -1,5 +1,7 @@
 //! What workers do. Every statement that writes carries job, attempt and fence (law 2).
 
+use std::sync::LazyLock;
+
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
 use offtake_model::checkpoint::Checkpoint;
@@ -14,6 +16,7 @@ use super::fault::{Fault, Sql};
 use super::requests::load;
 use super::rows::{self, int, micros, real};
 use crate::jobs::{Claimed, JobUsage, Lease, Signal, WorkerName};
+use crate::principals::{self, STANDING, standing_joins};
 use crate::refusals::{self, Hold, internal};
 
 /// The oldest due job that a worker may take.
@@ -86,8 +89,31 @@ fn park(tx: &Connection, now: i64, id: &str, error: &offtake_model::Error) -> Sq
     Ok(())
 }
 
+/// How a lease stands, and whether the job's owner may still have what it makes.
+pub(super) fn signal(connection: &Connection, now: i64, hold: Hold) -> Sql<Signal> {
+    let signal = lease(connection, hold)?;
+    let revoked = signal == Signal::Continue && revoked(connection, now, hold)?.is_some();
+    Ok(if revoked { Signal::Revoked } else { signal })
+}
+
+static OWNER: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT jobs.owner, jobs.needs, jobs.pinned_to IS NOT NULL, {STANDING} FROM jobs {} WHERE jobs.id = ?1",
+        standing_joins("jobs.org", "jobs.owner")
+    )
+});
+
+/// Why the job's owner may no longer have it.
+fn revoked(connection: &Connection, now: i64, hold: Hold) -> Sql<Option<String>> {
+    let why = rows::first(connection, &OWNER, [hold.job.to_string()], |row| {
+        let (owner, needs, pinned): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(refusals::revoked(&principals::stand(row, &owner, now)?.standing, &needs, pinned)?)
+    })?;
+    Ok(why.flatten())
+}
+
 /// How a lease stands.
-pub(super) fn signal(connection: &Connection, hold: Hold) -> Sql<Signal> {
+fn lease(connection: &Connection, hold: Hold) -> Sql<Signal> {
     let row: Option<(String, i64, i64)> = connection
         .prepare_cached("SELECT status, attempt, fence FROM jobs WHERE id = ?1")?
         .query_row([hold.job.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -97,7 +123,7 @@ pub(super) fn signal(connection: &Connection, hold: Hold) -> Sql<Signal> {
 
 /// Why a write found nothing to write to.
 fn void(tx: &Connection, hold: Hold) -> Sql<Fault> {
-    Ok(hold.void(signal(tx, hold)?).into())
+    Ok(hold.void(lease(tx, hold)?).into())
 }
 
 /// The state after `transition`, if the lease still holds.
@@ -147,7 +173,7 @@ pub(super) fn heartbeat(
             int(progress.bytes),
             real(progress.rows_per_second),
         ])?;
-    if changed == 1 { Ok(Signal::Continue) } else { signal(tx, hold) }
+    if changed == 1 { signal(tx, now, hold) } else { lease(tx, hold) }
 }
 
 pub(super) fn save_plan(tx: &Connection, hold: Hold, plan: &str, matching: u64, expected: u64) -> Sql<()> {
@@ -229,6 +255,10 @@ pub(super) fn complete(
     keep: SignedDuration,
 ) -> Sql<Job> {
     let next = step(tx, hold, Transition::Complete)?;
+    if let Some(message) = revoked(tx, now, hold)? {
+        forget(tx, hold.job)?;
+        return fail(tx, now, hold, &JobError { code: ErrorKind::Revoked, message }, keep);
+    }
     let changed = tx
         .prepare_cached(
             "UPDATE jobs SET status = ?4, phase = 'done', fence = fence + 1, worker = NULL, lease_until = NULL,

@@ -4,6 +4,7 @@
 //! follows which (`offtake_model::job`) or for bytes at rest (`objects`). One connection writes, with
 //! `BEGIN IMMEDIATE` and a long wait for other processes; a few others read.
 
+mod api_keys;
 mod artifacts;
 mod fault;
 mod leases;
@@ -11,8 +12,11 @@ mod open;
 mod pool;
 mod ports;
 mod presets;
+mod principals;
 mod requests;
 mod rows;
+mod sessions;
+mod tokens;
 mod upkeep;
 
 #[cfg(test)]

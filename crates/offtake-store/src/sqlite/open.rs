@@ -20,6 +20,8 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0001_jobs.sql")),
     M::up(include_str!("../../migrations/sqlite/0002_presets.sql")),
     M::up(include_str!("../../migrations/sqlite/0003_pruned_jobs.sql")),
+    M::up(include_str!("../../migrations/sqlite/0004_principals.sql")),
+    M::up(include_str!("../../migrations/sqlite/0005_tokens.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -103,7 +103,7 @@ impl Jobs for SqliteStore {
     ) -> Result<Signal> {
         let (hold, progress) = (Hold::from(lease), *progress);
         let signal = self.write(move |tx, now| leases::heartbeat(tx, now, hold, phase, progress, extend)).await?;
-        if signal == Signal::Continue {
+        if matches!(signal, Signal::Continue | Signal::Revoked) {
             self.changed();
         }
         Ok(signal)
@@ -111,7 +111,7 @@ impl Jobs for SqliteStore {
 
     async fn signal(&self, lease: &Lease) -> Result<Signal> {
         let hold = Hold::from(lease);
-        self.read(move |tx, _| leases::signal(tx, hold)).await
+        self.read(move |tx, now| leases::signal(tx, now, hold)).await
     }
 
     async fn save_plan(&self, lease: &Lease, plan: &Plan) -> Result<()> {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use super::fault::Sql;
 use super::rows::{self, JOBS};
 use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+use crate::principals::to_words;
 use crate::refusals;
 use crate::rows::first_whole_day;
 
@@ -22,8 +23,8 @@ pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> 
     // once would not find it.
     tx.prepare_cached(
         "INSERT INTO jobs (id, org, owner, owner_email, dataset, name, file_name, status, phase, request_id,
-                           traceparent, idempotency_key, idempotency_fingerprint, pinned_to, created_at, run_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 'queued', ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                           traceparent, idempotency_key, idempotency_fingerprint, pinned_to, created_at, run_at, needs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 'queued', ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         new.id.to_string(),
@@ -40,6 +41,7 @@ pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> 
         new.pinned_to.as_ref().map(|worker| &worker.0),
         new.now.as_microsecond(),
         now,
+        to_words(&new.needs)?,
     ])?;
     tx.prepare_cached("INSERT INTO job_specs (job, spec) VALUES (?1, ?2)")?
         .execute(params![new.id.to_string(), rows::spec_to_json(&new.spec)?])?;

@@ -22,7 +22,7 @@ async fn open() -> (TempDir, Backend) {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::starting_at(given::noon());
     let store = SqliteStore::open(&folder.path().join("offtake.db"), Some(clock.clone())).unwrap();
-    let backend = Backend { jobs: store.clone(), artifacts: store, clock };
+    let backend = Backend::of(store, clock);
     (folder, backend)
 }
 
@@ -232,7 +232,7 @@ fn request() -> NewJob {
     let clock = ManualClock::starting_at(SystemClock.now());
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("unused.db"), None).unwrap();
-    Backend { jobs: store.clone(), artifacts: store, clock }.request("acme", "ada")
+    Backend::of(store, clock).request("acme", "ada")
 }
 
 #[tokio::test]
@@ -343,11 +343,7 @@ async fn take_part(path: PathBuf, name: String) -> Vec<JobId> {
     for _ in 0..JOBS_EACH {
         store.enqueue(request()).await.unwrap();
         let Some(claimed) = store.claim(&me, false, SignedDuration::from_hours(1)).await.unwrap() else { continue };
-        let b = Backend {
-            jobs: store.clone(),
-            artifacts: store.clone(),
-            clock: ManualClock::starting_at(SystemClock.now()),
-        };
+        let b = Backend::of(store.clone(), ManualClock::starting_at(SystemClock.now()));
         store.save_plan(&claimed.lease, &plan(200)).await.unwrap();
         store.heartbeat(&claimed.lease, claimed.job.phase, &progress(1), LEASE).await.unwrap();
         done.push(b.completed(claimed).await.0.id);

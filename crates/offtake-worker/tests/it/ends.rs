@@ -6,9 +6,13 @@ use offtake_model::ErrorKind;
 use offtake_model::error::Retry;
 use offtake_model::format::{Compression, Format};
 use offtake_model::job::JobStatus;
+use offtake_model::permission::Permission;
+use offtake_model::principal::PrincipalChange;
+use offtake_store::Objects as _;
 
 use crate::faults::At;
-use crate::house::{House, csv, export, scope};
+use crate::house::{House, csv, export, org, scope};
+use crate::moody::{Mood, Moody};
 use crate::rows::{Fault, Gate};
 
 #[tokio::test]
@@ -169,6 +173,69 @@ async fn a_cancelled_job_stops_in_the_middle_and_leaves_nothing() {
         assert_eq!(house.job(id).await.status, JobStatus::Cancelled);
         assert!(house.store.artifacts.ready(&scope(), id).await.is_err());
     }
+}
+
+fn withheld() -> PrincipalChange {
+    PrincipalChange { disabled: None, withheld: Some([Permission::TracesRead].into()) }
+}
+
+fn allowed() -> PrincipalChange {
+    PrincipalChange { disabled: None, withheld: Some([].into()) }
+}
+
+#[tokio::test]
+async fn a_job_whose_owner_may_no_longer_have_it_stops_and_leaves_nothing() {
+    let mut house = House::with_rows(3000);
+    house.settings.sweep_every = Duration::from_secs(3600);
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    gate.reached().await;
+    assert!(house.staged().await > 0);
+    house.store.principals.change(&org(), "ada", &withheld()).await.unwrap();
+    let job = house.at_rest(id).await;
+    assert_eq!((job.status, job.attempt, job.error.unwrap().code), (JobStatus::Failed, 1, ErrorKind::Revoked));
+    assert_eq!(house.staged().await, 0, "the attempt cleaned up by itself");
+    assert!(house.store.artifacts.ready(&scope(), id).await.is_err());
+
+    // Of the next one not a row is read.
+    house.rows.take_read();
+    let next = house.enqueue(csv()).await;
+    assert_eq!(house.at_rest(next).await.error.unwrap().code, ErrorKind::Revoked);
+    assert_eq!(house.rows.take_read(), [0; 0]);
+
+    house.store.principals.change(&org(), "ada", &allowed()).await.unwrap();
+    house.store.jobs.retry(&scope(), id).await.unwrap();
+    assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_at_the_last_moment_is_not_published() {
+    let mut house = House::with_rows(3000);
+    house.settings.sweep_every = Duration::from_secs(3600);
+    let moody = Moody::around(house.store.jobs.clone());
+    house.store.jobs = moody.clone();
+    let gate = Gate::closed();
+    house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+    let running = house.start(house.worker("one"));
+    let id = house.enqueue(csv()).await;
+    gate.reached().await;
+    // Nobody tells the attempt, until it wants to publish.
+    moody.feel(Mood::Silent);
+    house.store.principals.change(&org(), "ada", &withheld()).await.unwrap();
+    gate.open();
+    let job = house.at_rest(id).await;
+    let error = job.error.unwrap();
+    assert_eq!((job.status, job.attempt, error.code), (JobStatus::Failed, 1, ErrorKind::Revoked));
+    assert!(error.message.contains("traces:read"), "{}", error.message);
+    moody.feel(Mood::Fine);
+    running.stop().await;
+    assert!(house.store.artifacts.ready(&scope(), id).await.is_err());
+    let unused = house.store.artifacts.disposable(10).await.unwrap();
+    assert_eq!(unused.len(), 1);
+    assert_eq!(house.objects.size(&unused[0].key).await.unwrap(), None, "the attempt cleaned up by itself");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use offtake_model::export::{ExportSpec, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
+use offtake_model::permission::Permission;
 use offtake_store::objects::FolderObjects;
 
 use offtake_store::{Artifact, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
@@ -70,7 +71,16 @@ impl House {
         catalog.insert(rows.dataset("changing", RowsMode::Mutable));
         Self {
             _folder: folder,
-            store: Store { artifacts: jobs.clone(), presets: jobs.clone(), jobs, objects: objects.clone() },
+            store: Store {
+                artifacts: jobs.clone(),
+                presets: jobs.clone(),
+                principals: jobs.clone(),
+                api_keys: jobs.clone(),
+                sessions: jobs.clone(),
+                tokens: jobs.clone(),
+                jobs,
+                objects: objects.clone(),
+            },
             clock,
             objects,
             catalog: Arc::new(catalog),
@@ -117,6 +127,7 @@ impl House {
             id: JobId::new(now),
             org: org(),
             owner: "ada".to_owned(),
+            needs: vec![Permission::ExportsCreate, Permission::TracesRead],
             owner_email: None,
             file_name: "rows.csv".to_owned(),
             name: "Rows".to_owned(),

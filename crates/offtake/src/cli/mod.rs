@@ -8,6 +8,7 @@ mod filters;
 mod import_spans;
 mod jobs;
 mod serve;
+mod sign_in;
 mod storage;
 mod token;
 mod verify;
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Worker(serve::WorkerArgs),
     /// Print a bearer token, alone on stdout
     Token(token::TokenArgs),
+    /// Print a link by which a browser signs in once, alone on stdout
+    SignIn(sign_in::SignInArgs),
     /// Export a selection of a dataset into a file, with its receipt
     Export(Box<export::ExportArgs>),
     /// Read spans from OTLP files into the built-in store
@@ -149,6 +152,7 @@ pub(crate) fn run(cli: Cli, filters: filters::Typed) -> Outcome {
         Command::Server(args) => serve::serve(&context, &args, serve::Role::Server),
         Command::Worker(args) => serve::worker(&context, &args),
         Command::Token(args) => token::run(&context, &args),
+        Command::SignIn(args) => sign_in::run(&context, &args),
         Command::Export(args) => export::run(&context, &args, &filters),
         Command::ImportSpans(args) => import_spans::run(&context, &args),
         Command::Jobs(command) => jobs::run(&context, command),

@@ -9,6 +9,7 @@ use offtake_model::id::OrgId;
 use offtake_model::permission::Permissions;
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
+use offtake_server::sign_in::link;
 use offtake_server::token::{Secret, mint};
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
 use offtake_worker::{Worker, WorkerMetrics};
@@ -113,7 +114,7 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     let url = format!("http://{address}");
     output::say(&format!("listening on {url}"));
     if found.is_new {
-        greet(&house, &found.secret, &url)?;
+        greet(&house, &found.secret, &url).await?;
     }
     let served = offtake_server::serve(listener, offtake_server::router(state), stop.clone()).await;
     // Whatever ended the server ends the worker too.
@@ -182,7 +183,7 @@ fn unavailable(detail: &str, error: std::io::Error) -> Error {
 }
 
 /// The first run on a data directory: what a newcomer needs to go on.
-fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
+async fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
     let principal = Principal {
         org: OrgId::new("demo")?,
         sub: "first-run".to_owned(),
@@ -190,18 +191,23 @@ fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
         permissions: Permissions::from_words(["all"]),
     };
     let token = mint(secret, &principal, FIRST_TOKEN, house.clock.now())?;
+    let public = house.config.server.public_url.as_deref().unwrap_or(url);
+    let sign_in = link(house.store.sessions.as_ref(), &principal, public).await?;
     let data = house.data.path().display();
     output::say(&format!(
         "\n\
          First run: {data} is ready.\n\n  \
          API page   {url}/docs\n  \
+         sign in    {sign_in}\n  \
          token      {token}\n\n\
+         The link opens the page in a browser; it works once, within 15 minutes.\n\
          The token is for the organization \"demo\" and holds for 24 hours. With it:\n\n  \
          export OFFTAKE_SERVER={url} OFFTAKE_TOKEN={token}\n  \
          curl -H \"Authorization: Bearer $OFFTAKE_TOKEN\" {url}/api/v1/datasets\n  \
          OTEL_EXPORTER_OTLP_ENDPOINT={url} OTEL_EXPORTER_OTLP_HEADERS=\"Authorization=Bearer%20$OFFTAKE_TOKEN\" …\n  \
          offtake export spans -o spans.csv\n\n\
-         Another one: offtake token --org ORG --sub USER --data-dir {data}\n"
+         Another one: offtake token --org ORG --sub USER --data-dir {data}\n\
+         Another link: offtake sign-in --org ORG --sub USER --server {public} --data-dir {data}\n"
     ));
     Ok(())
 }

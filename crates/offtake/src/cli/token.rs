@@ -2,6 +2,7 @@
 
 use clap::Args;
 use jiff::SignedDuration;
+use offtake_model::api_key::is_reserved;
 use offtake_model::clock::{Clock, SystemClock};
 use offtake_model::id::OrgId;
 use offtake_model::permission::{Permission, Permissions};
@@ -18,6 +19,16 @@ use crate::wire::{self, DataDir};
 
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
+    #[command(flatten)]
+    bearer: Bearer,
+    /// How long it holds
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    ttl: String,
+}
+
+/// Whom a token or a sign-in link is for.
+#[derive(Debug, Args)]
+pub(super) struct Bearer {
     /// The organization everything this token touches belongs to
     #[arg(long, value_name = "ORG")]
     org: String,
@@ -30,9 +41,28 @@ pub(crate) struct TokenArgs {
     /// What it allows, separated by commas; `all` is everything but `operator`
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "all")]
     permissions: Vec<String>,
-    /// How long it holds
-    #[arg(long, value_name = "TIME", default_value = "1h")]
-    ttl: String,
+}
+
+impl Bearer {
+    /// The principal it is.
+    ///
+    /// # Errors
+    /// `invalid_request` for a name or a permission that will not do.
+    pub(super) fn principal(&self) -> Result<Principal> {
+        let usage = |detail: &str| Error::new(ErrorKind::InvalidRequest, detail);
+        if self.sub.is_empty() {
+            return Err(usage("--sub: a token names its bearer"));
+        }
+        if is_reserved(&self.sub) {
+            return Err(usage("--sub: names that begin with \"api_key:\" are those of API keys"));
+        }
+        Ok(Principal {
+            org: OrgId::new(self.org.as_str())?,
+            sub: self.sub.clone(),
+            email: self.email.clone(),
+            permissions: permissions(&self.permissions)?,
+        })
+    }
 }
 
 pub(super) fn run(context: &Context, args: &TokenArgs) -> Outcome {
@@ -40,22 +70,16 @@ pub(super) fn run(context: &Context, args: &TokenArgs) -> Outcome {
     let usage = |detail: String| Error::new(ErrorKind::InvalidRequest, detail);
     let ttl = duration(&args.ttl).map_err(|problem| usage(format!("--ttl: {problem}")))?;
     let ttl = SignedDuration::try_from(ttl).map_err(|_| usage("--ttl: that is too long".to_owned()))?;
-    let principal = Principal {
-        org: OrgId::new(args.org.as_str())?,
-        sub: args.sub.clone(),
-        email: args.email.clone(),
-        permissions: permissions(&args.permissions)?,
-    };
-    if principal.sub.is_empty() {
-        return Err(usage("--sub: a token names its bearer".to_owned()).into());
-    }
+    let principal = args.bearer.principal()?;
     let data = DataDir::open(&config.data_dir)?;
     let secret = wire::secret(&config.token, config.database.postgres.as_ref(), &data)?.secret;
     let now = SystemClock.now();
     let token = mint(&secret, &principal, ttl, now)?;
     if context.global.json {
         let expires_at = now.checked_add(ttl).ok().map(|at| at.to_string());
-        return output::json(&json!({ "token": token, "org_id": args.org, "sub": args.sub, "expires_at": expires_at }));
+        return output::json(
+            &json!({ "token": token, "org_id": principal.org, "sub": principal.sub, "expires_at": expires_at }),
+        );
     }
     output::line(&token)
 }

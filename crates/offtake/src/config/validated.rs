@@ -10,7 +10,7 @@ use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::conventions::ConventionsConfig;
 use offtake_model::Error;
-use offtake_server::ServerSettings;
+use offtake_server::{Downloads, ServerSettings};
 use offtake_worker::WorkerSettings;
 
 use super::reader::Reader;
@@ -171,7 +171,9 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         public_url: public_url(read),
         sync_rows: narrow(read.number("server.sync_rows", 0..=10_000)),
         sync_wait: read.duration("server.sync_wait", "0s", "60s"),
+        downloads: read.choice("server.downloads", &[("redirect", Downloads::Redirect), ("proxy", Downloads::Proxy)]),
         link_ttl: signed(read.duration("server.link_ttl", "1s", "10m")),
+        one_time_ttl: signed(read.duration("token.one_time_ttl", "1s", "7d")),
         json_body_bytes: narrow(read.size("server.max_body", "1KiB", "1GiB")),
         otlp_body_bytes: narrow(read.size("server.max_otlp_body", "1KiB", "1GiB")),
         otlp_decompressed_bytes: narrow(read.size("server.max_otlp_decompressed", "1KiB", "1GiB")),

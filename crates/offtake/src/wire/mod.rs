@@ -79,11 +79,29 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
     let database = &config.database;
     if let Some(settings) = database.postgres.clone() {
         let postgres = PostgresStore::open(settings, database.connections, None).await?;
-        return Ok(Store { jobs: postgres.clone(), artifacts: postgres.clone(), presets: postgres, objects });
+        return Ok(Store {
+            jobs: postgres.clone(),
+            artifacts: postgres.clone(),
+            presets: postgres.clone(),
+            principals: postgres.clone(),
+            api_keys: postgres.clone(),
+            sessions: postgres.clone(),
+            tokens: postgres,
+            objects,
+        });
     }
     let path = data.join("offtake.db");
     let sqlite = blocking(move || SqliteStore::open(&path, None)).await?;
-    Ok(Store { jobs: sqlite.clone(), artifacts: sqlite.clone(), presets: sqlite, objects })
+    Ok(Store {
+        jobs: sqlite.clone(),
+        artifacts: sqlite.clone(),
+        presets: sqlite.clone(),
+        principals: sqlite.clone(),
+        api_keys: sqlite.clone(),
+        sessions: sqlite.clone(),
+        tokens: sqlite,
+        objects,
+    })
 }
 
 /// Spans: in the Postgres that is configured, or in a SQLite file in the data directory.

@@ -18,6 +18,7 @@ fn calls(job: &str) -> Vec<(Method, String)> {
         (Method::DELETE, format!("{path}/file")),
         (Method::GET, format!("{path}/download")),
         (Method::GET, format!("{path}/receipt")),
+        (Method::POST, format!("{path}/token")),
     ]
 }
 

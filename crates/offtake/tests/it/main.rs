@@ -12,6 +12,7 @@
 //! | `OFFTAKE_TEST_JOBS` | jobs per format that are killed up to five times each | 2 |
 //! | `OFFTAKE_TEST_OUTAGE` | seconds for which sources and stores are away; with 200 a job gives up on a store | 1 |
 //! | `OFFTAKE_TEST_CHAOS_SECONDS`, `…_JOBS`, `…_ROWS` | how long workers are disturbed, the jobs meanwhile, their rows | 20, 12, 60000 |
+//! | `OFFTAKE_TEST_TOKENS`, `…_REDEEMERS` | one-time tokens, and how many show each at once | 40, 50 |
 //! | `OFFTAKE_TEST_FUZZ_SECONDS` | how long Schemathesis asks | 60 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
@@ -29,6 +30,12 @@
 //! OFFTAKE_TEST_ALL=1 scripts/test-postgres-s3.sh
 //! OFFTAKE_TEST_CHAOS_SECONDS=120 OFFTAKE_TEST_CHAOS_JOBS=50 OFFTAKE_TEST_CHAOS_ROWS=150000 \
 //!     cargo nextest run -p offtake --test it --no-capture chaos
+//! ```
+//!
+//! A thousand one-time tokens, each shown by two hundred at once, while the database restarts:
+//!
+//! ```text
+//! OFFTAKE_TEST_TOKENS=1000 OFFTAKE_TEST_REDEEMERS=200 cargo nextest run -p offtake --test it --no-capture one_time
 //! ```
 
 mod chaos;
@@ -50,16 +57,19 @@ mod matrix;
 mod memory;
 mod metrics_logs;
 mod minio;
+mod one_time;
 mod packs;
 mod parquet_source;
 mod pg_source;
 mod postgres;
 mod presets;
 mod requests_bad;
+mod revocation;
 mod road;
 mod s3;
 mod schemathesis;
 mod shell;
+mod sign_in;
 mod split;
 mod support;
 mod ties;

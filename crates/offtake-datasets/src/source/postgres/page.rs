@@ -7,7 +7,7 @@ use rusqlite::types::Value as SqlValue;
 
 use super::session::Session;
 use super::{Page, PageRequest, Task};
-use crate::source::building::{Building, arrow_schema};
+use crate::source::building::{Building, Form};
 use crate::source::cursor::Cursor;
 use crate::sql::Position;
 
@@ -32,9 +32,7 @@ pub(super) async fn read(
     let sql = task.statements().page(&page.columns, &order, after.as_ref(), u64::from(page.limit) + 1)?;
     let budget = MemoryBudget::new(MOST);
     let mut rows = task.rows(session, &sql, &columns, Some(&budget)).await?;
-    let schema = arrow_schema(columns.iter());
-    let types = columns.iter().map(|column| column.ty);
-    let mut building = Building::new(&schema, types, page.limit.min(1_000) as usize, &budget)?;
+    let mut building = Building::new(&Form::of(columns.iter()), page.limit.min(1_000) as usize, &budget)?;
     let (mut last, mut more) = (None, false);
     while let Some(tuple) = rows.next().await? {
         if more {

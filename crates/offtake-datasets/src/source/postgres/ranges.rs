@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::datatypes::SchemaRef;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::dataset::Column;
 use offtake_model::plan::Plan;
+use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
@@ -17,9 +17,9 @@ use super::decode::Decoder;
 use super::session::{Rows, Session, Sessions};
 use super::snapshot::Keeper;
 use super::{RangeReader, RangeRows, Task};
-use crate::source::building::{Building, arrow_schema};
+use crate::source::building::{Building, Form};
 use crate::source::snapshots::Snapshots;
-use crate::sql::Bounds;
+use crate::sql::{Bounds, Sql, Statements};
 
 /// What is read of a plan.
 #[derive(Debug)]
@@ -28,14 +28,21 @@ pub(super) struct Ranges {
     plan: Arc<Plan>,
     names: Vec<String>,
     columns: Vec<Column>,
-    arrow: SchemaRef,
+    form: Arc<Form>,
+    /// A statement of the same columns without the identities of the selection, of which there may be thousands.
+    alike: Sql,
 }
 
 impl Ranges {
     pub(super) fn new(task: Task, plan: Arc<Plan>, names: &[String]) -> Result<Self> {
         let columns = task.columns(names)?;
-        let arrow = arrow_schema(columns.iter());
-        Ok(Self { task, plan, names: names.to_vec(), columns, arrow })
+        let form = Form::of(columns.iter());
+        let RowQuery { org, predicates, chosen: _, scope, as_of } = &*task.query;
+        let query =
+            RowQuery { org: org.clone(), predicates: predicates.clone(), chosen: Chosen::All, scope: *scope, as_of: *as_of };
+        let statements = Statements { schema: &task.schema, relation: &task.relation, query: &query };
+        let alike = statements.range(names, Bounds::default(), 0)?;
+        Ok(Self { task, plan, names: names.to_vec(), columns, form, alike })
     }
 
     /// Finds out whether the columns are there and of their types.
@@ -46,7 +53,7 @@ impl Ranges {
         Ok(())
     }
 
-    fn sql(&self, index: usize) -> Result<crate::sql::Sql> {
+    fn sql(&self, index: usize) -> Result<Sql> {
         let expected = self.plan.rows_in(index);
         let (above, upto) = self.plan.bounds(index);
         if expected == 0 || upto.is_none() {
@@ -116,8 +123,7 @@ struct Reading {
 impl Reading {
     fn piece(&self) -> Result<Building> {
         let rows = self.left.min(u64::from(self.ranges.plan.frame_rows));
-        let types = self.ranges.columns.iter().map(|column| column.ty);
-        Building::new(&self.ranges.arrow, types, usize::try_from(rows).unwrap_or(usize::MAX), &self.budget)
+        Building::new(&self.ranges.form, usize::try_from(rows).unwrap_or(usize::MAX), &self.budget)
     }
 
     /// The next piece, and what is left to read.
@@ -227,7 +233,8 @@ impl Reader {
                     }
                 }
             };
-            let rows = ranges.task.rows(lane.session(), &sql, &ranges.columns, Some(&budget)).await?;
+            let rows =
+                ranges.task.rows_like(lane.session(), &sql, &ranges.alike, &ranges.columns, Some(&budget)).await?;
             let left = ranges.plan.rows_in(index);
             Ok(Some(Reading { ranges, budget, index, left, rows, lane, read_to_the_end, _permit: permit }))
         }

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use jiff::Timestamp;
 use offtake_model::budget::{Held, MemoryBudget};
@@ -17,7 +16,7 @@ use rusqlite::types::ValueRef;
 use super::drift::{describe, drifted};
 use super::plain;
 use crate::relation::{Relation, Stored};
-use crate::source::building::{Building, Typed, arrow_schema};
+use crate::source::building::{Building, Form, Typed};
 use crate::sql::ordered_number;
 
 /// Integers up to this one are doubles too.
@@ -28,7 +27,7 @@ const EXACT_IN_DOUBLE: u64 = 1 << 53;
 pub(super) struct Layout {
     columns: Vec<(Column, Stored)>,
     key: Vec<(Column, Stored)>,
-    arrow: SchemaRef,
+    form: Arc<Form>,
 }
 
 impl Layout {
@@ -43,8 +42,8 @@ impl Layout {
         };
         let columns = columns.iter().map(find).collect::<Result<Vec<_>>>()?;
         let key = schema.key.iter().map(find).collect::<Result<Vec<_>>>()?;
-        let arrow = arrow_schema(columns.iter().map(|(column, _)| column));
-        Ok(Self { columns, key, arrow })
+        let form = Form::of(columns.iter().map(|(column, _)| column));
+        Ok(Self { columns, key, form })
     }
 
     /// The position of the first key column in a row.
@@ -124,8 +123,7 @@ impl Cells {
     /// # Errors
     /// `memory_limit`.
     pub(super) fn new(layout: &Arc<Layout>, rows: usize, budget: &MemoryBudget) -> Result<Self> {
-        let types = layout.columns.iter().map(|(column, _)| column.ty);
-        let building = Building::new(&layout.arrow, types, rows, budget)?;
+        let building = Building::new(&layout.form, rows, budget)?;
         Ok(Self { layout: Arc::clone(layout), building })
     }
 

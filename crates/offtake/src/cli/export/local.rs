@@ -122,6 +122,7 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
         id,
         org,
         owner: "local".to_owned(),
+        needs: Vec::new(),
         owner_email: None,
         spec,
         name,

@@ -38,7 +38,16 @@ impl Forgetful {
         let mut registry = Registry::default();
         let objects = Arc::new(FolderObjects::open(objects).expect("a folder"));
         let state = AppState {
-            store: Store { jobs: jobs.clone(), artifacts: jobs.clone(), presets: jobs, objects },
+            store: Store {
+                jobs: jobs.clone(),
+                artifacts: jobs.clone(),
+                presets: jobs.clone(),
+                principals: jobs.clone(),
+                api_keys: jobs.clone(),
+                sessions: jobs.clone(),
+                tokens: jobs,
+                objects,
+            },
             catalog: Arc::new(catalog),
             spans: Some(spans),
             conventions: Arc::new(Conventions::default()),

@@ -1,0 +1,220 @@
+//! The text of one-time tokens: how one is made, and whether one is ours.
+//!
+//! `ot1.PAYLOAD.KEY`: the version, 96 bytes in base64 (32 of chance, the digest of what the token is bound to, an
+//! HMAC-SHA-256 over all of it) and the id of the key. Forged ones are told apart here, before anybody asks the store; what
+//! the digest was made of is in the token's row.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::Mac;
+use jiff::Timestamp;
+use offtake_store::TokenClaims;
+use sha2::{Digest, Sha256};
+
+use crate::token::{Secret, mac};
+
+const VERSION: &str = "ot1";
+/// The length of each of the three pieces of a payload.
+const PIECE: usize = 32;
+const KEY_ID_BYTES: usize = 4;
+
+/// The chance in a token, which makes it what it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Seed([u8; PIECE]);
+
+impl Seed {
+    /// Drawn from the system.
+    pub(crate) fn draw() -> Self {
+        Self(rand::random())
+    }
+
+    /// What the store knows the token by.
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.0).into()
+    }
+
+    /// The digest of everything the token is bound to. Each piece goes in with its length, so that none can pass for a
+    /// part of its neighbour.
+    fn bound_to(&self, claims: &TokenClaims, expires_at: Timestamp) -> [u8; PIECE] {
+        let TokenClaims { org, subject, job, purpose } = claims;
+        let (job, expires_at) = (job.to_string(), expires_at.as_microsecond().to_string());
+        let mut digest = Sha256::new();
+        for piece in [org.as_str(), subject, &job, purpose.name(), &expires_at] {
+            digest.update((piece.len() as u64).to_be_bytes());
+            digest.update(piece);
+        }
+        digest.update(self.0);
+        digest.finalize().into()
+    }
+}
+
+/// What one-time tokens are signed with: by the current secret, and known by earlier ones too.
+pub(crate) struct OneTimeKeys {
+    current: Key,
+    previous: Vec<Key>,
+}
+
+struct Key {
+    /// Hexadecimal, so that a token ends in no character that a mail program would take for the end of a sentence.
+    id: String,
+    key: [u8; 32],
+}
+
+impl fmt::Debug for OneTimeKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<&str> = self.all().map(|key| key.id.as_str()).collect();
+        f.debug_struct("OneTimeKeys").field("ids", &ids).finish_non_exhaustive()
+    }
+}
+
+/// A token that we have signed, as it was shown.
+pub(crate) struct Shown {
+    seed: Seed,
+    binding: [u8; PIECE],
+}
+
+impl Shown {
+    /// What the store knows the token by.
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        self.seed.sha256()
+    }
+
+    /// Whether this is what was signed: a row that somebody changed gives no right to anything.
+    pub(crate) fn is_bound_to(&self, claims: &TokenClaims, expires_at: Timestamp) -> bool {
+        self.binding == self.seed.bound_to(claims, expires_at)
+    }
+}
+
+impl OneTimeKeys {
+    pub(crate) fn new<'a>(current: &Secret, previous: impl IntoIterator<Item = &'a Secret>) -> Self {
+        Self { current: Key::of(current), previous: previous.into_iter().map(Key::of).collect() }
+    }
+
+    /// The id of the key that is signed with.
+    pub(crate) fn id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// The token of this chance, bound to all of this.
+    pub(crate) fn sign(&self, seed: &Seed, claims: &TokenClaims, expires_at: Timestamp) -> String {
+        let binding = seed.bound_to(claims, expires_at);
+        let tag = self.current.mac(&seed.0, &binding).finalize().into_bytes();
+        let payload = [&seed.0[..], &binding, &tag].concat();
+        format!("{VERSION}.{}.{}", BASE64_URL_SAFE_NO_PAD.encode(payload), self.current.id)
+    }
+
+    /// Reads a token. `None` for whatever was not signed with a key we know, letter by letter.
+    pub(crate) fn read(&self, text: &str) -> Option<Shown> {
+        let (payload, id) = text.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')?;
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok().filter(|payload| payload.len() == 3 * PIECE)?;
+        let (seed, rest) = payload.split_first_chunk::<PIECE>()?;
+        let (binding, tag) = rest.split_first_chunk::<PIECE>()?;
+        let key = self.all().filter(|key| key.id == id).find(|key| key.mac(seed, binding).verify_slice(tag).is_ok());
+        key.map(|_| Shown { seed: Seed(*seed), binding: *binding })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+}
+
+impl Key {
+    fn of(secret: &Secret) -> Self {
+        let id = secret.derive("offtake one-time token key id v1");
+        Self { id: hex::encode(&id[..KEY_ID_BYTES]), key: secret.derive("offtake one-time token v1") }
+    }
+
+    fn mac(&self, seed: &[u8; PIECE], binding: &[u8; PIECE]) -> hmac::Hmac<Sha256> {
+        mac(&self.key, &[VERSION.as_bytes(), b".", self.id.as_bytes(), b".", seed, binding])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use offtake_model::id::{JobId, OrgId};
+    use offtake_store::TokenPurpose;
+
+    use super::*;
+
+    fn claims() -> TokenClaims {
+        let job = JobId::new(Timestamp::UNIX_EPOCH);
+        let org = OrgId::new("acme").expect("an organization");
+        TokenClaims { org, subject: "ada".to_owned(), job, purpose: TokenPurpose::Download }
+    }
+
+    const SOON: Timestamp = Timestamp::constant(1_795_000_000, 123_456_000);
+
+    #[test]
+    fn a_token_is_short_and_fit_for_a_url() {
+        let keys = OneTimeKeys::new(&Secret::generate(), []);
+        let token = keys.sign(&Seed::draw(), &claims(), SOON);
+        assert_eq!(token.len(), 141);
+        assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{token}");
+        assert!(token.starts_with("ot1.") && token.ends_with(&format!(".{}", keys.id())), "{token}");
+        assert_ne!(token, keys.sign(&Seed::draw(), &claims(), SOON));
+    }
+
+    #[test]
+    fn a_token_is_bound_to_everything_it_was_made_for() {
+        let keys = OneTimeKeys::new(&Secret::generate(), []);
+        let (seed, mine) = (Seed::draw(), claims());
+        let shown = keys.read(&keys.sign(&seed, &mine, SOON)).expect("it is ours");
+        assert_eq!(shown.sha256(), seed.sha256());
+        assert!(shown.is_bound_to(&mine, SOON));
+        let later = Timestamp::from_microsecond(SOON.as_microsecond() + 1).expect("a moment");
+        assert!(!shown.is_bound_to(&mine, later));
+        let org = OrgId::new("acm").expect("an organization");
+        for other in [
+            TokenClaims { org: org.clone(), ..mine.clone() },
+            TokenClaims { org, subject: "eada".to_owned(), ..mine.clone() },
+            TokenClaims { subject: "bob".to_owned(), ..mine.clone() },
+            TokenClaims { job: JobId::new(SOON), ..mine.clone() },
+        ] {
+            assert!(!shown.is_bound_to(&other, SOON), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn no_character_of_it_can_be_changed() {
+        let keys = OneTimeKeys::new(&Secret::generate(), []);
+        let token = keys.sign(&Seed::draw(), &claims(), SOON);
+        for at in 0..token.len() {
+            for other in [b'A', b'b', b'0', b'-', b'.', b'=', b'%'] {
+                let mut bytes = token.clone().into_bytes();
+                if std::mem::replace(&mut bytes[at], other) != other {
+                    let changed = String::from_utf8(bytes).expect("ASCII");
+                    assert!(keys.read(&changed).is_none(), "{changed}");
+                }
+            }
+            assert!(keys.read(&token[..at]).is_none() && keys.read(&token[at + 1..]).is_none());
+        }
+        for more in [format!("{token}A"), format!(" {token}"), format!("{token}="), token.to_uppercase()] {
+            assert!(keys.read(&more).is_none(), "{more}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_an_earlier_secret_hold_while_it_is_known() {
+        let (old, new, other) = (Secret::generate(), Secret::generate(), Secret::generate());
+        let before = OneTimeKeys::new(&old, []);
+        let token = before.sign(&Seed::draw(), &claims(), SOON);
+        let rotated = OneTimeKeys::new(&new, [&other, &old]);
+        assert!(rotated.read(&token).is_some());
+        let fresh = rotated.sign(&Seed::draw(), &claims(), SOON);
+        assert!(fresh.ends_with(rotated.id()) && rotated.id() != before.id());
+        assert!(rotated.read(&fresh).is_some() && before.read(&fresh).is_none());
+        assert!(OneTimeKeys::new(&new, [&other]).read(&token).is_none(), "forgotten");
+        // The id alone proves nothing.
+        let (start, _) = token.rsplit_once('.').expect("an id");
+        assert!(rotated.read(&format!("{start}.{}", rotated.id())).is_none());
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let secret = Secret::generate();
+        let keys = OneTimeKeys::new(&secret, []);
+        assert_eq!(format!("{keys:?}"), format!("OneTimeKeys {{ ids: [{:?}], .. }}", keys.id()));
+    }
+}

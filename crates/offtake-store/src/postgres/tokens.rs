@@ -1,0 +1,89 @@
+//! One-time tokens in Postgres. Each verb is one statement, which is a transaction of its own.
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use offtake_model::Result;
+use offtake_postgres::Work;
+use tokio_postgres::types::ToSql;
+
+use super::rows::get;
+use super::{NOW, PostgresStore};
+use crate::refusals::{self, internal};
+use crate::rows::micros;
+use crate::tokens::{NewToken, Stored, Token, Tokens, not_spent};
+
+// A job without an end gives none to its tokens: `least` passes over NULL.
+static ISSUE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO tokens (job, subject, purpose, org, sha256, key_id, created_at, expires_at)
+         SELECT id, $4, $5, org, $6, $7, moment.now, least(moment.now + $8, jobs.expires_at)
+         FROM jobs, ({NOW} AS now) AS moment WHERE id = $2 AND org = $3
+         ON CONFLICT (job, subject, purpose) DO UPDATE
+         SET sha256 = excluded.sha256, key_id = excluded.key_id, created_at = excluded.created_at,
+             expires_at = excluded.expires_at, spent_at = NULL
+         RETURNING expires_at"
+    )
+});
+
+static LOOK: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT org, subject, job, purpose, expires_at, spent_at, ({NOW}) FROM tokens WHERE sha256 = $2")
+});
+
+// Whoever waits for another one's update looks at the row again afterwards, and finds it spent.
+static SPEND: LazyLock<String> = LazyLock::new(|| {
+    format!("UPDATE tokens SET spent_at = ({NOW}) WHERE sha256 = $2 AND spent_at IS NULL AND expires_at > ({NOW})")
+});
+
+#[async_trait]
+impl Tokens for PostgresStore {
+    async fn issue(&self, token: NewToken) -> Result<Timestamp> {
+        let claims = &token.claims;
+        let params: [&(dyn ToSql + Sync); 8] = [
+            &self.injected(),
+            &claims.job.to_string(),
+            &claims.org.as_str(),
+            &claims.subject,
+            &claims.purpose.name(),
+            &hex::encode(token.sha256),
+            &token.key_id,
+            &micros(token.ttl),
+        ];
+        let row = self.read_of(&claims.org).await?.first(&ISSUE, &params).await?.ok_or_else(|| refusals::no_job(claims.job))?;
+        Timestamp::from_microsecond(get(&row, 0)?).map_err(|_| internal("a token would hold for ever"))
+    }
+
+    async fn look(&self, sha256: [u8; 32]) -> Result<Option<Token>> {
+        self.look_at(&self.read().await?, &hex::encode(sha256)).await
+    }
+
+    async fn spend(&self, sha256: [u8; 32]) -> Result<()> {
+        let (work, digest) = (self.read().await?, hex::encode(sha256));
+        if work.execute(&SPEND, &[&self.injected(), &digest]).await? == 1 {
+            return Ok(());
+        }
+        Err(not_spent(self.look_at(&work, &digest).await?))
+    }
+
+    async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64> {
+        let work = self.read().await?;
+        let before = self.now(&work).await?.saturating_sub(micros(retention));
+        work.execute("DELETE FROM tokens WHERE expires_at < $1", &[&before]).await
+    }
+}
+
+impl PostgresStore {
+    async fn look_at(&self, work: &Work, digest: &str) -> Result<Option<Token>> {
+        let Some(row) = work.first(&LOOK, &[&self.injected(), &digest]).await? else { return Ok(None) };
+        let stored = Stored {
+            org: get(&row, 0)?,
+            subject: get(&row, 1)?,
+            job: get(&row, 2)?,
+            purpose: get(&row, 3)?,
+            expires_at: get(&row, 4)?,
+            spent_at: get(&row, 5)?,
+        };
+        stored.token(get(&row, 6)?).map(Some)
+    }
+}

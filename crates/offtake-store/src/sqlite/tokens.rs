@@ -1,0 +1,76 @@
+//! One-time tokens in SQLite.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use offtake_model::Result;
+use rusqlite::{Connection, Row, params};
+
+use super::fault::Sql;
+use super::rows::{first, micros};
+use super::{SqliteStore, rows};
+use crate::refusals::{self, internal};
+use crate::tokens::{NewToken, Stored, Token, Tokens, not_spent};
+
+#[async_trait]
+impl Tokens for SqliteStore {
+    async fn issue(&self, token: NewToken) -> Result<Timestamp> {
+        self.write(move |tx, now| issue(tx, now, &token)).await
+    }
+
+    async fn look(&self, sha256: [u8; 32]) -> Result<Option<Token>> {
+        self.read(move |tx, now| look(tx, now, &hex::encode(sha256))).await
+    }
+
+    async fn spend(&self, sha256: [u8; 32]) -> Result<()> {
+        self.write(move |tx, now| spend(tx, now, &hex::encode(sha256))).await
+    }
+
+    async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64> {
+        self.write(move |tx, now| {
+            let before = now.saturating_sub(micros(retention));
+            Ok(tx.prepare_cached("DELETE FROM tokens WHERE expires_at < ?1")?.execute([before])? as u64)
+        })
+        .await
+    }
+}
+
+fn issue(tx: &Connection, now: i64, token: &NewToken) -> Sql<Timestamp> {
+    let sql = "INSERT INTO tokens (job, subject, purpose, org, sha256, key_id, created_at, expires_at)
+               SELECT id, ?3, ?4, org, ?5, ?6, ?7, min(?8, coalesce(expires_at, ?8)) FROM jobs
+               WHERE id = ?1 AND org = ?2
+               ON CONFLICT (job, subject, purpose) DO UPDATE
+               SET sha256 = excluded.sha256, key_id = excluded.key_id, created_at = excluded.created_at,
+                   expires_at = excluded.expires_at, spent_at = NULL
+               RETURNING expires_at";
+    let claims = &token.claims;
+    let (job, until) = (claims.job.to_string(), now.saturating_add(micros(token.ttl)));
+    let digest = hex::encode(token.sha256);
+    let purpose = claims.purpose.name();
+    let params = params![job, claims.org.as_str(), claims.subject, purpose, digest, token.key_id, now, until];
+    let expires_at: i64 = rows::scalar(tx, sql, params)?.ok_or_else(|| refusals::no_job(claims.job))?;
+    Ok(Timestamp::from_microsecond(expires_at).map_err(|_| internal("a token would hold for ever"))?)
+}
+
+fn look(connection: &Connection, now: i64, sha256: &str) -> Sql<Option<Token>> {
+    let sql = "SELECT org, subject, job, purpose, expires_at, spent_at FROM tokens WHERE sha256 = ?1";
+    first(connection, sql, [sha256], |row| Ok(stored(row)?.token(now)?))
+}
+
+fn spend(tx: &Connection, now: i64, sha256: &str) -> Sql<()> {
+    let sql = "UPDATE tokens SET spent_at = ?2 WHERE sha256 = ?1 AND spent_at IS NULL AND expires_at > ?2";
+    if tx.prepare_cached(sql)?.execute(params![sha256, now])? == 1 {
+        return Ok(());
+    }
+    Err(not_spent(look(tx, now, sha256)?).into())
+}
+
+fn stored(row: &Row<'_>) -> Sql<Stored> {
+    Ok(Stored {
+        org: row.get("org")?,
+        subject: row.get("subject")?,
+        job: row.get("job")?,
+        purpose: row.get("purpose")?,
+        expires_at: row.get("expires_at")?,
+        spent_at: row.get("spent_at")?,
+    })
+}
