@@ -146,10 +146,11 @@ impl Estate {
 
     /// The things of this sort that fit the call.
     pub(super) fn things(&self, sort: &Sort, operation: &Operation) -> Vec<Json> {
-        const OF_JOBS: [Sort; 7] = [
+        const OF_JOBS: [Sort; 8] = [
             Sort::Job,
             Sort::Artifact,
             Sort::Signature,
+            Sort::Bearer,
             Sort::RequestId,
             Sort::IdempotencyKey,
             Sort::Etag,
@@ -311,8 +312,9 @@ impl Estate {
         self.things.insert(Sort::Artifact, artifacts.into_iter().map(Json::from).collect());
         let first = jobs[0].as_str().expect("an id");
         let link = self.owner.link(first).await;
-        if let Some((_, signature)) = link.split_once("signature=") {
-            self.things.insert(Sort::Signature, vec![json!(signature)]);
+        for (name, sort) in [("signature=", Sort::Signature), ("for=", Sort::Bearer)] {
+            let found = link.split(['?', '&']).find_map(|pair| pair.strip_prefix(name));
+            self.things.insert(sort, found.map(|value| json!(value)).into_iter().collect());
         }
         let tag = self.owner.get(&format!("/api/v1/export/jobs/{first}")).await.header("etag").to_owned();
         self.things.insert(Sort::Etag, vec![json!(tag), json!("*"), json!("\"1\"")]);

@@ -15,6 +15,8 @@ pub(super) enum Sort {
     Artifact,
     /// What signs a link to a file.
     Signature,
+    /// Whom a link was made for.
+    Bearer,
     /// A preset, by its name.
     Preset,
     /// A dataset: everybody's, but for those who may not read it.
@@ -99,6 +101,7 @@ fn in_query(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "object" => Thing(Sort::Job),
         "action" | "from" | "to" => Free(None),
         "signature" => Thing(Sort::Signature),
+        "for" if path.starts_with("/files/") => Thing(Sort::Bearer),
         // Behind the end of every link there is.
         "expires" => Free(Some(json!("4102444800"))),
         "status" => Free(None),
