@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use offtake_model::clock::SharedClock;
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::permission::Permission;
+use offtake_model::sensitive::Sight;
 use offtake_model::{Error, ErrorKind, Result};
 
 use crate::config::DatasetsConfig;
@@ -19,6 +20,21 @@ pub struct Dataset {
     pub schema: Arc<DatasetSchema>,
     /// Where its rows come from.
     pub source: Arc<dyn Source>,
+    /// Whether requests may speak of its sensitive columns.
+    pub sight: Sight,
+}
+
+impl Dataset {
+    /// The dataset as those see it who may see all of it.
+    pub fn new(schema: DatasetSchema, source: Arc<dyn Source>) -> Self {
+        Self { schema: Arc::new(schema), source, sight: Sight::Clear }
+    }
+
+    /// The dataset as somebody with this sight sees it: requests are read accordingly.
+    #[must_use]
+    pub fn seen_with(&self, sight: Sight) -> Self {
+        Self { sight, ..self.clone() }
+    }
 }
 
 /// All datasets, by name.
@@ -37,7 +53,8 @@ impl Catalog {
     /// `invalid_request` with everything that is wrong with the configured ones, each thing with its path.
     pub fn build(config: &DatasetsConfig, spans: Option<&Arc<SpanStore>>, clock: &SharedClock) -> Result<Self> {
         let mut catalog = Self::default();
-        let built_in = spans.map(SpanStore::datasets).unwrap_or_default();
+        let described = config.spans.schemas()?;
+        let built_in = spans.map(|spans| spans.datasets_of(described)).unwrap_or_default();
         for dataset in built_in.into_iter().chain(config.compile(clock)?) {
             catalog.insert(dataset);
         }

@@ -92,9 +92,10 @@ impl Spares {
     /// The smallest that will do.
     fn take(&self, capacity: usize) -> Option<Vec<u8>> {
         let mut buffers = self.buffers();
-        let fitting = buffers.iter().enumerate().filter(|(_, spare)| {
-            spare.capacity() >= capacity && spare.capacity() - capacity <= capacity / SLACK
-        });
+        let fitting = buffers
+            .iter()
+            .enumerate()
+            .filter(|(_, spare)| spare.capacity() >= capacity && spare.capacity() - capacity <= capacity / SLACK);
         let (index, _) = fitting.min_by_key(|(_, spare)| spare.capacity())?;
         Some(buffers.remove(index))
     }

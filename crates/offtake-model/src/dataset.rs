@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::permission::Permission;
+use crate::sensitive::Treatment;
 
 /// The type of a column, as exact as a file can carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +59,8 @@ pub struct Column {
     pub ty: ColumnType,
     /// For people.
     pub label: String,
-    /// Whether it holds what not everybody may see.
-    pub sensitive: bool,
+    /// What is made of it for those who may not see what it holds; `None`: everybody may who may read the dataset.
+    pub sensitive: Option<Treatment>,
     /// The type of its elements, if it is an array. Its own type is `json` then.
     pub elements: Option<ColumnType>,
     /// How many hex digits, in lower case, each of its texts has, if it is known to hold nothing else.

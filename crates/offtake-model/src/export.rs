@@ -8,6 +8,7 @@ use crate::as_of::AsOf;
 use crate::format::{Compression, Dialect, Format};
 use crate::human::HumanFormats;
 use crate::selection::{Scope, Selection};
+use crate::sensitive::Disclosure;
 
 /// A column asked for: its name alone, or with the header it shall have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +107,9 @@ pub struct ExportSpec {
     /// Who is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
+    /// What it shows of sensitive columns: not asked for, but decided by what the owner may see.
+    #[serde(default, skip_serializing_if = "Disclosure::is_empty")]
+    pub disclosure: Disclosure,
     /// Which rows.
     #[serde(flatten)]
     pub rows: RowsSpec,

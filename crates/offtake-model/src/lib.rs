@@ -7,6 +7,7 @@
 
 pub mod api_key;
 pub mod as_of;
+pub mod audit;
 pub mod budget;
 pub mod buffer;
 pub mod checkpoint;
@@ -26,6 +27,7 @@ pub mod principal;
 pub mod query;
 pub mod receipt;
 pub mod selection;
+pub mod sensitive;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Result, Violation};

@@ -1,4 +1,4 @@
-//! What a principal may do.
+//! What a principal may do: permissions, and the roles that bundle them. The one table of both; `docs/api.md` prints it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,9 +34,12 @@ pub enum Permission {
     Admin,
     /// Runs the installation: `/metrics`. Not part of `all`.
     Operator,
-    /// Read this configured dataset.
+    /// Read this configured dataset; [`EVERY_DATASET`] stands for all of them.
     Dataset(String),
 }
+
+/// The name that stands for every configured dataset. No dataset can be called so.
+pub const EVERY_DATASET: &str = "*";
 
 impl Permission {
     /// The permissions with a fixed name, in the order of the documentation.
@@ -64,6 +67,27 @@ impl Permission {
             _ => Self::FIXED.into_iter().find(|fixed| fixed.to_string() == text),
         }
     }
+
+    /// What it allows, for people.
+    pub const fn allows(&self) -> &'static str {
+        match self {
+            Self::ExportsCreate => "ask for exports and previews, retry, save presets",
+            Self::ExportsRead => "see one's own exports, and presets",
+            Self::ExportsReadAll => "see the organization's exports",
+            Self::ExportsCancel => "cancel an export",
+            Self::ExportsDownload => "fetch a file",
+            Self::ExportsDelete => "delete a file before it expires",
+            Self::TracesRead => "read spans, traces and prompts",
+            Self::SpansWrite => "send spans",
+            Self::MetricsRead => "see the organization's metrics",
+            Self::CostsRead => "see what things cost",
+            Self::AlertsRead => "see alerts",
+            Self::PiiRead => "read sensitive columns as they are, and filter and sort by them",
+            Self::Admin => "change the organization's settings: principals, API keys",
+            Self::Operator => "run the installation: `/metrics`",
+            Self::Dataset(_) => "read a configured dataset; `datasets:*` is every one",
+        }
+    }
 }
 
 impl fmt::Display for Permission {
@@ -88,13 +112,63 @@ impl fmt::Display for Permission {
     }
 }
 
-/// In the place of a dataset's name: every dataset.
-const EVERY: &str = "*";
+/// A fixed list of permissions under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Looks.
+    Viewer,
+    /// Looks, and takes files away.
+    Analyst,
+    /// A machine that sends spans.
+    Ingest,
+    /// Everything in the organization.
+    Admin,
+}
+
+impl Role {
+    /// Every role, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Analyst, Self::Ingest, Self::Admin];
+
+    /// Its name in the claim `roles`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Analyst => "analyst",
+            Self::Ingest => "ingest",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of this name. `None` for what nobody here knows.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// Whether `permission` is on its list.
+    pub const fn allows(self, permission: &Permission) -> bool {
+        use Permission as P;
+        match self {
+            Self::Viewer => matches!(
+                permission,
+                P::ExportsRead | P::TracesRead | P::MetricsRead | P::CostsRead | P::AlertsRead | P::Dataset(_)
+            ),
+            Self::Analyst => {
+                Self::Viewer.allows(permission)
+                    || matches!(permission, P::ExportsCreate | P::ExportsCancel | P::ExportsDownload)
+            }
+            Self::Ingest => matches!(permission, P::SpansWrite),
+            Self::Admin => !matches!(permission, P::Operator),
+        }
+    }
+}
+
+/// What goes before a role's name where permissions stand: one permission is called like a role.
+const ROLE: &str = "role:";
 
 /// Whether `permission` is among what is withheld; `datasets:*` stands for every dataset.
 pub fn withholds(withheld: &BTreeSet<Permission>, permission: &Permission) -> bool {
     let dataset = matches!(permission, Permission::Dataset(_));
-    withheld.contains(permission) || (dataset && withheld.contains(&Permission::Dataset(EVERY.to_owned())))
+    withheld.contains(permission) || (dataset && withheld.contains(&Permission::Dataset(EVERY_DATASET.to_owned())))
 }
 
 /// What a token grants. `all` is everything but [`Permission::Operator`].
@@ -102,21 +176,37 @@ pub fn withholds(withheld: &BTreeSet<Permission>, permission: &Permission) -> bo
 pub struct Permissions {
     all: bool,
     granted: BTreeSet<Permission>,
+    roles: BTreeSet<Role>,
     withheld: BTreeSet<Permission>,
 }
 
 impl Permissions {
-    /// Reads the words of a token. Unknown words grant nothing: a token of a newer Offtake still works.
+    /// Reads the words of a token: `all`, permissions, and roles as `role:NAME`. Unknown words grant nothing: a token of
+    /// a newer Offtake still works.
     pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
         let mut permissions = Self::default();
         for word in words {
             if word == "all" {
                 permissions.all = true;
+            } else if let Some(role) = word.strip_prefix(ROLE) {
+                permissions.roles.extend(Role::parse(role));
             } else {
                 permissions.granted.extend(Permission::parse(word));
             }
         }
         permissions
+    }
+
+    /// These and those of the roles with these names. Unknown ones grant nothing.
+    #[must_use]
+    pub fn with_roles<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.roles.extend(names.into_iter().filter_map(Role::parse));
+        self
+    }
+
+    /// Whether a word of a token grants anything.
+    pub fn knows(word: &str) -> bool {
+        Self::from_words([word]) != Self::default()
     }
 
     /// Whether `permission` is granted.
@@ -125,7 +215,11 @@ impl Permissions {
     }
 
     fn grant(&self, permission: &Permission) -> bool {
-        self.granted.contains(permission) || (self.all && *permission != Permission::Operator)
+        self.granted.contains(permission)
+            || (self.all && *permission != Permission::Operator)
+            || self.roles.iter().any(|role| role.allows(permission))
+            || (matches!(permission, Permission::Dataset(_))
+                && self.granted.contains(&Permission::Dataset(EVERY_DATASET.to_owned())))
     }
 
     /// The same without these, whatever grants them.
@@ -144,7 +238,7 @@ impl Permissions {
     pub fn cover(&self, other: &Self) -> bool {
         // Of the datasets there may be, those that either speaks of, and one that neither can name.
         let named = other.granted.iter().chain(&self.withheld).cloned();
-        let every = Permission::Dataset(EVERY.to_owned());
+        let every = Permission::Dataset(EVERY_DATASET.to_owned());
         let mut asked = Permission::FIXED.into_iter().chain(named).chain([every]).filter(|one| other.allow(one));
         asked.all(|one| self.allow(&one))
     }
@@ -152,8 +246,9 @@ impl Permissions {
     /// The words a token carries for these.
     pub fn to_words(&self) -> Vec<String> {
         let all = self.all.then(|| "all".to_owned());
+        let roles = self.roles.iter().map(|role| format!("{ROLE}{}", role.name()));
         let granted = self.granted.iter().filter(|one| !withholds(&self.withheld, one));
-        all.into_iter().chain(granted.map(ToString::to_string)).collect()
+        all.into_iter().chain(granted.map(ToString::to_string)).chain(roles).collect()
     }
 }
 
@@ -161,18 +256,61 @@ impl Permissions {
 mod tests {
     use super::*;
 
+    fn dataset(name: &str) -> Permission {
+        Permission::Dataset(name.to_owned())
+    }
+
     #[test]
     fn all_is_everything_but_operator() {
         let all = Permissions::from_words(["all"]);
-        assert!(all.allow(&Permission::Admin) && all.allow(&Permission::Dataset("trades".to_owned())));
+        assert!(all.allow(&Permission::Admin) && all.allow(&dataset("trades")));
         assert!(!all.allow(&Permission::Operator));
         assert!(Permissions::from_words(["all", "operator"]).allow(&Permission::Operator));
     }
 
     #[test]
     fn words_come_back_and_unknown_ones_grant_nothing() {
-        let words = ["exports:create", "datasets:trades", "exports:fly", "datasets:"];
-        assert_eq!(Permissions::from_words(words).to_words(), ["exports:create", "datasets:trades"]);
+        let words =
+            ["exports:create", "datasets:trades", "exports:fly", "datasets:", "role:king", "analyst", "role:viewer"];
+        let permissions = Permissions::from_words(words);
+        assert_eq!(permissions.to_words(), ["exports:create", "datasets:trades", "role:viewer"]);
+        let again = permissions.to_words();
+        assert_eq!(Permissions::from_words(again.iter().map(String::as_str)), permissions);
+        assert!(Permissions::knows("role:viewer") && Permissions::knows("all") && !Permissions::knows("viewer"));
+    }
+
+    #[test]
+    fn a_role_grants_its_list_and_nothing_else() {
+        let analyst = Permissions::default().with_roles(["analyst", "king"]);
+        assert!(analyst.allow(&Permission::ExportsDownload) && analyst.allow(&dataset("trades")));
+        for withheld in [Permission::PiiRead, Permission::ExportsReadAll, Permission::SpansWrite, Permission::Admin] {
+            assert!(!analyst.allow(&withheld), "{withheld}");
+        }
+        assert!(Permissions::default().with_roles(["admin"]).allow(&Permission::PiiRead));
+        assert!(!Permissions::default().with_roles(["admin"]).allow(&Permission::Operator));
+        // The permission of that name is no role, and the role's name alone no permission.
+        assert!(!Permissions::from_words(["admin"]).allow(&Permission::PiiRead));
+    }
+
+    #[test]
+    fn every_dataset_is_every_configured_one() {
+        let every = Permissions::from_words(["datasets:*"]);
+        assert!(every.allow(&dataset("trades")) && !every.allow(&Permission::TracesRead));
+        assert!(!Permissions::from_words(["datasets:trades"]).allow(&dataset("ledger")));
+    }
+
+    /// The page lists every permission there is, and which role has it.
+    #[test]
+    fn the_documented_permissions_are_the_permissions() {
+        let names = Role::ALL.map(|role| format!("`{}`", role.name()));
+        let mut table = format!("| permission | allows to | {} |\n|---|---|---|---|---|---|\n", names.join(" | "));
+        for permission in Permission::FIXED.into_iter().chain([dataset("NAME")]) {
+            let marks = Role::ALL.map(|role| if role.allows(&permission) { "✓" } else { "" });
+            table.push_str(&format!("| `{permission}` | {} | {} |\n", permission.allows(), marks.join(" | ")));
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
+        let page = std::fs::read_to_string(path).expect("docs/api.md is there");
+        assert!(page.contains(&table), "docs/api.md must contain this table:\n{table}");
     }
 
     #[test]
@@ -200,5 +338,8 @@ mod tests {
         let blind = of("all").without(Permission::parse("datasets:x"));
         assert!(!blind.cover(&of("all")) && !blind.cover(&of("datasets:x")) && blind.cover(&of("datasets:y")));
         assert!(less.cover(&less) && of("all").cover(&less));
+        assert!(of("all").cover(&of("role:admin")) && of("role:analyst").cover(&of("role:viewer datasets:x")));
+        assert!(!of("role:viewer").cover(&of("role:analyst")) && !of("role:analyst").cover(&of("role:ingest")));
+        assert!(!of("traces:read").cover(&of("datasets:*")) && of("datasets:*").cover(&of("datasets:x")));
     }
 }

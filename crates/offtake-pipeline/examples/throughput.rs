@@ -154,7 +154,7 @@ fn dataset() -> DatasetSchema {
             name: name.to_owned(),
             ty,
             label: name.to_owned(),
-            sensitive: false,
+            sensitive: None,
             elements: None,
             hex_digits: None,
         })
@@ -189,7 +189,7 @@ fn plan(rows: usize) -> Arc<Plan> {
 
 async fn measure(batch: &RecordBatch, plan: &Arc<Plan>, format: &str, compression: &str) -> (u64, u64) {
     let spec = serde_json::from_value(json!({"dataset": "spans", "format": format, "compression": compression}));
-    let recipe = Arc::new(Recipe::new(&spec.expect("a spec"), &dataset()).expect("a recipe"));
+    let recipe = Arc::new(Recipe::new(&spec.expect("a spec"), &dataset(), None).expect("a recipe"));
     let budget = MemoryBudget::new(1 << 30);
     let (rows, held) = (batch.clone(), budget.clone());
     let read: ReadRange = Arc::new(move |range| {

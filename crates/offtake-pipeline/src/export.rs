@@ -24,6 +24,7 @@ use crate::encode::{Place, TextEncoder};
 use crate::meter::Meter;
 use crate::parts::{Encoded, Ledger, Part, TextParts};
 use crate::recipe::Recipe;
+use crate::shape::Masked;
 use crate::units::{Ahead, Step, Units, Work, panicked};
 
 /// How an export goes about it. Nothing here decides a byte of the file.
@@ -150,8 +151,9 @@ fn xlsx_file(run: &Run, from: Start) -> Result<Parts> {
 }
 
 fn shape(run: &Run, piece: Piece) -> Result<Shaped> {
-    let batch = run.recipe.shape().apply(&piece.batch)?;
-    Ok(Shaped { batch, held: piece.held, took: piece.began.elapsed() })
+    let veil = run.budget.take(run.recipe.shape().room(piece.batch.num_rows()))?;
+    let (batch, masked) = run.recipe.shape().apply(&piece.batch)?;
+    Ok(Shaped { batch, masked, held: (piece.held, veil), took: piece.began.elapsed() })
 }
 
 impl Run {
@@ -282,10 +284,12 @@ fn encode(run: &Run, encoder: &TextEncoder, piece: Piece) -> Result<Encoded> {
     if run.cancelled.is_cancelled() {
         return Err(cancelled());
     }
-    let shaped = run.recipe.shape().apply(&batch)?;
+    let veil_held = run.budget.take(run.recipe.shape().room(batch.num_rows()))?;
+    let (shaped, masked) = run.recipe.shape().apply(&batch)?;
     drop(batch);
     let mut frame = encode_frame(run, encoder, &shaped, place)?;
-    drop((shaped, rows_held));
+    frame.masked = masked;
+    drop((shaped, rows_held, veil_held));
     frame = frame.compressed(run)?;
     run.meter.frame(began.elapsed(), frame.bytes.len());
     Ok(frame)
@@ -297,7 +301,7 @@ fn encode_frame(run: &Run, encoder: &TextEncoder, rows: &RecordBatch, place: Pla
     let mut held = run.budget.take(bytes.capacity() as u64)?;
     let guarded_cells = encoder.encode(rows, place, &mut bytes)?;
     held.grow_to(bytes.capacity() as u64)?;
-    Ok(Encoded { bytes, held, rows: rows.num_rows() as u64, guarded_cells })
+    Ok(Encoded { bytes, held, rows: rows.num_rows() as u64, guarded_cells, masked: Masked::new() })
 }
 
 impl Encoded {

@@ -15,6 +15,7 @@ pub mod recipe;
 pub mod render;
 pub mod shape;
 mod units;
+mod veil;
 
 pub use export::{ExportSettings, ReadRange, Spool, Start, export};
 pub use meter::Meter;
@@ -22,3 +23,4 @@ pub use parts::{Part, sha256_hex};
 pub use recipe::Recipe;
 pub use render::json_rows;
 pub use shape::Shape;
+pub use veil::{HashKey, Hasher};

@@ -16,6 +16,7 @@ use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest, Sha256};
 
 use crate::meter::Meter;
+use crate::shape::Masked;
 
 /// So many cut cells are listed in a receipt; all are counted.
 const MOST_LISTED: usize = 1000;
@@ -74,6 +75,13 @@ impl Ledger {
         self.written.guarded_cells += guarded_cells;
     }
 
+    /// Counts cells that are not shown as they are.
+    pub(crate) fn masked(&mut self, masked: Masked) {
+        for (column, cells) in masked {
+            *self.written.masked.entry(column).or_default() += cells;
+        }
+    }
+
     /// Counts a cell that was cut, and lists it unless the list is long already.
     pub(crate) fn truncated(&mut self, cell: impl FnOnce() -> TruncatedCell) {
         self.written.truncated_cells += 1;
@@ -114,6 +122,7 @@ pub(crate) struct Encoded {
     pub(crate) held: Held,
     pub(crate) rows: u64,
     pub(crate) guarded_cells: u64,
+    pub(crate) masked: Masked,
 }
 
 /// Gathers encoded frames, in order, into parts.
@@ -141,6 +150,7 @@ impl TextParts {
         let part = (self.pending_bytes >= self.part_bytes.saturating_mul(2)).then(|| self.finish()).flatten();
         self.in_range = true;
         self.ledger.count(frame.rows, 1, frame.guarded_cells);
+        self.ledger.masked(frame.masked);
         self.pending_bytes += frame.bytes.len();
         self.pending.push((frame.bytes, frame.held));
         self.ledger.report(self.pending_bytes);

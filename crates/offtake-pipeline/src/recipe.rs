@@ -6,29 +6,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use offtake_model::dataset::{ColumnType, DatasetSchema};
+use offtake_model::dataset::DatasetSchema;
 use offtake_model::export::{ExportSpec, Field};
 use offtake_model::format::{Compression, Format, is_delimiter};
 use offtake_model::human::Human;
 use offtake_model::receipt::ReceiptColumn;
-use offtake_model::{Error, Result, Violation};
+use offtake_model::sensitive::{Shown, Sight};
+use offtake_model::{Error, ErrorKind, Result, Violation};
+use sha2::{Digest, Sha256};
 
 use crate::encode::TextEncoder;
-use crate::shape::Shape;
+use crate::shape::{FileColumn, Shape};
+use crate::veil::Hasher;
 
 /// What Excel can hold.
 const MOST_COLUMNS_OF_A_SHEET: usize = 16_384;
-
-/// A column of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileColumn {
-    /// The dataset's column it shows.
-    pub source: String,
-    /// Its header.
-    pub header: String,
-    /// Its type.
-    pub ty: ColumnType,
-}
 
 /// Everything that decides how rows become bytes.
 #[derive(Debug)]
@@ -43,13 +35,13 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Compiles a spec against the dataset it speaks of.
+    /// Compiles a spec against the dataset it speaks of. `hasher` is needed where a column is hashed.
     ///
     /// # Errors
     /// `invalid_request` with a pointer for each thing wrong: an unknown column, two columns under one header, no
     /// column at all, a delimiter that cannot delimit, a compression around Parquet or xlsx, too many columns for a sheet,
-    /// a form of numbers or times that the format cannot have.
-    pub fn new(spec: &ExportSpec, dataset: &DatasetSchema) -> Result<Self> {
+    /// a form of numbers or times that the format cannot have. `internal` if there is no hasher and one is needed.
+    pub fn new(spec: &ExportSpec, dataset: &DatasetSchema, hasher: Option<Hasher>) -> Result<Self> {
         let mut violations = Vec::new();
         let columns = file_columns(spec, dataset, &mut violations);
         if spec.format == Format::Csv && !is_delimiter(spec.delimiter) {
@@ -77,7 +69,7 @@ impl Recipe {
         if !violations.is_empty() {
             return Err(Error::invalid(violations));
         }
-        let shape = Shape::new(columns);
+        let shape = Shape::new(columns, hasher)?;
         Ok(Self {
             format: spec.format,
             compression: spec.compression,
@@ -100,6 +92,25 @@ impl Recipe {
     pub fn receipt_columns(&self) -> Vec<ReceiptColumn> {
         let columns = self.shape.columns().iter();
         columns.map(|column| ReceiptColumn { name: column.header.clone(), ty: column.ty.name() }).collect()
+    }
+
+    /// What decides the bytes of the rows: columns, what is shown of them, and what that depends on.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn columns_fingerprint(&self) -> Result<String> {
+        let shown: Vec<_> = self.shape.columns().iter().map(|column| column.shown).collect();
+        let veiled = shown.iter().any(|shown| *shown != Shown::Clear);
+        let veil = veiled.then(|| (shown, self.shape.hashed_by()));
+        let columns = (self.source_columns(), self.receipt_columns());
+        // Without anything sensitive it is what it always was: checkpoints of earlier versions can be gone on from.
+        let json = match veil {
+            None => serde_json::to_vec(&columns),
+            Some(veil) => serde_json::to_vec(&(columns, veil)),
+        };
+        let json =
+            json.map_err(|error| Error::new(ErrorKind::Internal, "columns cannot be written").caused_by(error))?;
+        Ok(hex::encode(Sha256::digest(json)))
     }
 
     /// Whether an export can continue in the middle of its file.
@@ -171,7 +182,13 @@ fn file_columns(spec: &ExportSpec, dataset: &DatasetSchema, violations: &mut Vec
                 "another column has this header already; give one of them another with \"as\"",
             ));
         }
-        columns.push(FileColumn { source: column.name.clone(), header: field.header().to_owned(), ty: column.ty });
+        let shown = spec.disclosure.shown(column);
+        if shown != Shown::Drop {
+            columns.push(FileColumn::new(column, field.header(), shown));
+        }
+    }
+    if columns.is_empty() && violations.is_empty() {
+        violations.push(Violation::at("/fields", Sight::refusal("every column of the file is one")));
     }
     columns
 }

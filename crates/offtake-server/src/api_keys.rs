@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::api_key::{ApiKey, Lifetime, sub_of};
 use offtake_model::id::ApiKeyId;
-use offtake_model::permission::{Permission, Permissions};
+use offtake_model::permission::Permissions;
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use offtake_store::NewApiKey;
 use serde::Serialize;
@@ -188,9 +188,9 @@ fn asked_for(body: &Map<String, Json_>) -> Result<Asked> {
     }
     let mut known = Vec::new();
     for (at, word) in words.iter().enumerate() {
-        match word.as_str().filter(|word| *word == "all" || Permission::parse(word).is_some()) {
+        match word.as_str().filter(|word| Permissions::knows(word)) {
             Some(word) => known.push(word),
-            None => violations.push(Violation::at(format!("/permissions/{at}"), unknown())),
+            None => violations.push(Violation::at(format!("/permissions/{at}"), format!("{}, role:NAME", unknown()))),
         }
     }
     let lifetime = lifetime(body, &mut violations);

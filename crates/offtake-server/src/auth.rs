@@ -18,6 +18,7 @@ use offtake_model::dataset::DatasetSchema;
 use offtake_model::id::OrgId;
 use offtake_model::permission::Permission;
 use offtake_model::principal::Principal;
+use offtake_model::sensitive::Sight;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::JobScope;
 
@@ -124,6 +125,11 @@ impl Caller {
 
     pub(crate) fn may(&self, permission: &Permission) -> bool {
         self.0.permissions.allow(permission)
+    }
+
+    /// Whether the caller may read sensitive columns as they are.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight::of(&self.0.permissions)
     }
 
     pub(crate) fn may_read(&self, dataset: &DatasetSchema) -> bool {

@@ -6,9 +6,11 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use offtake_datasets::{Dataset, PageRequest};
 use offtake_model::as_of::AsOf;
-use offtake_model::dataset::{ColumnType, DatasetSchema, FilterOp, RowsMode};
+use offtake_model::dataset::{Column, ColumnType, DatasetSchema, FilterOp, RowsMode};
 use offtake_model::export::Field;
+use offtake_model::permission::Permission;
 use offtake_model::query::{RowQuery, Sort};
+use offtake_model::sensitive::{Shown, Sight};
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use serde::Serialize;
 use serde_json::{Map, Value as Json_};
@@ -29,16 +31,16 @@ const OF_EXPORTS: [&str; 8] = ["format", "compression", "dialect", "delimiter", 
 /// What makes no difference to a count.
 const OF_PAGES: [&str; 4] = ["fields", "limit", "sort", "cursor"];
 
-/// The dataset, if the caller may read it. One that the caller may not read and one that does not exist
-/// give the same answer.
+/// The dataset as the caller sees it, if the caller may read it. One that the caller may not read and one that does
+/// not exist give the same answer. Every road to rows begins here.
 ///
 /// # Errors
 /// `not_found`; `source_unavailable` if its source has not been reached yet.
-pub(crate) fn readable<'a>(app: &'a App, caller: &Caller, name: &str) -> Result<&'a Dataset> {
+pub(crate) fn readable(app: &App, caller: &Caller, name: &str) -> Result<Dataset> {
     let hidden =
         || Error::new(ErrorKind::NotFound, "there is no such dataset; GET /api/v1/datasets lists those you may read");
     let needed = app.catalog.permission(name).ok_or_else(hidden)?;
-    if caller.may(&needed) { app.catalog.get(name) } else { Err(hidden()) }
+    if caller.may(&needed) { Ok(app.catalog.get(name)?.seen_with(caller.sight())) } else { Err(hidden()) }
 }
 
 /// The datasets the caller may read.
@@ -78,7 +80,14 @@ struct ColumnView {
     #[schema(example = "decimal(18,9)")]
     r#type: String,
     label: String,
+    /// Whether only those may read it as it is who have `pii:read`.
     sensitive: bool,
+    /// What the caller gets of it: `clear`, `mask`, `hash` (a text then) or `drop`.
+    #[schema(value_type = String)]
+    shown: Shown,
+    /// The permission that is needed to sort by it, or to see it as it is, if the caller has it not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<String>,
     /// The type of its elements, if it is an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     elements: Option<String>,
@@ -98,6 +107,9 @@ struct FilterView {
     r#type: String,
     /// The columns it looks at.
     columns: Vec<String>,
+    /// The permission that is needed to use it, if the caller has it not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<String>,
 }
 
 /// What a request may ask for at most.
@@ -109,20 +121,28 @@ struct LimitsView {
 }
 
 impl DatasetResponse {
-    fn of(schema: &DatasetSchema) -> Self {
-        let columns = schema.columns.iter().map(|column| ColumnView {
-            name: column.name.clone(),
-            r#type: column.ty.name(),
-            label: column.label.clone(),
-            sensitive: column.sensitive,
-            elements: column.elements.map(ColumnType::name),
-            pattern: column.pattern(),
+    fn of(schema: &DatasetSchema, sight: Sight) -> Self {
+        let needs = |withheld: bool| withheld.then(|| Permission::PiiRead.to_string());
+        let columns = schema.columns.iter().map(|column| {
+            let shown = column.shown(sight);
+            let is_clear = shown == Shown::Clear;
+            ColumnView {
+                name: column.name.clone(),
+                r#type: shown.type_of(column.ty).name(),
+                label: column.label.clone(),
+                sensitive: column.sensitive.is_some(),
+                shown,
+                needs: needs(!is_clear),
+                elements: column.elements.filter(|_| is_clear).map(ColumnType::name),
+                pattern: column.pattern().filter(|_| is_clear),
+            }
         });
         let filters = schema.filters.iter().map(|filter| FilterView {
             name: filter.name.clone(),
             op: filter.op,
             r#type: schema.filter_type(filter).map_or_else(String::new, ColumnType::name),
             columns: filter.columns.clone(),
+            needs: needs(sight == Sight::Veiled && schema.filter_is_sensitive(filter)),
         });
         let limits = &schema.limits;
         Self {
@@ -146,7 +166,9 @@ impl DatasetResponse {
     responses((status = 200, description = "All of them", body = DatasetListResponse)))]
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Json<DatasetListResponse> {
     let readable = app.catalog.iter().filter(|dataset| caller.may_read(&dataset.schema));
-    Json(DatasetListResponse { datasets: readable.map(|dataset| DatasetResponse::of(&dataset.schema)).collect() })
+    Json(DatasetListResponse {
+        datasets: readable.map(|dataset| DatasetResponse::of(&dataset.schema, caller.sight())).collect(),
+    })
 }
 
 /// One dataset: columns, filters, key, identity, limits.
@@ -158,7 +180,8 @@ pub(crate) async fn detail(
     caller: Caller,
     name: Name,
 ) -> Result<Json<DatasetResponse>, Problem> {
-    Ok(Json(DatasetResponse::of(&readable(&app, &caller, name.as_str())?.schema)))
+    let dataset = readable(&app, &caller, name.as_str())?;
+    Ok(Json(DatasetResponse::of(&dataset.schema, dataset.sight)))
 }
 
 /// A page of rows.
@@ -186,9 +209,9 @@ pub(crate) async fn rows(
     name: Name,
     JsonBody(mut body): JsonBody,
 ) -> Result<Response, Problem> {
-    let dataset = readable(&app, &caller, name.as_str())?.clone();
+    let dataset = readable(&app, &caller, name.as_str())?;
     strip(&mut body, &OF_EXPORTS);
-    let request = page_request(&dataset.schema, &mut body);
+    let request = page_request(&dataset, &mut body);
     let query = parse(&dataset, &caller, body).await;
     let (request, query) = match (request, query) {
         (Ok(request), Ok(query)) => (request, query),
@@ -196,7 +219,7 @@ pub(crate) async fn rows(
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error.into()),
     };
     let page = dataset.source.page(&dataset.schema, &query, &request).await?;
-    let rows = rows_json(&dataset, page.rows).await?;
+    let rows = rows_json(&app, &caller, &dataset, page.rows).await?;
     Ok(splice_rows(&rows, &RowsResponse { rows: (), next_cursor: page.next_cursor, as_of: page.as_of })?)
 }
 
@@ -221,7 +244,7 @@ pub(crate) async fn count(
     name: Name,
     JsonBody(mut body): JsonBody,
 ) -> Result<Json<CountResponse>, Problem> {
-    let dataset = readable(&app, &caller, name.as_str())?.clone();
+    let dataset = readable(&app, &caller, name.as_str())?;
     strip(&mut body, &OF_EXPORTS);
     strip(&mut body, &OF_PAGES);
     let query = parse(&dataset, &caller, body).await?;
@@ -249,9 +272,9 @@ fn together(one: Error, other: Error) -> Error {
 }
 
 /// Takes what is about the page out of `body`.
-fn page_request(schema: &DatasetSchema, body: &mut Map<String, Json_>) -> Result<PageRequest> {
-    let columns = columns(schema, body.shift_remove("fields"));
-    let sort = sort(schema, body.shift_remove("sort"));
+fn page_request(dataset: &Dataset, body: &mut Map<String, Json_>) -> Result<PageRequest> {
+    let columns = columns(&dataset.schema, dataset.sight, body.shift_remove("fields"));
+    let sort = sort(&dataset.schema, dataset.sight, body.shift_remove("sort"));
     let limit = limit(body.shift_remove("limit"));
     let cursor = cursor(body.shift_remove("cursor"));
     match (columns, sort, limit, cursor) {
@@ -263,8 +286,14 @@ fn page_request(schema: &DatasetSchema, body: &mut Map<String, Json_>) -> Result
     }
 }
 
-fn columns(schema: &DatasetSchema, given: Option<Json_>) -> Result<Vec<String>, Violation> {
-    let Some(given) = given else { return Ok(schema.default_columns.clone()) };
+fn columns(schema: &DatasetSchema, sight: Sight, given: Option<Json_>) -> Result<Vec<String>, Violation> {
+    let is_there = |column: &Column| column.shown(sight) != Shown::Drop;
+    let Some(given) = given else {
+        let there = schema.default_columns.iter().filter(|name| schema.column(name).is_none_or(is_there));
+        let there: Vec<String> = there.cloned().collect();
+        let detail = || Sight::refusal("every column that is meant without it is one");
+        return if there.is_empty() { Err(Violation::at("/fields", detail())) } else { Ok(there) };
+    };
     let fields: Vec<Field> =
         serde_json::from_value(given).map_err(|_| Violation::at("/fields", "is a list of column names"))?;
     if fields.is_empty() {
@@ -275,6 +304,10 @@ fn columns(schema: &DatasetSchema, given: Option<Json_>) -> Result<Vec<String>, 
         let column = schema.column(field.name()).ok_or_else(|| {
             Violation::at(format!("/fields/{index}"), format!("{:?} is no column of {}", field.name(), schema.name))
         })?;
+        if !is_there(column) {
+            let detail = Sight::refusal(&format!("this is {}", column.name));
+            return Err(Violation::at(format!("/fields/{index}"), detail));
+        }
         if !columns.contains(&column.name) {
             columns.push(column.name.clone());
         }
@@ -282,7 +315,7 @@ fn columns(schema: &DatasetSchema, given: Option<Json_>) -> Result<Vec<String>, 
     Ok(columns)
 }
 
-fn sort(schema: &DatasetSchema, given: Option<Json_>) -> Result<Option<Sort>, Violation> {
+fn sort(schema: &DatasetSchema, sight: Sight, given: Option<Json_>) -> Result<Option<Sort>, Violation> {
     const FORMS: &str = "is a column, \"-column\" for descending, or {\"column\", \"descending\"}";
     let sort = match given {
         None | Some(Json_::Null) => return Ok(None),
@@ -301,6 +334,10 @@ fn sort(schema: &DatasetSchema, given: Option<Json_>) -> Result<Option<Sort>, Vi
         Some(Json_::Bool(_) | Json_::Number(_) | Json_::Array(_)) => return Err(Violation::at("/sort", FORMS)),
     };
     match schema.column(&sort.column) {
+        // Even hashed: the order of the rows would tell the order of the values.
+        Some(column) if column.shown(sight) != Shown::Clear => {
+            Err(Violation::at("/sort", Sight::refusal(&format!("this is {}", column.name))))
+        }
         Some(_) => Ok(Some(sort)),
         None => Err(Violation::at("/sort", format!("{:?} is no column of {}", sort.column, schema.name))),
     }
@@ -324,10 +361,16 @@ fn cursor(given: Option<Json_>) -> Result<Option<String>, Violation> {
     }
 }
 
-/// The rows of a batch as a JSON array, rendered as in a file.
-pub(crate) async fn rows_json(dataset: &Dataset, batch: arrow::record_batch::RecordBatch) -> Result<Vec<u8>> {
-    let schema = dataset.schema.clone();
-    blocking(move || offtake_pipeline::json_rows(&batch, &schema)).await
+/// The rows of a batch as a JSON array, rendered as in a file that the caller would get.
+pub(crate) async fn rows_json(
+    app: &App,
+    caller: &Caller,
+    dataset: &Dataset,
+    batch: arrow::record_batch::RecordBatch,
+) -> Result<Vec<u8>> {
+    let (schema, sight) = (dataset.schema.clone(), dataset.sight);
+    let hasher = app.hash_key.hasher(&caller.0.org);
+    blocking(move || offtake_pipeline::json_rows(&batch, &schema, sight, Some(hasher))).await
 }
 
 /// `rest` as a JSON object with `rows` in front, which are JSON already: not parsed again, so that no digit

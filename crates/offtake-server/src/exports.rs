@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::Dataset;
 use offtake_model::Result;
+use offtake_model::audit::Act;
 use offtake_model::export::ExportSpec;
 use offtake_model::id::JobId;
 use offtake_model::job::{Job, JobStatus};
@@ -21,9 +22,10 @@ use serde_json::{Map, Value as Json_};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::Caller;
 use crate::datasets::readable;
-use crate::edge::{Draining, RequestId};
+use crate::edge::Draining;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, plain_header, prefer_wait, traceparent};
 use crate::jobs::view::{JobResponse, status_url};
@@ -76,8 +78,8 @@ pub(crate) struct ExportResponse {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
-    request_id: RequestId,
     draining: Draining,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
@@ -87,9 +89,9 @@ pub(crate) async fn create(
     let mut job = match asked_before(&app, &caller, idempotency.as_ref()).await? {
         Some(job) => job,
         None => {
-            let dataset = readable(&app, &caller, name.as_str())?.clone();
+            let dataset = readable(&app, &caller, name.as_str())?;
             let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
-            let new = new_job(&app, &caller, &dataset, spec, idempotency, request_id, &headers);
+            let new = new_job(&app, &caller, &act, &dataset, spec, idempotency, &headers);
             app.store.jobs.enqueue(new).await?.job
         }
     };
@@ -101,7 +103,7 @@ pub(crate) async fn create(
         job = wait_for(&app, &scope, job.id, wait, &draining, |job| !job.status.is_active()).await?;
     }
     let mut response = if wait.is_some() && !job.status.is_active() {
-        finished(&app, &caller, job).await?
+        finished(&app, &caller, &act, job).await?
     } else {
         accepted(&job, estimate)
     };
@@ -164,14 +166,15 @@ fn patience(app: &App, headers: &HeaderMap, spec: &ExportSpec) -> Option<(Durati
 fn new_job(
     app: &App,
     caller: &Caller,
+    act: &Act,
     dataset: &Dataset,
     spec: ExportSpec,
     idempotency: Option<Idempotency>,
-    request_id: RequestId,
     headers: &HeaderMap,
 ) -> NewJob {
     let now = app.clock.now();
-    let name = job_name(&dataset.schema.title, &spec, now);
+    // Whoever sees the job's name may not see what is in sensitive columns.
+    let name = job_name(&dataset.schema.title, &spec.without_sensitive(&dataset.schema), now);
     let principal = &caller.0;
     NewJob {
         id: JobId::new(now),
@@ -183,16 +186,17 @@ fn new_job(
         idempotency,
         name,
         spec,
-        request_id: Some(request_id.id),
+        request_id: act.request_id().map(str::to_owned),
         traceparent: traceparent(headers),
         pinned_to: None,
         now,
+        by: act.clone(),
     }
 }
 
-async fn finished(app: &App, caller: &Caller, job: Job) -> Result<Response> {
+async fn finished(app: &App, caller: &Caller, act: &Act, job: Job) -> Result<Response> {
     let location = status_url(&job);
-    let body = with_link(app, caller, &caller.own_scope(), job).await?;
+    let body = with_link(app, caller, act, &caller.own_scope(), job).await?;
     Ok(([(header::LOCATION, location)], Json(body)).into_response())
 }
 

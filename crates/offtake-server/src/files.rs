@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Artifact, ArtifactState};
 
+use crate::acting::Acting;
 use crate::error::Problem;
 use crate::extract::Name;
 use crate::jobs::matches_etag;
@@ -38,6 +39,7 @@ use crate::watch::Watch;
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
+    Acting(act): Acting,
     name: Name,
     method: Method,
     uri: Uri,
@@ -59,6 +61,9 @@ pub(crate) async fn get(
         // Ranges are defined for GET alone (RFC 9110 §14.2).
         let in_part = method == Method::GET && range_is_meant(&headers, &etag);
         let wanted = if in_part { wanted(&headers, size) } else { Wanted::Whole };
+        if method == Method::GET && wanted != Wanted::Nothing {
+            app.uses.note(&app, &act, &uri, &artifact).await?;
+        }
         content(&app, &artifact, size, wanted, &method, watch).await?
     };
     describe(&mut response, &artifact, sha256, &etag);

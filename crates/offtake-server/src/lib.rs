@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+mod acting;
+mod audit;
 mod api_keys;
 mod auth;
 mod datasets;
@@ -34,6 +36,7 @@ mod state;
 pub mod token;
 mod watch;
 
+pub use acting::{ForwardedHeader, TrustedProxies};
 pub use health::{Operations, operations};
 pub use metrics::{QueueMetrics, ServerMetrics};
 pub use router::router;

@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use offtake_datasets::Dataset;
 use offtake_model::export::ExportSpec;
 use offtake_model::preset::{Preset, PresetContent, is_preset_name};
+use offtake_model::sensitive::{Sight, mask};
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use serde::Serialize;
 use serde_json::{Map, Value as Json_};
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
 use crate::auth::Caller;
 use crate::datasets::readable;
 use crate::error::Problem;
@@ -47,9 +49,16 @@ pub(crate) struct PresetResponse {
     updated_at: Timestamp,
 }
 
-impl From<Preset> for PresetResponse {
-    fn from(preset: Preset) -> Self {
-        let Preset { name, dataset, says, version: _, created_by, created_at, updated_at } = preset;
+impl PresetResponse {
+    /// The preset as those see it who see the dataset so: what it says of sensitive columns is masked.
+    fn of(preset: Preset, seen: &Dataset) -> Self {
+        let Preset { name, dataset, mut says, version: _, created_by, created_at, updated_at } = preset;
+        if seen.sight == Sight::Veiled
+            && let Some(filters) = says.get_mut("filters").and_then(Json_::as_object_mut)
+        {
+            let sensitive = seen.schema.filters.iter().filter(|filter| seen.schema.filter_is_sensitive(filter));
+            mask(filters, sensitive.map(|filter| filter.name.as_str()));
+        }
         Self { name, dataset, says, created_by, created_at, updated_at }
     }
 }
@@ -65,13 +74,14 @@ impl From<Preset> for PresetResponse {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let content = checked(&app, &caller, body).await?;
-    let preset = app.store.presets.create(&caller.0.org, content, &caller.0.sub).await?;
+    let (content, dataset) = checked(&app, &caller, body).await?;
+    let preset = app.store.presets.create(&act, &caller.0.org, content).await?;
     let segment = percent_encoded(&preset.name);
     let location = HeaderValue::from_str(&format!("/api/v1/presets/{segment}")).ok();
-    let mut response = (StatusCode::CREATED, answered(preset)).into_response();
+    let mut response = (StatusCode::CREATED, answered(preset, &dataset)).into_response();
     response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
     Ok(response)
 }
@@ -80,9 +90,11 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/api/v1/presets", tag = "presets", operation_id = "list_presets",
     responses((status = 200, description = "All, by name", body = PresetListResponse)))]
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<PresetListResponse>, Problem> {
-    let mut presets = app.store.presets.list(&caller.0.org).await?;
-    presets.retain(|preset| readable(&app, &caller, &preset.dataset).is_ok());
-    Ok(Json(PresetListResponse { presets: presets.into_iter().map(PresetResponse::from).collect() }))
+    let presets = app.store.presets.list(&caller.0.org).await?.into_iter().filter_map(|preset| {
+        let dataset = readable(&app, &caller, &preset.dataset).ok()?;
+        Some(PresetResponse::of(preset, &dataset))
+    });
+    Ok(Json(PresetListResponse { presets: presets.collect() }))
 }
 
 /// One preset.
@@ -91,7 +103,8 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<
     responses((status = 200, description = "The preset", body = PresetResponse,
         headers(("ETag" = String, description = "Its version")))))]
 pub(crate) async fn detail(State(app): State<App>, caller: Caller, name: Name) -> Result<Response, Problem> {
-    Ok(answered(visible(&app, &caller, name.as_str()).await?))
+    let (preset, dataset) = visible(&app, &caller, name.as_str()).await?;
+    Ok(answered(preset, &dataset))
 }
 
 /// Changes a preset. What the body names is replaced, what is null there is taken away, the rest stays.
@@ -106,11 +119,12 @@ pub(crate) async fn detail(State(app): State<App>, caller: Caller, name: Name) -
 pub(crate) async fn change(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let present = visible(&app, &caller, name.as_str()).await?;
+    let (present, _) = visible(&app, &caller, name.as_str()).await?;
     let version = expected(&headers)?.unwrap_or(present.version);
     let mut whole = present.says;
     whole.insert("name".to_owned(), present.name.into());
@@ -122,8 +136,8 @@ pub(crate) async fn change(
             whole.insert(member, value);
         }
     }
-    let content = checked(&app, &caller, whole).await?;
-    Ok(answered(app.store.presets.replace(&caller.0.org, name.as_str(), version, content).await?))
+    let (content, dataset) = checked(&app, &caller, whole).await?;
+    Ok(answered(app.store.presets.replace(&act, &caller.0.org, name.as_str(), version, content).await?, &dataset))
 }
 
 /// Forgets a preset. Exports that were asked for with it are what they are.
@@ -136,12 +150,13 @@ pub(crate) async fn change(
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let version = expected(&headers)?;
     visible(&app, &caller, name.as_str()).await?;
-    app.store.presets.delete(&caller.0.org, name.as_str(), version).await?;
+    app.store.presets.delete(&act, &caller.0.org, name.as_str(), version).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -183,20 +198,20 @@ pub(crate) async fn spec(
     let Json_::String(name) = name else {
         return Err(Error::invalid_at("/preset", "is the name of a preset"));
     };
-    let preset = app.store.presets.get(&caller.0.org, &name).await.map_err(|error| {
+    let preset = visible(app, caller, &name).await.map_err(|error| {
         if error.kind() != ErrorKind::NotFound {
             return error;
         }
         Error::invalid_at("/preset", format!("there is no preset {name:?}; GET /api/v1/presets lists them"))
     })?;
-    blocking(move || dataset.parse_export_with(&body, &preset)).await
+    blocking(move || dataset.parse_export_with(&body, &preset.0)).await
 }
 
 /// The preset, if the caller may read its dataset. Otherwise it is as absent as its dataset.
-async fn visible(app: &App, caller: &Caller, name: &str) -> Result<Preset> {
+async fn visible(app: &App, caller: &Caller, name: &str) -> Result<(Preset, Dataset)> {
     let preset = app.store.presets.get(&caller.0.org, name).await?;
     match readable(app, caller, &preset.dataset) {
-        Ok(_) => Ok(preset),
+        Ok(dataset) => Ok((preset, dataset)),
         Err(_) => {
             Err(Error::new(ErrorKind::NotFound, "there is no such preset; GET /api/v1/presets lists those there are"))
         }
@@ -204,7 +219,7 @@ async fn visible(app: &App, caller: &Caller, name: &str) -> Result<Preset> {
 }
 
 /// Checks a preset against its dataset.
-async fn checked(app: &App, caller: &Caller, body: Map<String, Json_>) -> Result<PresetContent> {
+async fn checked(app: &App, caller: &Caller, body: Map<String, Json_>) -> Result<(PresetContent, Dataset)> {
     let text = |name: &str| body.get(name).and_then(Json_::as_str).map(str::to_owned);
     let mut violations = Vec::new();
     let name = text("name").filter(|name| is_preset_name(name));
@@ -212,7 +227,7 @@ async fn checked(app: &App, caller: &Caller, body: Map<String, Json_>) -> Result
         let detail = "is needed: 1 to 100 characters, no slash, no control characters, no blanks around it";
         violations.push(Violation::at("/name", detail));
     }
-    let dataset = text("dataset").and_then(|name| readable(app, caller, &name).ok().cloned());
+    let dataset = text("dataset").and_then(|name| readable(app, caller, &name).ok());
     if dataset.is_none() {
         violations.push(Violation::at("/dataset", "is needed: a dataset; GET /api/v1/datasets lists them"));
     }
@@ -226,7 +241,7 @@ async fn checked(app: &App, caller: &Caller, body: Map<String, Json_>) -> Result
     }
     match (name, dataset) {
         (Some(name), Some(dataset)) if violations.is_empty() => {
-            Ok(PresetContent { name, dataset: dataset.schema.name.clone(), says })
+            Ok((PresetContent { name, dataset: dataset.schema.name.clone(), says }, dataset))
         }
         _ => Err(Error::invalid(violations)),
     }
@@ -244,9 +259,9 @@ fn expected(headers: &HeaderMap) -> Result<Option<u64>> {
     version.map(Some).ok_or_else(|| Error::new(ErrorKind::PreconditionFailed, "this is no ETag of a preset"))
 }
 
-fn answered(preset: Preset) -> Response {
+fn answered(preset: Preset, dataset: &Dataset) -> Response {
     let etag = HeaderValue::from_str(&format!("\"{}\"", preset.version)).ok();
-    let mut response = Json(PresetResponse::from(preset)).into_response();
+    let mut response = Json(PresetResponse::of(preset, dataset)).into_response();
     response.headers_mut().extend(etag.map(|etag| (header::ETAG, etag)));
     response
 }

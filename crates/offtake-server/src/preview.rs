@@ -8,6 +8,7 @@ use offtake_model::as_of::AsOf;
 use offtake_model::export::{ExportSpec, Field};
 use offtake_model::format::extension;
 use offtake_model::query::RowQuery;
+use offtake_model::sensitive::Shown;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -70,7 +71,7 @@ pub(crate) async fn preview(
     name: Name,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let dataset = readable(&app, &caller, name.as_str())?.clone();
+    let dataset = readable(&app, &caller, name.as_str())?;
     let org = caller.0.org.clone();
     let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
     let parsed = dataset.clone();
@@ -97,7 +98,7 @@ pub(crate) async fn preview(
     let request = PageRequest { columns: names, sort: None, limit, cursor: None };
     let page = dataset.source.page(&dataset.schema, &query, &request).await?;
     let shown = page.rows.num_rows();
-    let rows = rows_json(&dataset, page.rows).await?;
+    let rows = rows_json(&app, &caller, &dataset, page.rows).await?;
     let expected_rows = most.map_or(count.rows, |limit| count.rows.min(limit));
     let recent = app.store.jobs.recent_performance(&caller.0.org, RECENT).await?;
     let kind = extension(spec.format, spec.compression);
@@ -123,10 +124,14 @@ fn columns(dataset: &Dataset, spec: &ExportSpec) -> Vec<PreviewColumn> {
     let fields: Vec<Field> = spec.fields.clone().unwrap_or_else(default);
     let shown = fields.into_iter().filter_map(|field| {
         let column = dataset.schema.column(field.name())?;
+        let shown = spec.disclosure.shown(column);
+        if shown == Shown::Drop {
+            return None;
+        }
         Some(PreviewColumn {
             name: column.name.clone(),
             header: field.header().to_owned(),
-            r#type: column.ty.name(),
+            r#type: shown.type_of(column.ty).name(),
             label: column.label.clone(),
         })
     });

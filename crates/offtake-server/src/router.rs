@@ -16,7 +16,7 @@ use crate::edge::edge;
 use crate::error::Problem;
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets, preview, principals,
+    api_keys, audit, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets, preview, principals,
     sign_in,
 };
 
@@ -54,6 +54,7 @@ fn table(app: &App) -> Table {
         .add(Public, routes!(sign_in::open))
         .add(Known, routes!(sign_in::detail))
         .add(Known, routes!(sign_in::close))
+        .add(Needs(Admin), routes!(audit::list))
         .add(Token, routes!(datasets::list))
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))

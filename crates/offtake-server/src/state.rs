@@ -7,11 +7,14 @@ use jiff::SignedDuration;
 use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
+use offtake_pipeline::HashKey;
 use offtake_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::auth::noting::Notes;
+use crate::acting::TrustedProxies;
+use crate::audit::Uses;
 use crate::extract::Room;
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
@@ -49,6 +52,8 @@ pub struct ServerSettings {
     pub open_metrics: bool,
     /// How long a request may take until its response begins.
     pub request_timeout: Duration,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for ServerSettings {
@@ -66,6 +71,7 @@ impl Default for ServerSettings {
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -115,9 +121,13 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) verifier: Verifier,
     pub(crate) links: Links,
+    /// What sensitive columns are hashed by.
+    pub(crate) hash_key: HashKey,
     /// Who was here.
     pub(crate) notes: Notes,
     pub(crate) one_time: OneTimeKeys,
+    /// Uses of links that are in the audit trail.
+    pub(crate) uses: Uses,
     /// Room for OTLP bodies.
     pub(crate) otlp_room: Room,
     /// Room for JSON bodies.
@@ -142,6 +152,7 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> App {
         let verifier = Verifier::new(&state.secret);
         let links = Links::new(&state.secret, &state.settings);
+        let hash_key = state.secret.hash_key();
         let notes = Notes::writing_to(&state.store);
         let one_time = OneTimeKeys::new(&state.secret, []);
         let settings = &state.settings;
@@ -150,6 +161,18 @@ impl Shared {
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
-        Arc::new(Self { state, verifier, links, notes, one_time, otlp_room, json_room, ingest, documents: OnceLock::new() })
+        Arc::new(Self {
+            state,
+            verifier,
+            links,
+            hash_key,
+            notes,
+            one_time,
+            uses: Uses::default(),
+            otlp_room,
+            json_room,
+            ingest,
+            documents: OnceLock::new(),
+        })
     }
 }

@@ -13,6 +13,7 @@ use offtake_model::id::OrgId;
 use offtake_model::permission::Permissions;
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
+use offtake_pipeline::HashKey;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -64,6 +65,11 @@ impl Secret {
     /// The secret itself, to be written to its file and nowhere else.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// The key that sensitive columns are hashed by: another secret, other hashes.
+    pub fn hash_key(&self) -> HashKey {
+        HashKey::new(self.derive("offtake hash v1"))
     }
 
     /// A key for another purpose, so that nothing signed for one can be used for the other.
@@ -174,6 +180,8 @@ struct Claims {
     email: Option<String>,
     #[serde(default)]
     permissions: Words,
+    #[serde(default)]
+    roles: Words,
     exp: f64,
     #[serde(default)]
     nbf: Option<f64>,
@@ -184,6 +192,16 @@ struct Claims {
 enum Words {
     List(Vec<String>),
     Spaced(String),
+}
+
+impl Words {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let (list, text) = match self {
+            Self::List(list) => (list.as_slice(), ""),
+            Self::Spaced(text) => (&[][..], text.as_str()),
+        };
+        list.iter().map(String::as_str).chain(text.split_ascii_whitespace())
+    }
 }
 
 impl Default for Words {
@@ -240,11 +258,7 @@ impl Verifier {
         if claims.nbf.is_some_and(|nbf| nbf > seconds + SKEW_SECONDS) {
             return Err(refuse("the bearer token is not valid yet; check the issuer's clock"));
         }
-        let words: Vec<&str> = match &claims.permissions {
-            Words::List(list) => list.iter().map(String::as_str).collect(),
-            Words::Spaced(text) => text.split_ascii_whitespace().collect(),
-        };
-        let permissions = Permissions::from_words(words);
+        let permissions = Permissions::from_words(claims.permissions.iter()).with_roles(claims.roles.iter());
         let bad = |text: &str| text.is_empty() || text.len() > MAX_CLAIM_BYTES || text.chars().any(char::is_control);
         let org = OrgId::new(claims.org_id).map_err(|_| invalid())?;
         if bad(&claims.sub) || claims.email.as_deref().is_some_and(bad) {

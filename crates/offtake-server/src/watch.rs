@@ -12,6 +12,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Artifact, Principals};
 use tokio::time::{MissedTickBehavior, interval_at};
 
+use crate::jobs::tells_sensitive;
 use crate::state::App;
 
 /// How often it is looked up.
@@ -29,7 +30,9 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn over(app: &App, artifact: &Artifact, subject: String) -> Self {
         let dataset = artifact.receipt.as_ref().and_then(|receipt| app.catalog.permission(&receipt.dataset));
-        let needed = [Some(Permission::ExportsDownload), dataset].into_iter().flatten().collect();
+        let tells = artifact.receipt.as_ref().is_some_and(|receipt| tells_sensitive(app, &receipt.spec));
+        let sight = tells.then_some(Permission::PiiRead);
+        let needed = [Some(Permission::ExportsDownload), dataset, sight].into_iter().flatten().collect();
         Self { principals: Arc::clone(&app.store.principals), org: artifact.org.clone(), subject, needed }
     }
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use offtake_model::Result;
+use offtake_model::audit::Act;
 use offtake_model::format::{Compression, Format};
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::receipt::Receipt;
@@ -114,11 +115,11 @@ pub trait Artifacts: Send + Sync + std::fmt::Debug {
     /// `not_found`.
     async fn by_id(&self, id: ArtifactId) -> Result<Artifact>;
 
-    /// The user wants the file gone now: ready → expired, and the job's time is over.
+    /// The user wants the file gone now: ready → expired, and the job's time is over; the audit trail says so.
     ///
     /// # Errors
     /// As [`Artifacts::ready`].
-    async fn expire_now(&self, scope: &JobScope, job: JobId) -> Result<Artifact>;
+    async fn expire_now(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Artifact>;
 
     /// Moves every artifact whose job's time is over from ready to expired. Returns how many.
     async fn expire_due(&self) -> Result<u64>;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::audit::Act;
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::export::ExportSpec;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
@@ -112,6 +113,8 @@ pub struct NewJob {
     pub pinned_to: Option<WorkerName>,
     /// The moment of asking.
     pub now: Timestamp,
+    /// Who asks from where, for the audit trail.
+    pub by: Act,
 }
 
 /// An idempotency key; it holds per organization and owner.
@@ -259,7 +262,8 @@ pub struct QueueDepth {
 /// Jobs and their leases.
 ///
 /// All reads and changes on behalf of a user are scoped by organization here, below the caller (law 8);
-/// what is not in the scope is `not_found`. Deadlines are compared with the database's clock (law 2).
+/// what is not in the scope is `not_found`. A change that a user asks for and its entry in the audit trail are one
+/// transaction. Deadlines are compared with the database's clock (law 2).
 #[async_trait]
 pub trait Jobs: Send + Sync + std::fmt::Debug {
     // --- what a user asks for ---
@@ -290,13 +294,13 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `not_found`; `conflict` if it is over.
-    async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job>;
+    async fn cancel(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job>;
 
     /// A failed job again, from its checkpoint; counters of failures and deaths start anew.
     ///
     /// # Errors
     /// `not_found`; `conflict` if it did not fail, or `gone` if what it kept has expired.
-    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job>;
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job>;
 
     /// The newest performance rows of an organization, newest first.
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>>;

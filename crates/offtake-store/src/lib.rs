@@ -9,6 +9,7 @@
 
 pub mod api_keys;
 pub mod artifacts;
+pub mod audit;
 #[cfg(test)]
 mod contract;
 pub mod jobs;
@@ -24,6 +25,7 @@ pub mod tokens;
 
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
+pub use audit::{Audit, AuditFilter, AuditPage};
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     STATISTICS_DAYS, Signal, StatisticsRow, WorkerName, end_patiently,
@@ -55,6 +57,8 @@ pub struct Store {
     pub sessions: Arc<dyn Sessions>,
     /// One-time rights to a link.
     pub tokens: Arc<dyn Tokens>,
+    /// Who did what.
+    pub audit: Arc<dyn Audit>,
     /// Artifacts: the bytes.
     pub objects: Arc<dyn Objects>,
 }

@@ -2,20 +2,22 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use offtake_model::audit::Act;
 use offtake_model::id::OrgId;
 use offtake_model::preset::{MOST_PRESETS, Preset, PresetContent};
 use offtake_model::{Error, ErrorKind, Result};
 
 use crate::refusals::internal;
 
-/// What organizations ask for again and again. Every verb is scoped by organization: another one's preset is absent.
+/// What organizations ask for again and again. Every verb is scoped by organization: another one's preset is absent. A
+/// change and its entry in the audit trail are one transaction.
 #[async_trait]
 pub trait Presets: Send + Sync + std::fmt::Debug {
     /// Keeps a preset.
     ///
     /// # Errors
     /// `conflict` if the name is taken, or the organization has as many as it may have.
-    async fn create(&self, org: &OrgId, content: PresetContent, by: &str) -> Result<Preset>;
+    async fn create(&self, by: &Act, org: &OrgId, content: PresetContent) -> Result<Preset>;
 
     /// The preset of this name.
     ///
@@ -30,13 +32,13 @@ pub trait Presets: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `not_found`; `precondition_failed` if it was changed since; `conflict` if its new name is taken.
-    async fn replace(&self, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset>;
+    async fn replace(&self, by: &Act, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset>;
 
     /// Forgets the preset of this name; with a version, only if it is still at that.
     ///
     /// # Errors
     /// `not_found`; `precondition_failed` if it was changed since.
-    async fn delete(&self, org: &OrgId, name: &str, version: Option<u64>) -> Result<()>;
+    async fn delete(&self, by: &Act, org: &OrgId, name: &str, version: Option<u64>) -> Result<()>;
 }
 
 // What every backend refuses with.

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::audit::{AuditEntry, Head};
 use offtake_model::export::ExportSpec;
 use offtake_model::format::{Compression, Format};
 use offtake_model::id::OrgId;
@@ -253,5 +254,41 @@ pub(crate) fn performance(row: &impl Record) -> Result<PerfRow> {
             ],
             peak_memory: cells.number("peak_memory")?,
         },
+    })
+}
+
+/// A row of `audit_entries`. What its words mean is not asked here: one that nobody knows must not hide the entry.
+pub(crate) fn audit_entry(row: &impl Record) -> Result<AuditEntry> {
+    let nameless = Cells { row, what: "an audit entry".to_owned() };
+    let number = nameless.number("number")?;
+    let cells = Cells { row, what: format!("audit entry {number}") };
+    Ok(AuditEntry {
+        org: cells.parse("org", |org| OrgId::new(org).ok())?,
+        number,
+        at: cells.number("at")?,
+        actor: cells.text("actor")?,
+        via: cells.text("via")?,
+        action: cells.text("action")?,
+        object_kind: cells.text("object_kind")?,
+        object_id: cells.text("object_id")?,
+        outcome: cells.text("outcome")?,
+        address: cells.maybe_text("address")?,
+        user_agent: cells.maybe_text("user_agent")?,
+        request_id: cells.maybe_text("request_id")?,
+        detail: cells.text("detail")?,
+        previous: cells.text("previous")?,
+        hash: cells.text("hash")?,
+    })
+}
+
+/// A row of `audit_heads`.
+pub(crate) fn audit_head(row: &impl Record) -> Result<Head> {
+    let cells = cells(row, "audit trail of", "org")?;
+    Ok(Head {
+        org: cells.parse("org", |org| OrgId::new(org).ok())?,
+        number: cells.number("number")?,
+        hash: cells.text("hash")?,
+        at: cells.number("at")?,
+        first: cells.number("first")?,
     })
 }

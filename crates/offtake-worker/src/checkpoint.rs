@@ -14,9 +14,8 @@ use offtake_model::id::ArtifactId;
 use offtake_model::job::{Job, Progress};
 use offtake_model::plan::Plan;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_pipeline::{Recipe, Start};
+use offtake_pipeline::Start;
 use offtake_store::{Lease, NewArtifact, ObjectKey, Objects, Upload};
-use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use crate::Shared;
@@ -161,16 +160,6 @@ pub(crate) fn usable(checkpoint: Checkpoint, plan: &Plan, columns: &str) -> Opti
         tracing::warn!("the checkpoint is of another plan or other columns; starting anew");
     }
     fits.then_some(checkpoint)
-}
-
-/// The fingerprint of a file's columns.
-///
-/// # Errors
-/// `internal`.
-pub(crate) fn fingerprint(recipe: &Recipe) -> Result<String> {
-    let columns = serde_json::to_vec(&(recipe.source_columns(), recipe.receipt_columns()))
-        .map_err(|error| Error::new(ErrorKind::Internal, "columns cannot be written").caused_by(error))?;
-    Ok(hex::encode(Sha256::digest(columns)))
 }
 
 async fn resumed(worker: &Shared, key: &ObjectKey, checkpoint: &Checkpoint) -> Result<Option<Box<dyn Upload>>> {

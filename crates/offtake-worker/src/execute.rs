@@ -12,18 +12,21 @@ use offtake_datasets::{Dataset, PlanSettings, RangeReader};
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::checkpoint::{Checkpoint, Written};
 use offtake_model::dataset::RowsMode;
+use offtake_model::export::ExportSpec;
 use offtake_model::id::ArtifactId;
 use offtake_model::job::{Job, Phase};
+use offtake_model::permission::{Permission, withholds};
 use offtake_model::plan::Plan;
 use offtake_model::query::RowQuery;
 use offtake_model::receipt::Receipt;
+use offtake_model::sensitive::{Disclosure, Sight};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_pipeline::{ExportSettings, Part, ReadRange, Recipe, Spool, Start};
 use offtake_store::{JobUsage, Lease, Signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
-use crate::checkpoint::{AfterPart, Desk, fingerprint, usable};
+use crate::checkpoint::{AfterPart, Desk, usable};
 use crate::heartbeat::{Pulse, revoked};
 use crate::outcome::Stop;
 use crate::patience::{once_patiently, patiently};
@@ -52,6 +55,8 @@ pub(crate) struct Finished {
 /// What an attempt reads, and how.
 struct Reading {
     dataset: Dataset,
+    /// What is made: the job's, with what it shows of sensitive columns as it is allowed now.
+    spec: ExportSpec,
     query: RowQuery,
     recipe: Arc<Recipe>,
     /// The fingerprint of the file's columns.
@@ -67,11 +72,12 @@ impl Execution {
     /// Works until the file is finished.
     pub(crate) async fn run(self, plan: Option<Plan>, checkpoint: Option<Checkpoint>) -> Result<Finished, Stop> {
         self.still_allowed().await?;
-        let reading = self.reading()?;
+        let reading = self.reading(self.sight().await?)?;
         let (plan, reader, checkpoint) = self.open(&reading, plan, checkpoint).await?;
         let start = self.desk.stage(&self.worker, &self.lease, &self.job, checkpoint).await?;
         let written = self.export(&reading, &plan, reader, start).await?;
-        let receipt = receipt(&self.job, &reading.recipe, &plan, &written, self.worker.clock.now())?;
+        let receipt = receipt(&self.job, &reading.spec, &reading.recipe, &plan, &written, self.worker.clock.now())?;
+        self.still_in_sight(&reading.spec).await?;
         self.pulse.enter(Phase::Publishing);
         self.desk.finish().await?;
         let artifact = self.store_receipt(&receipt).await?;
@@ -88,17 +94,40 @@ impl Execution {
     }
 
     /// What the spec asks for, as the dataset understands it now.
-    fn reading(&self) -> Result<Reading> {
-        let spec = &self.job.spec;
+    fn reading(&self, sight: Sight) -> Result<Reading> {
         let dataset = self.dataset()?;
+        let disclosure = Disclosure::narrowed(&self.job.spec, &dataset.schema, sight)?;
+        let spec = ExportSpec { disclosure, ..self.job.spec.clone() };
         let query = dataset.query(&self.job.org, &spec.rows)?;
-        let recipe = Arc::new(Recipe::new(spec, &dataset.schema)?);
+        let hasher = self.worker.hash_key.as_ref().map(|key| key.hasher(&self.job.org));
+        let recipe = Arc::new(Recipe::new(&spec, &dataset.schema, hasher)?);
         // The snapshot of mutable rows does not outlive the process that reads it: a checkpoint of it would
         // only make a job that kills its worker start from zero for ever.
         let resumes = recipe.resumes() && dataset.schema.rows.keeps_moments();
-        let columns = fingerprint(&recipe)?;
+        let columns = recipe.columns_fingerprint()?;
         let budget = MemoryBudget::new(self.worker.settings.budget_for(spec.format));
-        Ok(Reading { dataset, query, recipe, columns, resumes, budget })
+        Ok(Reading { dataset, spec, query, recipe, columns, resumes, budget })
+    }
+
+    /// Whether `pii:read` is withheld from the owner by now. What the owner could read when asking is in the spec. A
+    /// local export belongs to whoever runs it.
+    async fn sight(&self) -> Result<Sight> {
+        if self.job.pinned_to.is_some() {
+            return Ok(Sight::Clear);
+        }
+        let Job { org, owner, .. } = &self.job;
+        let standing = patiently(|| self.worker.store.principals.standing(org, owner)).await?.standing;
+        let withheld = withholds(&standing.withheld, &Permission::PiiRead);
+        Ok(if withheld { Sight::Veiled } else { Sight::Clear })
+    }
+
+    /// A file with sensitive columns in the clear is not published for somebody who may not read them any more; begun
+    /// again, it has them veiled.
+    async fn still_in_sight(&self, spec: &ExportSpec) -> Result<()> {
+        if spec.tells_sensitive(None) && self.sight().await? == Sight::Veiled {
+            return Err(revoked());
+        }
+        Ok(())
     }
 
     /// The owner of the job reads what goes wrong here: the catalog would name every other dataset.
@@ -153,7 +182,7 @@ impl Execution {
     /// Counts, cuts, and stores the plan.
     async fn plan(&self, reading: &Reading) -> Result<Arc<Plan>, Stop> {
         self.pulse.enter(Phase::Planning);
-        let Dataset { schema, source } = &reading.dataset;
+        let Dataset { schema, source, .. } = &reading.dataset;
         let settings = PlanSettings {
             limit: self.job.spec.limit.or(schema.limits.rows),
             frame_bytes: self.worker.settings.frame_bytes,
@@ -173,7 +202,7 @@ impl Execution {
     }
 
     async fn reader(&self, reading: &Reading, plan: &Arc<Plan>) -> Result<Arc<dyn RangeReader>, Stop> {
-        let Dataset { schema, source } = &reading.dataset;
+        let Dataset { schema, source, .. } = &reading.dataset;
         let columns = reading.recipe.source_columns();
         let readers = self.worker.settings.readers.max(1);
         let opening = source.open(schema, &reading.query, plan, &columns, readers);

@@ -20,6 +20,7 @@ mod settings;
 mod upkeep;
 
 pub use metrics::WorkerMetrics;
+pub use offtake_pipeline::HashKey;
 pub use settings::WorkerSettings;
 pub use upkeep::Upkeep;
 
@@ -51,6 +52,7 @@ struct Shared {
     settings: WorkerSettings,
     metrics: WorkerMetrics,
     chance: Chance,
+    hash_key: Option<HashKey>,
 }
 
 impl Worker {
@@ -64,7 +66,14 @@ impl Worker {
         metrics: WorkerMetrics,
     ) -> Self {
         let chance = Chance::system();
-        Self { shared: Arc::new(Shared { store, catalog, clock, name, settings, metrics, chance }) }
+        Self { shared: Arc::new(Shared { store, catalog, clock, name, settings, metrics, chance, hash_key: None }) }
+    }
+
+    /// The same worker, which can make files in which columns are hashed.
+    #[must_use]
+    pub fn with_hash_key(self, key: HashKey) -> Self {
+        let shared = Shared { hash_key: Some(key), ..(*self.shared).clone() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The same worker with its chance injected.

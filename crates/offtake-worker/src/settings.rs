@@ -32,6 +32,8 @@ pub struct WorkerSettings {
     pub retention: Duration,
     /// How long performance rows are kept; never longer than their job.
     pub perf_retention: Duration,
+    /// How long entries of the audit trail are kept.
+    pub audit_retention: Duration,
     /// The most memory a job may hold, in bytes; Parquet has a budget of its own.
     pub memory_budget: u64,
     /// The most memory a job may hold for Parquet, in bytes.
@@ -73,6 +75,7 @@ impl Default for WorkerSettings {
             keep: DAY * 7,
             retention: DAY * 30,
             perf_retention: DAY * 30,
+            audit_retention: DAY * 400,
             memory_budget: 64 * MIB,
             memory_budget_parquet: 128 * MIB,
             part_bytes: 8 * 1024 * 1024,

@@ -8,7 +8,7 @@ use super::columns::{self, names};
 use super::parquet;
 use super::postgres::{self, Cutoff};
 use super::source::{Live, LiveSqlite, Shape, explained};
-use super::{DatasetConfig, NAMES, Wrong, filters, is_name};
+use super::{DatasetConfig, NAMES, Wrong, filters, is_name, sensitive};
 use crate::relation::{Dialect, Relation, Stored};
 use crate::source::parquet::{Recipe, Table};
 use crate::sql::{Statements, is_native};
@@ -65,6 +65,7 @@ pub(super) fn compile(name: &str, config: &DatasetConfig, live: &mut Live, wrong
     let dialect = live.dialect();
     let mut checked = Checked { at: &at, config, schema: &schema, shape: &shape, dialect, wrong };
     checked.named_columns();
+    sensitive::check(&at, &schema, checked.wrong);
     let (tenant, cutoff) = (checked.tenant(), checked.cutoff());
     if wrong.len() > before {
         return None;

@@ -9,6 +9,7 @@ mod columns;
 mod filters;
 mod parquet;
 mod postgres;
+mod sensitive;
 mod source;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use offtake_model::clock::SharedClock;
 use offtake_model::dataset::RowsMode;
+use offtake_model::sensitive::Treatment;
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use offtake_postgres::Pool;
 use serde::de::value::MapAccessDeserializer;
@@ -30,6 +32,8 @@ use crate::source::Source;
 use crate::source::parquet::{LoadedDataset, ParquetSource};
 use crate::source::postgres::PostgresSettings;
 use crate::source::sqlite::SqliteSource;
+pub use sensitive::SpansConfig;
+use sensitive::sensitive;
 
 /// The tables `sources` and `datasets` of `offtake.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -42,6 +46,9 @@ pub struct DatasetsConfig {
     /// Where rows are kept that were loaded from files; it is made when it is needed.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// What of the built-in datasets is sensitive.
+    #[serde(skip)]
+    pub spans: SpansConfig,
 }
 
 /// `[sources.X]`
@@ -125,8 +132,10 @@ pub struct ColumnConfig {
     pub stored: Option<String>,
     /// For people; the name unless given.
     pub label: Option<String>,
-    /// Whether it holds what not everybody may see.
-    pub sensitive: bool,
+    /// Whether it holds what not everybody may see, and what becomes of it then: `true` (as `"mask"`), `"mask"`,
+    /// `"hash"`, `"drop"`.
+    #[serde(deserialize_with = "sensitive")]
+    pub sensitive: Option<Treatment>,
 }
 
 /// `filters.X`: an operator, or `{ column = …, op = … }`.
@@ -191,6 +200,12 @@ impl<'de> Visitor<'de> for FilterVisitor {
 }
 
 impl DatasetsConfig {
+    /// Whether any column is hashed, so that there must be something to hash by.
+    pub fn hashes(&self) -> bool {
+        let mut columns = self.datasets.values().flat_map(|dataset| dataset.columns.values());
+        columns.any(|column| column.sensitive == Some(Treatment::Hash)) || self.spans.hashes()
+    }
+
     /// The sources that can be reached now, or are wrong in themselves, with their datasets; and the rest.
     pub(crate) fn by_reach(&self) -> (Self, Self) {
         let unreachable = |name: &String, config: &SourceConfig| {
@@ -198,7 +213,8 @@ impl DatasetsConfig {
             matches!(opened, Some(Err(error)) if matches!(error.kind(), ErrorKind::SourceUnavailable | ErrorKind::Timeout))
                 && !config.url.starts_with("sqlite:")
         };
-        let (mut here, mut there) = (self.clone(), Self { folder: self.folder.clone(), ..Self::default() });
+        let (mut here, mut there) =
+            (self.clone(), Self { folder: self.folder.clone(), spans: self.spans.clone(), ..Self::default() });
         there.sources = self.sources.iter().filter(|(name, config)| unreachable(name, config)).map(pair).collect();
         there.datasets =
             self.datasets.iter().filter(|(_, dataset)| there.sources.contains_key(&dataset.source)).map(pair).collect();
@@ -257,9 +273,9 @@ fn compile_source<'a>(
     let compiled: Vec<_> =
         datasets.filter_map(|(name, config)| check::compile(name, config, &mut live, wrong)).collect();
     drop(live);
-    let schemas: Vec<_> = compiled.iter().map(|compiled| Arc::new(compiled.schema.clone())).collect();
+    let schemas: Vec<_> = compiled.iter().map(|compiled| compiled.schema.clone()).collect();
     match place.source(clock, folder, compiled) {
-        Ok(source) => schemas.into_iter().map(|schema| Dataset { schema, source: Arc::clone(&source) }).collect(),
+        Ok(source) => schemas.into_iter().map(|schema| Dataset::new(schema, Arc::clone(&source))).collect(),
         Err(error) => {
             wrong.at(&at, error.detail());
             Vec::new()

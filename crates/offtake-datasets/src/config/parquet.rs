@@ -137,7 +137,13 @@ pub(super) fn columns(
         let name = file.name.clone();
         let label = config.label.clone().unwrap_or_else(|| name.clone());
         stored.insert(name.clone(), how);
-        loads.push(LoadColumn { name: name.clone(), ty, kept, said: config.r#type.is_some() });
+        loads.push(LoadColumn {
+            name: name.clone(),
+            ty,
+            kept,
+            said: config.r#type.is_some(),
+            sensitive: config.sensitive.is_some(),
+        });
         columns.push(Column { name, ty, label, sensitive: config.sensitive, elements, hex_digits: None });
     }
     (columns, stored, loads)

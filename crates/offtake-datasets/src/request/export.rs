@@ -1,12 +1,14 @@
 //! What an export says besides its rows: the file.
 
 use offtake_model::dataset::DatasetSchema;
-use offtake_model::export::{ExportSpec, Field, Notify};
+use offtake_model::export::{ExportSpec, Field, Notify, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::human::{Human, HumanFormats};
+use offtake_model::sensitive::{Disclosure, Sight};
 use serde_json::{Map, Value as Json};
 
 use super::{Found, OF_EXPORTS, OF_ROWS, instead, pointer, rows};
+use crate::catalog::Dataset;
 
 /// What may stand between the cells of CSV.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
@@ -16,10 +18,12 @@ const FORMATS: [&str; 6] = ["locale", "time_zone", "decimal_separator", "group_s
 const LONGEST_NAME: usize = 200;
 
 /// The spec; `None` without a format. It is right only if nothing was found.
-pub(super) fn parse(schema: &DatasetSchema, body: &Map<String, Json>, found: &mut Found) -> Option<ExportSpec> {
+pub(super) fn parse(dataset: &Dataset, body: &Map<String, Json>, found: &mut Found) -> Option<ExportSpec> {
+    let schema = dataset.schema.as_ref();
     let generic: Vec<&str> = OF_EXPORTS.into_iter().chain(OF_ROWS).collect();
     let spec = rows::parse(schema, body, &generic, found);
     rows::compile(schema, &spec, found);
+    dataset.seen(&spec, found);
     let formats = Format::ALL.map(|format| (format.name(), format));
     let format = choice(body, "format", &formats, found);
     if !body.contains_key("format") {
@@ -32,9 +36,12 @@ pub(super) fn parse(schema: &DatasetSchema, body: &Map<String, Json>, found: &mu
     let formats = human_formats(body, found);
     let human = formats.as_ref().zip(format).and_then(|(formats, format)| compiled(formats, format, found));
     let fallback = usual_delimiter(dialect.unwrap_or_default(), human.as_ref());
+    let fields = fields(schema, body, found);
+    let disclosure = disclosure(dataset, fields.as_deref(), &spec, found);
     Some(ExportSpec {
         dataset: schema.name.clone(),
-        fields: fields(schema, body, found),
+        fields,
+        disclosure,
         limit: limit(schema, body, found),
         name: name(body, found),
         notify: notify(body, found),
@@ -159,6 +166,22 @@ fn fields(schema: &DatasetSchema, body: &Map<String, Json>, found: &mut Found) -
         }
     }
     Some(fields)
+}
+
+/// What the file shows of sensitive columns. One that is left out cannot be asked for by name.
+fn disclosure(dataset: &Dataset, fields: Option<&[Field]>, rows: &RowsSpec, found: &mut Found) -> Disclosure {
+    let schema = dataset.schema.as_ref();
+    let disclosure = Disclosure::decide(schema, fields, rows, dataset.sight);
+    let dropped: Vec<&str> = disclosure.dropped().collect();
+    for (index, field) in fields.unwrap_or_default().iter().enumerate() {
+        if dropped.contains(&field.name()) {
+            found.at(&format!("/fields/{index}"), Sight::refusal(&format!("this is {}", field.name())));
+        }
+    }
+    if fields.is_none() && schema.default_columns.iter().all(|name| dropped.contains(&name.as_str())) {
+        found.at("/fields", Sight::refusal("every column that is meant without it is one"));
+    }
+    disclosure
 }
 
 fn is_name(text: &str) -> bool {

@@ -13,6 +13,7 @@ use offtake_model::dataset::DatasetSchema;
 use offtake_model::export::{ExportSpec, RowsSpec};
 use offtake_model::id::OrgId;
 use offtake_model::query::RowQuery;
+use offtake_model::sensitive::Sight;
 use offtake_model::{Error, Result, Violation};
 use serde_json::{Map, Value as Json};
 
@@ -34,12 +35,31 @@ const ALIKE: f64 = 0.8;
 
 /// Whether a filter cannot have this name because requests use it for something else.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    // `dataset` is a member of the stored spec.
+    // `dataset` and `disclosure` are members of the stored spec.
     OF_ROWS.iter().chain(&OF_EXPORTS).chain(&OF_PAGES).any(|reserved| *reserved == name)
-        || matches!(name, "dataset" | PRESET)
+        || matches!(name, "dataset" | "disclosure" | PRESET)
 }
 
 impl Dataset {
+    /// Complains about what a request says of sensitive columns, if whoever asks may not read them: the answer would
+    /// tell what is in there.
+    fn seen(&self, spec: &RowsSpec, found: &mut Found) {
+        if self.sight == Sight::Clear {
+            return;
+        }
+        for name in self.schema.sensitive_members(spec) {
+            found.at(&pointer(&[name]), Sight::refusal(&format!("{name} looks at {}", self.looked_at(name))));
+        }
+    }
+
+    /// The sensitive column that this member of a request speaks of.
+    fn looked_at(&self, member: &str) -> &str {
+        let schema = &self.schema;
+        let columns = schema.filter(member).map(|filter| &filter.columns);
+        let column = columns.into_iter().flatten().find(|column| schema.is_sensitive(column));
+        column.or(schema.time.as_ref()).map_or("a column", String::as_str)
+    }
+
     /// Reads the body of a request about rows: filters, window, selection, `as_of`.
     ///
     /// # Errors
@@ -48,6 +68,7 @@ impl Dataset {
         let mut found = Found::default();
         let spec = rows::parse(&self.schema, body, &OF_ROWS, &mut found);
         rows::compile(&self.schema, &spec, &mut found);
+        self.seen(&spec, &mut found);
         found.or(spec)
     }
 
@@ -60,7 +81,7 @@ impl Dataset {
             return Err(Error::invalid_at("", "the body is a JSON object"));
         };
         let mut found = Found::default();
-        let spec = export::parse(&self.schema, body, &mut found);
+        let spec = export::parse(self, body, &mut found);
         match spec {
             Some(spec) => found.or(spec),
             None => Err(found.error()),

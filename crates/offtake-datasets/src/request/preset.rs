@@ -43,7 +43,7 @@ impl Dataset {
         body.entry("format").or_insert_with(|| json!(Format::Csv.name()));
         let mut wrong = Found::default();
         // The spec itself is of no use here.
-        drop(export::parse(&self.schema, &body, &mut wrong));
+        drop(export::parse(self, &body, &mut wrong));
         for Violation { pointer, detail } in wrong.violations {
             let of_filter = first(&pointer).is_some_and(|name| self.schema.filter(&name).is_some());
             found.at(&format!("{}{pointer}", if of_filter { "/filters" } else { "" }), detail);

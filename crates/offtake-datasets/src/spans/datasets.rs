@@ -124,7 +124,7 @@ const OTHER_FILTERS: &[(&str, &[&str], FilterOp)] = &[
 ];
 
 /// The schemas, in the order `spans`, `traces`, `prompts`.
-pub(super) fn schemas() -> Vec<DatasetSchema> {
+pub(crate) fn schemas() -> Vec<DatasetSchema> {
     let columns = |described: &[Described]| described.iter().map(column).collect::<Vec<_>>();
     let (spans, traces) = (columns(SPAN_COLUMNS), columns(TRACE_COLUMNS));
     let prompts = columns(&[SPAN_COLUMNS, COMPLETION_COLUMNS].concat());
@@ -145,7 +145,7 @@ fn column((name, ty, label): &Described) -> Column {
         name: (*name).to_owned(),
         ty: *ty,
         label: (*label).to_owned(),
-        sensitive: false,
+        sensitive: None,
         elements: None,
         hex_digits,
     }

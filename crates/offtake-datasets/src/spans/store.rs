@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use offtake_model::dataset::DatasetSchema;
 use offtake_model::id::OrgId;
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::sync::{mpsc, oneshot};
@@ -111,10 +112,12 @@ impl SpanStore {
 
     /// The datasets `spans`, `traces` and `prompts`.
     pub fn datasets(self: &Arc<Self>) -> Vec<Dataset> {
-        datasets::schemas()
-            .into_iter()
-            .map(|schema| Dataset { schema: Arc::new(schema), source: Arc::clone(&self.source) })
-            .collect()
+        self.datasets_of(datasets::schemas())
+    }
+
+    /// The same, as these schemas describe them.
+    pub(crate) fn datasets_of(&self, schemas: Vec<DatasetSchema>) -> Vec<Dataset> {
+        schemas.into_iter().map(|schema| Dataset::new(schema, Arc::clone(&self.source))).collect()
     }
 }
 

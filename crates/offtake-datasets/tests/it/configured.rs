@@ -12,6 +12,7 @@ use offtake_datasets::{Dataset, PageRequest, PlanSettings};
 use offtake_model::budget::MemoryBudget;
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::{ColumnType, RowsMode};
+use offtake_model::sensitive::Treatment;
 use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
@@ -81,7 +82,7 @@ async fn a_table_is_typed_by_its_declarations_and_read_exactly() {
     );
     let pnl = trades.schema.column("pnl").unwrap();
     assert_eq!((pnl.ty, pnl.label.as_str()), (ColumnType::Decimal { precision: 12, scale: 2 }, "P&L"));
-    assert!(trades.schema.column("notes").unwrap().sensitive);
+    assert_eq!(trades.schema.column("notes").unwrap().sensitive, Some(Treatment::Mask));
     let batch = rows(&trades, json!({})).await.unwrap();
     let pnl = batch.column_by_name("pnl").unwrap().as_primitive::<Decimal128Type>();
     assert_eq!(pnl.iter().collect::<Vec<_>>(), [Some(1250), Some(-1), None]);

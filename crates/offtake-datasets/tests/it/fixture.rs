@@ -63,7 +63,7 @@ pub(crate) fn schema(rows: RowsMode) -> Arc<DatasetSchema> {
         name: (*name).to_owned(),
         ty: *ty,
         label: (*name).to_owned(),
-        sensitive: false,
+        sensitive: None,
         elements: None,
         hex_digits: None,
     });

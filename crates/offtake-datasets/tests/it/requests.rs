@@ -18,7 +18,7 @@ fn dataset(rows: RowsMode) -> (Bench, Dataset) {
         limits: Limits { rows: Some(1_000), days: 31, identities: 3 },
         ..DatasetSchema::clone(&bench.schema)
     };
-    let dataset = Dataset { schema: Arc::new(schema), source: bench.source.clone() };
+    let dataset = Dataset::new(schema, bench.source.clone());
     (bench, dataset)
 }
 

@@ -56,7 +56,8 @@ pub(super) fn open<'a>(batch: &'a RecordBatch, types: &[ColumnType]) -> Result<V
     })
 }
 
-fn column(array: &dyn Array, ty: ColumnType) -> Option<Cells<'_>> {
+/// Opens one column of this type.
+pub(super) fn column(array: &dyn Array, ty: ColumnType) -> Option<Cells<'_>> {
     let values = match ty {
         ColumnType::Text => Values::Text(array.as_string_opt()?),
         ColumnType::Json => Values::Json(array.as_string_opt()?),

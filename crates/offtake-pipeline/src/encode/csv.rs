@@ -14,7 +14,7 @@ use super::cells::{self, Cells, Values, bytes_of};
 use super::moment::Moments;
 use super::people::People;
 use super::{number, scan};
-use crate::recipe::FileColumn;
+use crate::shape::FileColumn;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 

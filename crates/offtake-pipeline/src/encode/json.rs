@@ -12,7 +12,7 @@ use super::Place;
 use super::cells::{self, Cells, Values, bytes_of};
 use super::moment::Moments;
 use super::{number, scan};
-use crate::recipe::FileColumn;
+use crate::shape::FileColumn;
 
 /// Digits that any double can hold: decimals of more are written as strings.
 const EXACT_DIGITS: usize = 15;

@@ -11,6 +11,7 @@ mod moment;
 mod number;
 pub(crate) mod parquet;
 mod people;
+pub(crate) mod plain;
 mod scan;
 pub(crate) mod xlsx;
 
@@ -20,7 +21,7 @@ use offtake_model::export::ExportSpec;
 use offtake_model::format::Format;
 use offtake_model::human::Human;
 
-use crate::recipe::FileColumn;
+use crate::shape::FileColumn;
 pub(crate) use csv::Csv;
 pub(crate) use json::{Envelope, Objects};
 
@@ -74,6 +75,7 @@ mod tests {
 
     use arrow::array::{ArrayRef, Int64Array, StringArray};
     use offtake_model::dataset::ColumnType;
+    use offtake_model::sensitive::Shown;
     use serde_json::json;
 
     use super::*;
@@ -82,8 +84,12 @@ mod tests {
     /// What is taken from the budget beforehand is enough, or memory would not be what the budget says.
     #[test]
     fn the_room_asked_for_is_enough() {
-        let column = |name: &str, ty| FileColumn { source: name.to_owned(), header: name.to_owned(), ty };
-        let shape = Shape::new(vec![column("\"a\"", ColumnType::Text), column("b", ColumnType::Int64)]);
+        let column = |name: &str, ty| {
+            let (source, header) = (name.to_owned(), name.to_owned());
+            FileColumn { source, header, ty, read: ty, shown: Shown::Clear }
+        };
+        let columns = vec![column("\"a\"", ColumnType::Text), column("b", ColumnType::Int64)];
+        let shape = Shape::new(columns, None).unwrap();
         let texts = ["", "plain", "\"\"\"\"", "a,b\n\\", "=\"1\"", "é🦀"];
         for repeat in [1, 100] {
             let values: Vec<String> = texts.iter().map(|text| text.repeat(repeat)).collect();

@@ -24,6 +24,7 @@ use parquet::schema::types::ColumnPath;
 use crate::export::ExportSettings;
 use crate::parts::{Ledger, Part};
 use crate::recipe::Recipe;
+use crate::shape::Masked;
 
 /// The most rows of a row group.
 const GROUP_ROWS: usize = 131_072;
@@ -41,7 +42,9 @@ const LEVEL: i32 = 3;
 #[derive(Debug)]
 pub(crate) struct Shaped {
     pub(crate) batch: RecordBatch,
-    pub(crate) held: Held,
+    pub(crate) masked: Masked,
+    /// The memory of the rows as read, and of what shaping made of them.
+    pub(crate) held: (Held, Held),
     pub(crate) took: Duration,
 }
 
@@ -94,7 +97,7 @@ impl ParquetParts {
 
     /// Writes a piece, and gives a part if closed row groups are enough for one.
     pub(crate) fn add(&mut self, piece: Shaped) -> Result<Option<Part>> {
-        let Shaped { batch, held, took } = piece;
+        let Shaped { batch, masked, held, took } = piece;
         let rows = batch.num_rows();
         self.group()?.took += took;
         let mut start = 0;
@@ -106,6 +109,7 @@ impl ParquetParts {
         }
         drop((batch, held));
         self.ledger.count(rows as u64, 0, 0);
+        self.ledger.masked(masked);
         self.ledger.report(self.file.inner().len());
         self.part_if(self.part_bytes)
     }

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
+use offtake_model::sensitive::Sight;
 use offtake_pipeline::json_rows;
 use serde_json::json;
 
@@ -128,7 +129,10 @@ async fn jsonl() {
 async fn json_of_a_file_and_of_a_page() {
     let expected = format!("[\n{FIRST},\n{NULLS},\n{THIRD},\n{FOURTH}\n]\n");
     assert_eq!(text(json!({"format": "json"}), &some_rows()).await, expected);
-    assert_eq!(String::from_utf8(json_rows(&batch(&some_rows()), &dataset()).unwrap()).unwrap(), expected);
+    assert_eq!(
+        String::from_utf8(json_rows(&batch(&some_rows()), &dataset(), Sight::Clear, None).unwrap()).unwrap(),
+        expected
+    );
 }
 
 #[tokio::test]

@@ -8,4 +8,5 @@ mod roundtrip;
 mod rows;
 mod run;
 mod stream;
+mod veil;
 mod xlsx;

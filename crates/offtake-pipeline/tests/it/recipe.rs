@@ -1,5 +1,6 @@
 //! What a spec may ask for.
 
+use offtake_model::sensitive::Sight;
 use offtake_model::{ErrorKind, Violation};
 use offtake_pipeline::{Recipe, json_rows};
 use serde_json::{Value as Json, json};
@@ -8,7 +9,7 @@ use crate::rows::{batch, dataset};
 use crate::run::{recipe, spec};
 
 fn violations(decisions: Json) -> Vec<Violation> {
-    let error = Recipe::new(&spec(decisions), &dataset()).unwrap_err();
+    let error = Recipe::new(&spec(decisions), &dataset(), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     error.violations().to_vec()
 }
@@ -29,7 +30,7 @@ fn all_that_is_wrong_is_said_at_once() {
 #[test]
 fn a_delimiter_occurs_in_no_number_and_ends_no_line() {
     for good in [",", ";", "|", "\t", " ", "~", "^"] {
-        assert!(Recipe::new(&spec(json!({"format": "csv", "delimiter": good})), &dataset()).is_ok(), "{good:?}");
+        assert!(Recipe::new(&spec(json!({"format": "csv", "delimiter": good})), &dataset(), None).is_ok(), "{good:?}");
     }
     for bad in ["\"", "'", "\n", "\r", "\u{0}", "-", "+", ".", ":", "0", "T", "z", "é", "，"] {
         assert_eq!(pointers(json!({"format": "csv", "delimiter": bad})), ["/delimiter"], "{bad:?}");
@@ -55,10 +56,10 @@ fn a_batch_of_other_columns_is_drift() {
     assert_eq!(recipe.shape().apply(&narrow).unwrap_err().kind(), ErrorKind::SchemaDrift);
     let mut other = dataset();
     other.columns[1].ty = offtake_model::dataset::ColumnType::Float64;
-    let drifted = Recipe::new(&spec(json!({"format": "csv"})), &other).unwrap();
+    let drifted = Recipe::new(&spec(json!({"format": "csv"})), &other, None).unwrap();
     assert_eq!(drifted.shape().apply(&rows).unwrap_err().kind(), ErrorKind::SchemaDrift);
-    assert_eq!(json_rows(&rows, &other).unwrap_err().kind(), ErrorKind::SchemaDrift);
+    assert_eq!(json_rows(&rows, &other, Sight::Clear, None).unwrap_err().kind(), ErrorKind::SchemaDrift);
     other.columns.remove(1);
-    assert_eq!(json_rows(&rows, &other).unwrap_err().kind(), ErrorKind::SchemaDrift);
-    assert_eq!(json_rows(&rows, &dataset()).unwrap(), b"[]\n");
+    assert_eq!(json_rows(&rows, &other, Sight::Clear, None).unwrap_err().kind(), ErrorKind::SchemaDrift);
+    assert_eq!(json_rows(&rows, &dataset(), Sight::Clear, None).unwrap(), b"[]\n");
 }

@@ -44,7 +44,7 @@ pub(crate) fn dataset() -> DatasetSchema {
         name: name.to_owned(),
         ty,
         label: name.to_owned(),
-        sensitive: false,
+        sensitive: None,
         elements: None,
         hex_digits: None,
     });

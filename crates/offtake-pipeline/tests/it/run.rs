@@ -23,7 +23,7 @@ pub(crate) fn spec(decisions: Json) -> ExportSpec {
 }
 
 pub(crate) fn recipe(decisions: Json) -> Arc<Recipe> {
-    Arc::new(Recipe::new(&spec(decisions), &dataset()).unwrap())
+    Arc::new(Recipe::new(&spec(decisions), &dataset(), None).unwrap())
 }
 
 /// A plan of `rows` rows.

@@ -9,13 +9,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use offtake_model::audit::{Act, Action};
+use offtake_model::export::ExportSpec;
 use offtake_model::id::JobId;
 use offtake_model::job::{Job, JobStatus};
+use offtake_model::permission::Permission;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Artifact, JobFilter, JobScope};
 use serde::Serialize;
+use serde_json::Value as Json_;
 use utoipa::ToSchema;
 
+use crate::acting::Acting;
+use crate::audit;
 use crate::auth::Caller;
 use crate::edge::Draining;
 use crate::error::Problem;
@@ -158,8 +164,13 @@ pub(crate) fn matches_etag(header: &str, etag: &str) -> bool {
 #[utoipa::path(delete, path = "/api/v1/export/jobs/{id}", tag = "exports", operation_id = "cancel_job",
     params(("id" = String, Path, description = "The job")),
     responses((status = 204, description = "It is cancelled, and stays so")))]
-pub(crate) async fn cancel(State(app): State<App>, caller: Caller, name: Name) -> Result<StatusCode, Problem> {
-    app.store.jobs.cancel(&caller.scope(), name.job()?).await.map_err(absent)?;
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<StatusCode, Problem> {
+    app.store.jobs.cancel(&act, &caller.scope(), name.job()?).await.map_err(absent)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -167,12 +178,17 @@ pub(crate) async fn cancel(State(app): State<App>, caller: Caller, name: Name) -
 #[utoipa::path(post, path = "/api/v1/export/jobs/{id}/retry", tag = "exports", operation_id = "retry_job",
     params(("id" = String, Path, description = "The job")),
     responses((status = 202, description = "It waits for a worker again", body = JobResponse)))]
-pub(crate) async fn retry(State(app): State<App>, caller: Caller, name: Name) -> Result<Response, Problem> {
+pub(crate) async fn retry(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<Response, Problem> {
     let (scope, id) = (caller.scope(), name.job()?);
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
     job.require_worker()?;
-    let job = app.store.jobs.retry(&scope, id).await.map_err(absent)?;
+    let job = app.store.jobs.retry(&act, &scope, id).await.map_err(absent)?;
     Ok((StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response())
 }
 
@@ -180,8 +196,13 @@ pub(crate) async fn retry(State(app): State<App>, caller: Caller, name: Name) ->
 #[utoipa::path(delete, path = "/api/v1/export/jobs/{id}/file", tag = "exports", operation_id = "delete_file",
     params(("id" = String, Path, description = "The job")),
     responses((status = 204, description = "The file can no longer be fetched")))]
-pub(crate) async fn delete_file(State(app): State<App>, caller: Caller, name: Name) -> Result<StatusCode, Problem> {
-    app.store.artifacts.expire_now(&caller.scope(), name.job()?).await.map_err(absent)?;
+pub(crate) async fn delete_file(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<StatusCode, Problem> {
+    app.store.artifacts.expire_now(&act, &caller.scope(), name.job()?).await.map_err(absent)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -192,24 +213,28 @@ pub(crate) async fn delete_file(State(app): State<App>, caller: Caller, name: Na
 pub(crate) async fn download(
     State(app): State<App>,
     caller: Caller,
+    Acting(act): Acting,
     name: Name,
     method: Method,
 ) -> Result<Response, Problem> {
     let artifact = fetchable(&app, &caller, name.job()?).await?;
     let link = app.links.fresh(&artifact, &caller.0.sub, method == Method::HEAD, &app).await?;
+    audit::gave(&app, &act, Action::ExportDownload, &artifact).await?;
     Ok((StatusCode::FOUND, [(header::LOCATION, link.url)]).into_response())
 }
 
 /// The file of a job, if the caller may have it now.
 ///
 /// # Errors
-/// `not_found`; `forbidden` without the dataset's permission; `not_ready`, `conflict` or `gone` if there is no file.
+/// `not_found`; `forbidden` without the dataset's permission, or `pii:read` where the file tells sensitive columns; `not_ready`, `conflict` or `gone` if there is no file.
 pub(crate) async fn fetchable(app: &App, caller: &Caller, id: JobId) -> Result<Artifact> {
     let scope = caller.scope();
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(app, caller, &job)?;
     job.require_stored()?;
-    app.store.artifacts.ready(&scope, id).await.map_err(absent)
+    let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
+    require_sight(app, caller, made(&artifact, &job))?;
+    Ok(artifact)
 }
 
 /// The proof that the file is whole.
@@ -219,7 +244,10 @@ pub(crate) async fn fetchable(app: &App, caller: &Caller, id: JobId) -> Result<A
 pub(crate) async fn receipt(State(app): State<App>, caller: Caller, name: Name) -> Result<Response, Problem> {
     let artifact = app.store.artifacts.ready(&caller.scope(), name.job()?).await.map_err(absent)?;
     let missing = || Error::new(ErrorKind::Internal, format!("the ready artifact {} has no receipt", artifact.id));
-    Ok(Json(artifact.receipt.as_ref().ok_or_else(missing)?).into_response())
+    let receipt = artifact.receipt.as_ref().ok_or_else(missing)?;
+    let mut json = serde_json::to_value(receipt).unwrap_or_default();
+    json["spec"] = as_seen(&app, &caller, &receipt.spec);
+    Ok(Json(json).into_response())
 }
 
 /// One answer for what was never there, what is somebody else's and what is no id at all.
@@ -235,14 +263,50 @@ fn require_dataset(app: &App, caller: &Caller, job: &Job) -> Result<()> {
     caller.0.require(&needed)
 }
 
+/// Whether a file of this spec may go to the caller: what it tells of sensitive columns is for those who may read them.
+///
+/// # Errors
+/// `forbidden`, naming the permission.
+pub(crate) fn require_sight(app: &App, caller: &Caller, spec: &ExportSpec) -> Result<()> {
+    if tells_sensitive(app, spec) { caller.0.require(&Permission::PiiRead) } else { Ok(()) }
+}
+
+/// Whether a file of this spec tells what is in sensitive columns.
+pub(crate) fn tells_sensitive(app: &App, spec: &ExportSpec) -> bool {
+    let schema = app.catalog.get(&spec.dataset).ok().map(|dataset| dataset.schema.as_ref());
+    spec.tells_sensitive(schema)
+}
+
+/// What a stored file was made of: where its owner's permissions had become fewer, less than was asked for.
+pub(crate) fn made<'a>(artifact: &'a Artifact, job: &'a Job) -> &'a ExportSpec {
+    artifact.receipt.as_ref().map_or(&job.spec, |receipt| &receipt.spec)
+}
+
+/// A spec as the caller may see it: what it says of sensitive columns is masked.
+pub(crate) fn as_seen(app: &App, caller: &Caller, spec: &ExportSpec) -> Json_ {
+    let schema = app.catalog.get(&spec.dataset).ok().map(|dataset| dataset.schema.as_ref());
+    spec.as_seen(schema, caller.sight())
+}
+
 /// Adds a fresh link to a completed job, if its file may be fetched.
-pub(crate) async fn with_link(app: &App, caller: &Caller, scope: &JobScope, job: Job) -> Result<JobResponse> {
+pub(crate) async fn with_link(
+    app: &App,
+    caller: &Caller,
+    act: &Act,
+    scope: &JobScope,
+    job: Job,
+) -> Result<JobResponse> {
     let id = job.id;
     let mut body = JobResponse::of(app, caller, job);
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {
                 let link = app.links.fresh(&artifact, &caller.0.sub, false, app).await?;
+                // A link that cannot be audited is not given; the job is still worth answering.
+                if let Err(error) = audit::gave(app, act, Action::ExportDownload, &artifact).await {
+                    tracing::warn!(%error, job_id = %id, "answered without a link");
+                    return Ok(body);
+                }
                 body.link = Some(link.url);
                 body.link_expires_at = Some(link.expires_at);
             }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::auth::Caller;
+use crate::jobs::{as_seen, require_sight};
 use crate::state::App;
 
 /// An export job.
@@ -113,6 +114,7 @@ impl JobResponse {
                 && !is_expired
                 && may_read
                 && caller.may(&Permission::ExportsDownload)
+                && require_sight(app, caller, &job.spec).is_ok()
                 && job.require_stored().is_ok(),
             can_retry: job.status == JobStatus::Failed
                 && !is_expired
@@ -142,7 +144,7 @@ impl JobResponse {
             status_url: status_url(&job),
             error: job.error.map(|error| ErrorView { code: error.code.code(), message: error.message }),
             dataset: job.spec.dataset.clone(),
-            spec: serde_json::to_value(&job.spec).unwrap_or_default(),
+            spec: as_seen(app, caller, &job.spec),
             name: job.name,
             file_name: job.file_name,
             created_at: job.created_at,

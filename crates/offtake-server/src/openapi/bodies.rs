@@ -4,6 +4,7 @@ use offtake_datasets::Catalog;
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::human::LOCALES;
+use offtake_model::permission::Permission;
 use offtake_model::selection::Scope;
 use serde_json::{Map, Value as Json, json};
 
@@ -255,6 +256,9 @@ fn filter_schema(schema: &DatasetSchema, filter: &Filter) -> Json {
         FilterOp::Contains => (json!({"type": "string"}), "contained in"),
     };
     body["description"] = json!(format!("{what}: {columns}"));
+    if schema.filter_is_sensitive(filter) {
+        body["x-permission"] = json!(Permission::PiiRead.to_string());
+    }
     body
 }
 

@@ -89,6 +89,29 @@ async fn only_tokens_that_hold_in_every_respect_are_taken() {
 }
 
 #[tokio::test]
+async fn roles_grant_their_lists() {
+    let house = House::new();
+    let key = house.secret.reveal().as_bytes();
+    let status = |permissions: Json, roles: Json| {
+        let mut claims = claims();
+        claims["permissions"] = permissions;
+        claims["roles"] = roles;
+        forge(key, &json!({"alg": "HS256", "typ": "JWT"}), &claims)
+    };
+    for (permissions, roles, expected) in [
+        (json!([]), json!(["viewer"]), 200),
+        (json!([]), json!("king viewer"), 200),
+        (json!(["role:viewer"]), json!([]), 200),
+        (json!([]), json!(["ingest"]), 403),
+        (json!([]), json!(["Viewer", "exports:read", "role:viewer", "all"]), 403),
+        (json!(["viewer"]), json!([]), 403),
+    ] {
+        let token = status(permissions.clone(), roles.clone());
+        assert_eq!(status_with(&house, &token).await, expected, "{permissions} {roles}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_says_how_to_come_in_and_not_why() {
     let house = House::new();
     let answer = house.ask(Method::GET, "/api/v1/export/jobs").answer().await;
@@ -160,6 +183,7 @@ fn guarded(job: &str) -> Vec<(Method, String, &'static str)> {
         (Method::GET, "/api/v1/api-keys".to_owned(), "admin"),
         (Method::GET, "/api/v1/api-keys/key_x".to_owned(), "admin"),
         (Method::DELETE, "/api/v1/api-keys/key_x".to_owned(), "admin"),
+        (Method::GET, "/api/v1/audit".to_owned(), "admin"),
     ]
 }
 

@@ -169,3 +169,13 @@ fn the_documented_errors_are_the_errors() {
     let page = std::fs::read_to_string(path).expect("docs/api.md is there");
     assert!(page.contains(&table), "docs/api.md must contain this table:\n{table}");
 }
+
+/// The page lists every action an entry of the audit trail can have.
+#[test]
+fn the_documented_actions_are_the_actions() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
+    let page = std::fs::read_to_string(path).expect("docs/api.md is there");
+    for action in offtake_model::audit::Action::ALL {
+        assert!(page.contains(&format!("\n| `{}` | ", action.name())), "docs/api.md lacks {}", action.name());
+    }
+}

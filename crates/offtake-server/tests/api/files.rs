@@ -131,7 +131,7 @@ async fn a_link_is_worth_nothing_once_a_character_of_it_changed() {
         let answer = by_link(&house, &forged).answer().await;
         assert!(matches!(answer.status, 403 | 404), "{forged}: {answer:?}");
         let text = String::from_utf8_lossy(&answer.body).into_owned();
-        assert!(!text.contains("0123") && !text.contains("art_"), "{text}");
+        assert!(!text.contains("0123456789") && !text.contains("art_"), "{text}");
     }
     by_link(&house, &mine).answer().await.expect(200);
 }

@@ -1,10 +1,12 @@
 //! A server with everything real behind it, and a clock that stands still.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use jiff::{SignedDuration, Timestamp};
@@ -83,6 +85,7 @@ pub(crate) struct Ask<'a> {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    peer: Option<SocketAddr>,
 }
 
 impl Ask<'_> {
@@ -94,6 +97,12 @@ impl Ask<'_> {
     pub(crate) fn by(self, org: &str, user: &str, permissions: &str) -> Self {
         let token = self.house.token(org, user, permissions);
         self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// From this address.
+    pub(crate) fn from(mut self, peer: &str) -> Self {
+        self.peer = Some(SocketAddr::new(peer.parse().expect("an address"), 4711));
+        self
     }
 
     pub(crate) fn json(self, body: &Json) -> Self {
@@ -109,6 +118,9 @@ impl Ask<'_> {
         let mut request =
             Request::builder().method(self.method).uri(self.path).body(Body::from(self.body)).expect("a request");
         *request.headers_mut() = self.headers;
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         let response = self.house.router.clone().oneshot(request).await.expect("routers do not fail");
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
@@ -129,6 +141,24 @@ impl House {
 
     /// With one more dataset: what its source does is up to the test.
     pub(crate) fn with_dataset(settings: ServerSettings, source: Option<Arc<dyn Source>>) -> Self {
+        Self::built(settings, |catalog, _, _| {
+            if let Some(source) = source {
+                let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
+                schema.name = "faulty".to_owned();
+                catalog.insert(Dataset::new(schema, source));
+            }
+        })
+    }
+
+    /// With one more dataset: people, about whom not everybody may know everything.
+    pub(crate) fn with_people() -> Self {
+        let settings = ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() };
+        Self::built(settings, |catalog, folder, clock| {
+            people(folder, clock).into_iter().for_each(|dataset| catalog.insert(dataset));
+        })
+    }
+
+    fn built(settings: ServerSettings, add: impl FnOnce(&mut Catalog, &Path, &SharedClock)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::starting_at(NOW.parse().expect("a moment"));
         let shared: SharedClock = clock.clone();
@@ -141,16 +171,13 @@ impl House {
             principals: jobs.clone(),
             api_keys: jobs.clone(),
             sessions: jobs.clone(),
-            tokens: jobs,
+            tokens: jobs.clone(),
+            audit: jobs,
             objects: Arc::new(objects),
         };
         let spans = SpanStore::open(&folder.path().join("spans.db"), shared.clone()).expect("a span store");
         let mut catalog = catalog(folder.path(), &spans, &shared);
-        if let Some(source) = source {
-            let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
-            schema.name = "faulty".to_owned();
-            catalog.insert(Dataset { schema: Arc::new(schema), source });
-        }
+        add(&mut catalog, folder.path(), &shared);
         let mut registry = Registry::default();
         let metrics = ServerMetrics::register(&mut registry);
         let secret = Secret::generate();
@@ -174,7 +201,13 @@ impl House {
     }
 
     pub(crate) fn ask(&self, method: Method, path: impl Into<String>) -> Ask<'_> {
-        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new() }
+        Ask { house: self, method, path: path.into(), headers: HeaderMap::new(), body: Bytes::new(), peer: None }
+    }
+
+    /// Changes the job store behind its back.
+    pub(crate) fn damage(&self, sql: &str) {
+        let database = rusqlite::Connection::open(self.folder.path().join("offtake.db")).expect("the job store");
+        database.execute_batch(sql).expect("it is damaged");
     }
 
     /// By alice of acme, who may do everything.
@@ -294,6 +327,37 @@ fn catalog(folder: &Path, spans: &Arc<SpanStore>, clock: &SharedClock) -> Catalo
         .chain(config.compile(clock).expect("it compiles"))
         .for_each(|dataset| catalog.insert(dataset));
     catalog
+}
+
+/// What must not be told of people: every value of a sensitive column.
+pub(crate) const PRIVATE: [&str; 8] =
+    ["ada@example.org", "bob@example.org", "likes tea", "owes money", "DE02", "FR76", "12.50", "1985-06-0"];
+
+fn people(folder: &Path, clock: &SharedClock) -> Vec<Dataset> {
+    let file = folder.join("people.db");
+    rusqlite::Connection::open(&file)
+        .expect("a database")
+        .execute_batch(
+            "CREATE TABLE people (id INTEGER PRIMARY KEY, account TEXT NOT NULL, country TEXT, email TEXT, notes TEXT,
+                                  iban TEXT, score DECIMAL(8,2), born DATETIME NOT NULL);
+             INSERT INTO people VALUES
+               (1, 'acme', 'DE', 'ada@example.org', 'likes tea', 'DE02', '12.50', '1985-06-01 00:00:00'),
+               (2, 'acme', 'FR', 'bob@example.org', 'owes money', 'FR76', '12.50', '1985-06-02 00:00:00'),
+               (3, 'acme', 'FR', 'ada@example.org', NULL, NULL, NULL, '1985-06-03 00:00:00');",
+        )
+        .expect("rows");
+    let config = json!({
+        "sources": {"people": {"url": format!("sqlite:{}", file.display())}},
+        "datasets": {"people": {"title": "People", "source": "people", "table": "people", "tenant": "account",
+            "key": ["id"], "time": "born",
+            "columns": {"email": {"sensitive": "hash"}, "notes": {"sensitive": true}, "iban": {"sensitive": "drop"},
+                "score": {"sensitive": "mask"}, "born": {"sensitive": "mask"}},
+            "filters": {"country": "in", "email": "in", "iban": "eq", "min_score": {"column": "score", "op": "min"},
+                "max_score": {"column": "score", "op": "max"}, "birthday": {"column": "born", "op": "range"},
+                "text": {"columns": ["country", "notes"], "op": "contains"}}}},
+    });
+    let config: DatasetsConfig = serde_json::from_value(config).expect("a configuration");
+    config.compile(clock).expect("it compiles")
 }
 
 fn lines(content: &[u8]) -> u64 {

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
+use offtake_model::audit::{Act, Via};
 use offtake_model::clock::Clock as _;
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::JobError;
@@ -147,7 +148,7 @@ async fn cancelled_stays_cancelled() {
 }
 
 /// Does what a worker does: takes the oldest job, and fails.
-async fn fail_next(house: &House, code: ErrorKind, message: &str) {
+pub(crate) async fn fail_next(house: &House, code: ErrorKind, message: &str) {
     let worker = WorkerName("tests".to_owned());
     let claimed = house.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
     let error = JobError { code, message: message.to_owned() };
@@ -178,7 +179,8 @@ async fn a_failed_job_says_why_and_can_be_tried_again() {
 async fn local(house: &House) -> JobId {
     let asked = house.create(&json!({"format": "csv"})).await;
     let scope = JobScope { org: OrgId::new("acme").expect("an organization"), owner: None };
-    let asked = house.store.jobs.cancel(&scope, asked).await.expect("cancelled");
+    let by = Act::by("somebody", Via::CommandLine);
+    let asked = house.store.jobs.cancel(&by, &scope, asked).await.expect("cancelled");
     let now = house.clock.now();
     let new = NewJob {
         id: JobId::new(now),
@@ -194,6 +196,7 @@ async fn local(house: &House) -> JobId {
         idempotency: None,
         pinned_to: Some(WorkerName("tests".to_owned())),
         now,
+        by,
     };
     house.store.jobs.enqueue(new).await.expect("enqueued").job.id
 }

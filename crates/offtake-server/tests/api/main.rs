@@ -3,6 +3,7 @@
 
 mod access;
 mod api_keys;
+mod audit;
 mod documents;
 mod exports;
 mod faults;
@@ -13,5 +14,6 @@ mod one_time;
 mod otlp;
 mod principals;
 mod rows;
+mod sensitive;
 mod sessions;
 mod sockets;

@@ -306,7 +306,7 @@ pub(crate) async fn nothing_is_published_for_who_may_not_have_it(b: &Backend) {
     assert_eq!(b.disposable().await, [artifact.id], "nothing keeps its bytes");
     // Once it is allowed again, it begins anew.
     b.principals.change(&org("acme"), "ada", &withheld(&[])).await.unwrap();
-    b.jobs.retry(&scope("acme"), job.id).await.unwrap();
+    b.jobs.retry(&act(), &scope("acme"), job.id).await.unwrap();
     let again = b.claimed("w1").await;
     assert_eq!((again.plan, again.checkpoint), (None, None));
 }

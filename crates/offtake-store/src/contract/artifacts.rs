@@ -35,11 +35,11 @@ pub(crate) async fn only_a_completed_job_has_a_file(b: &Backend) {
     assert_eq!(ready().await, ErrorKind::NotReady);
     b.jobs.fail(claimed.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
     assert_eq!(ready().await, ErrorKind::Conflict);
-    b.jobs.retry(&own, asked).await.unwrap();
+    b.jobs.retry(&act(), &own, asked).await.unwrap();
     assert_eq!(ready().await, ErrorKind::NotReady);
-    b.jobs.cancel(&own, asked).await.unwrap();
+    b.jobs.cancel(&act(), &own, asked).await.unwrap();
     assert_eq!(ready().await, ErrorKind::Conflict);
-    assert_eq!(kind(b.artifacts.expire_now(&own, asked).await), ErrorKind::Conflict);
+    assert_eq!(kind(b.artifacts.expire_now(&act(), &own, asked).await), ErrorKind::Conflict);
 }
 
 pub(crate) async fn a_file_expires_object_first(b: &Backend) {
@@ -73,12 +73,12 @@ pub(crate) async fn a_file_can_be_given_up_early(b: &Backend) {
     b.enqueued().await;
     let (job, artifact) = b.completed(b.claimed("w").await).await;
     b.pass(SECOND);
-    let given_up = b.artifacts.expire_now(&own, job.id).await.unwrap();
+    let given_up = b.artifacts.expire_now(&act(), &own, job.id).await.unwrap();
     assert_eq!(b.job(job.id).await.expires_at, Some(b.now()), "it shows at once, not with the sweep");
     assert_eq!((given_up.id, given_up.state), (artifact.id, ArtifactState::Expired));
     assert_eq!(b.job(job.id).await.status, JobStatus::Completed);
     assert_eq!(kind(b.artifacts.ready(&own, job.id).await), ErrorKind::Gone);
-    assert_eq!(kind(b.artifacts.expire_now(&own, job.id).await), ErrorKind::Gone);
+    assert_eq!(kind(b.artifacts.expire_now(&act(), &own, job.id).await), ErrorKind::Gone);
     assert_eq!(b.disposable().await, [artifact.id]);
     b.artifacts.mark_deleted(artifact.id).await.unwrap();
     assert_eq!(b.job(job.id).await.status, JobStatus::Expired);
@@ -155,7 +155,7 @@ pub(crate) async fn a_cancelled_job_keeps_nothing(b: &Backend) {
     let claimed = b.claimed("w1").await;
     let artifact = b.staged(&claimed.lease).await.id;
     b.jobs.save_checkpoint(&claimed.lease, &checkpoint(artifact, 1), &progress(64)).await.unwrap();
-    b.jobs.cancel(&scope("acme"), claimed.job.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), claimed.job.id).await.unwrap();
     assert_eq!(b.disposable().await, [artifact]);
     b.artifacts.mark_deleted(artifact).await.unwrap();
     assert_eq!(b.job(claimed.job.id).await.status, JobStatus::Cancelled);
@@ -168,7 +168,7 @@ pub(crate) async fn keys_without_a_row_are_told_apart(b: &Backend) {
     let stray = ObjectKey::from_parts(["acme", "job_x", "1", "stray.csv"]);
     let asked = vec![known.key.clone(), stray.clone()];
     assert_eq!(b.artifacts.unknown(asked.clone()).await.unwrap(), std::slice::from_ref(&stray));
-    b.jobs.cancel(&scope("acme"), claimed.job.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), claimed.job.id).await.unwrap();
     assert_eq!(
         b.artifacts.unknown(asked.clone()).await.unwrap(),
         std::slice::from_ref(&stray),

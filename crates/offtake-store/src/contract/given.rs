@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::as_of::AsOf;
+use offtake_model::audit::{Act, Via};
 use offtake_model::checkpoint::{Checkpoint, Uploaded, Written};
 use offtake_model::clock::{Clock, ManualClock};
 use offtake_model::error::ErrorKind;
@@ -18,8 +19,8 @@ use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    ApiKeys, Artifact, Artifacts, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey, Principals,
-    Sessions, Tokens, WorkerName,
+    ApiKeys, Artifact, Artifacts, Audit, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey,
+    Presets, Principals, Sessions, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -37,6 +38,8 @@ pub(crate) struct Backend {
     pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) tokens: Arc<dyn Tokens>,
+    pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -50,6 +53,16 @@ pub(crate) fn org(name: &str) -> OrgId {
 
 pub(crate) fn scope(name: &str) -> JobScope {
     JobScope { org: org(name), owner: None }
+}
+
+/// An act of ada.
+pub(crate) fn act() -> Act {
+    by("ada")
+}
+
+/// An act of somebody with a token.
+pub(crate) fn by(name: &str) -> Act {
+    Act::by(name, Via::Token).from_address("192.0.2.7".parse().ok()).with_agent(Some("curl/8")).with_request("req-1")
 }
 
 pub(crate) fn worker(name: &str) -> WorkerName {
@@ -69,6 +82,7 @@ pub(crate) fn spec() -> ExportSpec {
         limit: Some(1000),
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec { filters: filters.as_object().cloned().unwrap(), ..RowsSpec::default() },
     }
 }
@@ -127,7 +141,7 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 
 impl Backend {
     /// Of a store that is all of the ports.
-    pub(crate) fn of<S: Jobs + Artifacts + Principals + ApiKeys + Sessions + Tokens + 'static>(
+    pub(crate) fn of<S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Audit + 'static>(
         store: Arc<S>,
         clock: Arc<ManualClock>,
     ) -> Self {
@@ -137,7 +151,9 @@ impl Backend {
             principals: store.clone(),
             api_keys: store.clone(),
             sessions: store.clone(),
-            tokens: store,
+            tokens: store.clone(),
+            presets: store.clone(),
+            audit: store,
             clock,
         }
     }
@@ -166,6 +182,7 @@ impl Backend {
             idempotency: None,
             pinned_to: None,
             now: self.now(),
+            by: by(owner),
         }
     }
 

@@ -58,7 +58,7 @@ pub(crate) async fn a_rescued_lease_is_void(b: &Backend) {
     assert_eq!((&next.plan, &next.checkpoint), (&Some(plan(200)), &Some(checkpoint(artifact, 1))));
     assert_eq!(b.jobs.signal(&next.lease).await.unwrap(), Signal::Continue, "the successor is not disturbed");
     // Cancelled, but under somebody else: the one before has nothing to clean up.
-    b.jobs.cancel(&scope("acme"), next.job.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), next.job.id).await.unwrap();
     writes_nothing(b, &stale, artifact, ErrorKind::LeaseLost).await;
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn a_cancelled_lease_is_void(b: &Backend) {
     b.enqueued().await;
     let stale = b.claimed("w1").await;
     let artifact = b.staged(&stale.lease).await.id;
-    b.jobs.cancel(&scope("acme"), stale.job.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), stale.job.id).await.unwrap();
     writes_nothing(b, &stale, artifact, ErrorKind::Cancelled).await;
     b.nothing_due().await;
 }
@@ -251,8 +251,9 @@ pub(crate) async fn cancel_and_complete_at_once_have_one_winner(b: &Backend) {
         let receipt = b.receipt(&claimed.job, 200);
         let scope = scope("acme");
         let usage = usage();
+        let by = act();
         let (cancelled, completed) = tokio::join!(
-            b.jobs.cancel(&scope, asked.id),
+            b.jobs.cancel(&by, &scope, asked.id),
             b.jobs.complete(claimed.lease, artifact, &receipt, &usage, KEEP)
         );
         let state = b.artifacts.by_id(artifact).await.unwrap().state;

@@ -5,6 +5,7 @@
 
 pub(crate) mod access;
 pub(crate) mod artifacts;
+pub(crate) mod audit;
 pub(crate) mod given;
 pub(crate) mod leases;
 pub(crate) mod model;
@@ -113,6 +114,14 @@ macro_rules! contract_tests {
                 of_many_who_spend_a_token_one_succeeds
                 old_tokens_are_pruned
                 a_token_goes_with_its_job
+            }
+            audit {
+                a_change_and_its_entry_are_one
+                what_was_not_done_has_no_entry
+                each_organization_has_a_chain_of_its_own
+                entries_are_narrowed_and_paged
+                many_at_once_make_one_chain
+                old_entries_leave_a_chain_that_can_be_checked
             }
         }
 

@@ -224,7 +224,7 @@ impl World<'_> {
     async fn cancel(&mut self, number: usize) {
         let count = self.jobs.len().max(1);
         let Some(job) = self.jobs.get_mut(number % count) else { return };
-        let done = self.b.jobs.cancel(&scope("acme"), job.id).await.map(|job| job.status);
+        let done = self.b.jobs.cancel(&act(), &scope("acme"), job.id).await.map(|job| job.status);
         if job.status.is_active() {
             assert_eq!(done.unwrap(), JobStatus::Cancelled);
             job.leave(JobStatus::Cancelled);
@@ -236,7 +236,7 @@ impl World<'_> {
     async fn retry(&mut self, number: usize) {
         let (count, now) = (self.jobs.len().max(1), self.b.now());
         let Some(job) = self.jobs.get_mut(number % count) else { return };
-        let done = self.b.jobs.retry(&scope("acme"), job.id).await.map(|job| job.status);
+        let done = self.b.jobs.retry(&act(), &scope("acme"), job.id).await.map(|job| job.status);
         if job.status != JobStatus::Failed {
             assert_eq!(kind(done), ErrorKind::Conflict);
         } else if job.expires_at <= Some(now) {

@@ -56,7 +56,7 @@ pub(crate) async fn an_idempotency_key_makes_one_job(b: &Backend) {
 
     // It is the same job in every later state, too.
     let scope = scope("acme");
-    b.jobs.cancel(&scope, first.job.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope, first.job.id).await.unwrap();
     let after = b.jobs.enqueue(keyed(b, "acme", "ada", "k", "body")).await.unwrap();
     assert_eq!((after.created, after.job.id, after.job.status), (false, first.job.id, JobStatus::Cancelled));
 }
@@ -86,10 +86,10 @@ pub(crate) async fn every_verb_is_scoped(b: &Backend) {
         for id in [failed, completed] {
             let before = b.job(id).await;
             assert_eq!(kind(b.jobs.get(scope, id).await), ErrorKind::NotFound);
-            assert_eq!(kind(b.jobs.cancel(scope, id).await), ErrorKind::NotFound);
-            assert_eq!(kind(b.jobs.retry(scope, id).await), ErrorKind::NotFound);
+            assert_eq!(kind(b.jobs.cancel(&act(), scope, id).await), ErrorKind::NotFound);
+            assert_eq!(kind(b.jobs.retry(&act(), scope, id).await), ErrorKind::NotFound);
             assert_eq!(kind(b.artifacts.ready(scope, id).await), ErrorKind::NotFound);
-            assert_eq!(kind(b.artifacts.expire_now(scope, id).await), ErrorKind::NotFound);
+            assert_eq!(kind(b.artifacts.expire_now(&act(), scope, id).await), ErrorKind::NotFound);
             assert_eq!(b.job(id).await, before, "nothing was written");
         }
         let page = b.jobs.list(scope, &JobFilter { limit: 10, ..JobFilter::default() }).await.unwrap();
@@ -97,8 +97,8 @@ pub(crate) async fn every_verb_is_scoped(b: &Backend) {
     }
     let own = scope("acme");
     assert_eq!(kind(b.jobs.get(&own, absent).await), ErrorKind::NotFound);
-    assert_eq!(kind(b.jobs.cancel(&own, absent).await), ErrorKind::NotFound);
-    assert_eq!(kind(b.jobs.retry(&own, absent).await), ErrorKind::NotFound);
+    assert_eq!(kind(b.jobs.cancel(&act(), &own, absent).await), ErrorKind::NotFound);
+    assert_eq!(kind(b.jobs.retry(&act(), &own, absent).await), ErrorKind::NotFound);
     assert_eq!(kind(b.artifacts.ready(&own, absent).await), ErrorKind::NotFound);
     assert!(b.jobs.recent_performance(&org("bolt"), 10).await.unwrap().is_empty());
     assert!(b.jobs.statistics(&org("bolt"), noon()).await.unwrap().is_empty());
@@ -138,7 +138,7 @@ pub(crate) async fn pages_show_each_job_once(b: &Backend) {
 
 pub(crate) async fn lists_are_narrowed(b: &Backend) {
     let first = b.enqueued().await;
-    b.jobs.cancel(&scope("acme"), first.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), first.id).await.unwrap();
     let other_request = NewJob { request_id: Some("req-2".to_owned()), ..b.request("acme", "bob") };
     let other_request = b.jobs.enqueue(other_request).await.unwrap().job;
     b.pass(SignedDuration::from_millis(5));
@@ -166,21 +166,21 @@ pub(crate) async fn lists_are_narrowed(b: &Backend) {
 pub(crate) async fn cancel_ends_what_is_active_and_nothing_else(b: &Backend) {
     let own = scope("acme");
     let pending = b.enqueued().await;
-    let cancelled = b.jobs.cancel(&own, pending.id).await.unwrap();
+    let cancelled = b.jobs.cancel(&act(), &own, pending.id).await.unwrap();
     assert_eq!((cancelled.status, cancelled.phase), (JobStatus::Cancelled, Phase::Done));
     assert_eq!(cancelled.completed_at, Some(b.now()));
     b.nothing_due().await;
 
     let running = b.enqueued().await;
     let claimed = b.claimed("w1").await;
-    assert_eq!(b.jobs.cancel(&own, running.id).await.unwrap().status, JobStatus::Cancelled);
+    assert_eq!(b.jobs.cancel(&act(), &own, running.id).await.unwrap().status, JobStatus::Cancelled);
     assert_eq!(b.jobs.signal(&claimed.lease).await.unwrap(), crate::Signal::Cancelled);
 
     let over = b.enqueued().await;
     b.completed(b.claimed("w1").await).await;
     for id in [pending.id, running.id, over.id] {
         let before = b.job(id).await;
-        assert_eq!(kind(b.jobs.cancel(&own, id).await), ErrorKind::Conflict);
+        assert_eq!(kind(b.jobs.cancel(&act(), &own, id).await), ErrorKind::Conflict);
         assert_eq!(b.job(id).await, before);
     }
 }
@@ -188,7 +188,7 @@ pub(crate) async fn cancel_ends_what_is_active_and_nothing_else(b: &Backend) {
 pub(crate) async fn retry_goes_on_from_the_checkpoint(b: &Backend) {
     let own = scope("acme");
     let asked = b.enqueued().await;
-    assert_eq!(kind(b.jobs.retry(&own, asked.id).await), ErrorKind::Conflict);
+    assert_eq!(kind(b.jobs.retry(&act(), &own, asked.id).await), ErrorKind::Conflict);
     let claimed = b.claimed("w1").await;
     let artifact = b.staged(&claimed.lease).await;
     b.jobs.save_plan(&claimed.lease, &plan(200)).await.unwrap();
@@ -199,7 +199,7 @@ pub(crate) async fn retry_goes_on_from_the_checkpoint(b: &Backend) {
     assert_eq!((failed.completed_at, failed.expires_at), (Some(b.now()), Some(b.now() + KEEP)));
 
     b.pass(KEEP - SignedDuration::from_secs(1));
-    let retried = b.jobs.retry(&own, asked.id).await.unwrap();
+    let retried = b.jobs.retry(&act(), &own, asked.id).await.unwrap();
     assert_eq!((retried.status, retried.phase, retried.failures), (JobStatus::Pending, Phase::Queued, 0));
     assert_eq!((&retried.error, retried.completed_at, retried.expires_at), (&None, None, None));
     assert_eq!((retried.run_at, retried.progress.rows), (b.now(), 64));
@@ -213,7 +213,7 @@ pub(crate) async fn retry_comes_too_late(b: &Backend) {
     b.jobs.fail(b.claimed("w1").await.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
     b.pass(KEEP);
     let before = b.job(asked.id).await;
-    assert_eq!(kind(b.jobs.retry(&scope("acme"), asked.id).await), ErrorKind::Gone);
+    assert_eq!(kind(b.jobs.retry(&act(), &scope("acme"), asked.id).await), ErrorKind::Gone);
     assert_eq!(b.job(asked.id).await, before);
 }
 
@@ -277,9 +277,9 @@ pub(crate) async fn those_who_wait_are_woken(b: &Backend) {
 
     b.jobs.fail(b.claimed("w1").await.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
     let waiting = due.notified();
-    b.jobs.retry(&scope("acme"), asked.id).await.unwrap();
+    b.jobs.retry(&act(), &scope("acme"), asked.id).await.unwrap();
     assert!(waiting.now_or_never().is_some(), "retry wakes");
     changes.mark_unchanged();
-    b.jobs.cancel(&scope("acme"), asked.id).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), asked.id).await.unwrap();
     assert!(changes.has_changed().unwrap());
 }

@@ -135,7 +135,7 @@ pub(crate) async fn a_token_goes_with_its_job(b: &Backend) {
         b.completed(b.claimed("w").await).await
     };
     b.tokens.issue(token(1, job.id, "ada")).await.unwrap();
-    b.artifacts.expire_now(&scope("acme"), job.id).await.unwrap();
+    b.artifacts.expire_now(&act(), &scope("acme"), job.id).await.unwrap();
     b.artifacts.mark_deleted(artifact.id).await.unwrap();
     b.pass(TICK);
     assert_eq!(b.jobs.prune(SignedDuration::ZERO).await.unwrap(), 1);

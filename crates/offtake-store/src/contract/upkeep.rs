@@ -66,7 +66,7 @@ pub(crate) async fn the_third_death_is_poison(b: &Backend) {
     assert_eq!((poisoned.completed_at, poisoned.expires_at), (Some(b.now()), Some(b.now() + KEEP)));
     b.nothing_due().await;
     // Asked for once more, it has three lives again.
-    b.jobs.retry(&scope("acme"), asked.id).await.unwrap();
+    b.jobs.retry(&act(), &scope("acme"), asked.id).await.unwrap();
     b.claimed("w").await;
     assert_eq!(b.death().await.status, JobStatus::Pending);
 }
@@ -131,7 +131,7 @@ pub(crate) async fn a_worker_that_restarts_takes_its_jobs_back_at_once(b: &Backe
 
 pub(crate) async fn rows_are_pruned_when_nothing_is_left_of_them(b: &Backend) {
     let cancelled = b.enqueued().await.id;
-    b.jobs.cancel(&scope("acme"), cancelled).await.unwrap();
+    b.jobs.cancel(&act(), &scope("acme"), cancelled).await.unwrap();
     b.enqueued().await;
     let (completed, artifact) = b.completed(b.claimed("w").await).await;
     let failed = b.enqueued().await.id;
@@ -173,13 +173,13 @@ pub(crate) async fn a_failed_job_that_may_be_retried_is_not_pruned(b: &Backend) 
     let failed = b.enqueued().await.id;
     b.jobs.fail(b.claimed("w").await.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
     assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 0);
-    b.jobs.retry(&scope("acme"), failed).await.unwrap();
+    b.jobs.retry(&act(), &scope("acme"), failed).await.unwrap();
 }
 
 pub(crate) async fn thousands_of_rows_are_pruned(b: &Backend) {
     for _ in 0..1100 {
         let job = b.jobs.enqueue(b.request("acme", "ada")).await.unwrap().job;
-        b.jobs.cancel(&scope("acme"), job.id).await.unwrap();
+        b.jobs.cancel(&act(), &scope("acme"), job.id).await.unwrap();
     }
     assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 1100);
 }
@@ -194,7 +194,7 @@ pub(crate) async fn statistics_count_what_was_pruned(b: &Backend) {
         b.artifacts.expire_due().await.unwrap();
         b.artifacts.mark_deleted(artifact.id).await.unwrap();
         let cancelled = b.enqueued().await.id;
-        b.jobs.cancel(&scope("acme"), cancelled).await.unwrap();
+        b.jobs.cancel(&act(), &scope("acme"), cancelled).await.unwrap();
     }
     b.jobs.enqueue(b.request("acme", "ada")).await.unwrap();
     let all = statistics(midnight).await;

@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod artifacts;
+mod audit;
 mod leases;
 mod ports;
 mod presets;
@@ -61,6 +62,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0003_pruned_jobs.sql"),
         include_str!("../../migrations/postgres/0004_principals.sql"),
         include_str!("../../migrations/postgres/0005_tokens.sql"),
+        include_str!("../../migrations/postgres/0006_audit.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
     ],
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
+use offtake_model::audit::{Act, Action};
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Phase, Progress};
@@ -14,8 +15,9 @@ use offtake_postgres::Work;
 use tokio::sync::{Notify, watch};
 
 use super::upkeep::{Dead, PRUNED_AT_ONCE};
-use super::{PostgresStore, artifacts, leases, requests, upkeep};
+use super::{PostgresStore, artifacts, audit, leases, requests, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
+use crate::audit::deeds;
 use crate::jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     Signal, StatisticsRow, WorkerName,
@@ -70,9 +72,13 @@ impl Jobs for PostgresStore {
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
         let tx = self.write_of(&job.org).await?;
         let enqueue = async {
-            let enqueued = requests::enqueue(&tx, self.now(&tx).await?, &job).await?;
+            let now = self.now(&tx).await?;
+            let enqueued = requests::enqueue(&tx, now, &job).await?;
             if enqueued.created {
+                let deed = deeds::asked_for(&job);
                 self.wake.tell_due(&tx, job.id).await?;
+                // Last: whoever else acts in this organization waits from here to the commit.
+                audit::append(&tx, now, &job.org, &job.by, &deed).await?;
             }
             Ok(enqueued)
         };
@@ -96,15 +102,27 @@ impl Jobs for PostgresStore {
         requests::list(&self.read_of(&scope.org).await?, scope, filter).await
     }
 
-    async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+    async fn cancel(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
         let tx = self.write_of(&scope.org).await?;
-        let outcome = async { requests::cancel(&tx, self.now(&tx).await?, scope, id).await }.await;
+        let cancel = async {
+            let now = self.now(&tx).await?;
+            let job = requests::cancel(&tx, now, scope, id).await?;
+            audit::append(&tx, now, &job.org, by, &deeds::to_job(Action::ExportCancel, &job)).await?;
+            Ok(job)
+        };
+        let outcome = cancel.await;
         self.end_changed(tx, id, outcome).await
     }
 
-    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job> {
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
         let tx = self.write_of(&scope.org).await?;
-        let outcome = async { requests::retry(&tx, self.now(&tx).await?, scope, id).await }.await;
+        let retry = async {
+            let now = self.now(&tx).await?;
+            let job = requests::retry(&tx, now, scope, id).await?;
+            audit::append(&tx, now, &job.org, by, &deeds::to_job(Action::ExportRetry, &job)).await?;
+            Ok(job)
+        };
+        let outcome = retry.await;
         self.end_due(tx, id, outcome).await
     }
 
@@ -275,9 +293,15 @@ impl Artifacts for PostgresStore {
         artifacts::by_id(&self.read().await?, id).await
     }
 
-    async fn expire_now(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
+    async fn expire_now(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Artifact> {
         let tx = self.write_of(&scope.org).await?;
-        let outcome = async { artifacts::expire_now(&tx, self.now(&tx).await?, scope, job).await }.await;
+        let expire = async {
+            let now = self.now(&tx).await?;
+            let artifact = artifacts::expire_now(&tx, now, scope, job).await?;
+            audit::append(&tx, now, &artifact.org, by, &deeds::to_file(Action::ExportDelete, &artifact)).await?;
+            Ok(artifact)
+        };
+        let outcome = expire.await;
         self.end_changed(tx, job, outcome).await
     }
 

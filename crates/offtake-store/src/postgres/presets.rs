@@ -2,19 +2,21 @@
 
 use async_trait::async_trait;
 use offtake_model::Result;
+use offtake_model::audit::{Act, Action};
 use offtake_model::id::OrgId;
 use offtake_model::preset::{MOST_PRESETS, Preset, PresetContent};
 use offtake_postgres::Work;
 use tokio_postgres::Row;
 
-use super::PostgresStore;
 use super::rows::get;
+use super::{PostgresStore, audit};
+use crate::audit::deeds::to_preset;
 use crate::presets::{self, Presets, Stored};
 use crate::rows::to_json;
 
 #[async_trait]
 impl Presets for PostgresStore {
-    async fn create(&self, org: &OrgId, content: PresetContent, by: &str) -> Result<Preset> {
+    async fn create(&self, by: &Act, org: &OrgId, content: PresetContent) -> Result<Preset> {
         let tx = self.write_of(org).await?;
         let create = async {
             let now = self.now(&tx).await?;
@@ -22,8 +24,8 @@ impl Presets for PostgresStore {
             let count: i64 = counted.as_ref().map_or(Ok(0), |row| get(row, 0))?;
             let says = to_json(&content.says)?;
             let PresetContent { name, dataset, says: _ } = content;
-            let stored =
-                Stored { name, dataset, says, version: 1, created_by: by.to_owned(), created_at: now, updated_at: now };
+            let created_by = by.actor().to_owned();
+            let stored = Stored { name, dataset, says, version: 1, created_by, created_at: now, updated_at: now };
             // The name first: it is what the caller can mend.
             if !insert(&tx, org, &stored).await? {
                 return Err(presets::name_taken(&stored.name));
@@ -31,7 +33,9 @@ impl Presets for PostgresStore {
             if count >= i64::from(MOST_PRESETS) {
                 return Err(presets::too_many());
             }
-            stored.preset()
+            let preset = stored.preset()?;
+            audit::append(&tx, now, org, by, &to_preset(Action::PresetCreate, &preset)).await?;
+            Ok(preset)
         };
         let outcome = create.await;
         tx.end(outcome).await
@@ -47,7 +51,7 @@ impl Presets for PostgresStore {
         rows.iter().map(|row| of(row)?.preset()).collect()
     }
 
-    async fn replace(&self, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset> {
+    async fn replace(&self, by: &Act, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset> {
         let tx = self.write_of(org).await?;
         let replace = async {
             let present = stored(&tx, org, name, " FOR UPDATE").await?;
@@ -66,17 +70,22 @@ impl Presets for PostgresStore {
             if stored.name != name {
                 remove(&tx, org, name).await?;
             }
-            stored.preset()
+            let preset = stored.preset()?;
+            let deed = to_preset(Action::PresetChange, &preset).with("was", name);
+            audit::append(&tx, updated_at, org, by, &deed).await?;
+            Ok(preset)
         };
         let outcome = replace.await;
         tx.end(outcome).await
     }
 
-    async fn delete(&self, org: &OrgId, name: &str, version: Option<u64>) -> Result<()> {
+    async fn delete(&self, by: &Act, org: &OrgId, name: &str, version: Option<u64>) -> Result<()> {
         let tx = self.write_of(org).await?;
         let delete = async {
-            presets::unchanged(&stored(&tx, org, name, " FOR UPDATE").await?.preset()?, version)?;
-            remove(&tx, org, name).await
+            let preset = stored(&tx, org, name, " FOR UPDATE").await?.preset()?;
+            presets::unchanged(&preset, version)?;
+            remove(&tx, org, name).await?;
+            audit::append(&tx, self.now(&tx).await?, org, by, &to_preset(Action::PresetDelete, &preset)).await.map(drop)
         };
         let outcome = delete.await;
         tx.end(outcome).await

@@ -12,8 +12,8 @@ use offtake_postgres::Settings;
 use offtake_testkit::{Database, PgVersion, Postgres, within};
 
 use super::*;
-use crate::contract::Backend;
 use crate::contract::given::{self, *};
+use crate::contract::{Backend, audit};
 use crate::{JobFilter, Jobs, NewJob, Signal, WorkerName};
 
 /// What must outlive a store: its database and the hold on the server, in this order.
@@ -96,6 +96,7 @@ fn request() -> NewJob {
         idempotency: None,
         pinned_to: None,
         now: SystemClock.now(),
+        by: act(),
     }
 }
 
@@ -114,9 +115,8 @@ async fn five_open_an_empty_database_at_once() {
             opened.await.unwrap().ping().await.unwrap();
         }
         let applied = database.rows("SELECT component, step FROM offtake.migrations ORDER BY step");
-        let steps: Vec<_> = (1..=MIGRATIONS.steps.len())
-            .map(|step| vec![Some("jobs".to_owned()), Some(step.to_string())])
-            .collect();
+        let steps: Vec<_> =
+            (1..=MIGRATIONS.steps.len()).map(|step| vec![Some("jobs".to_owned()), Some(step.to_string())]).collect();
         assert_eq!(applied, steps);
     }
 }
@@ -330,4 +330,51 @@ async fn statements_find_their_rows_by_an_index() {
         let steps: Vec<String> = steps.into_iter().flatten().flatten().collect();
         assert!(steps.iter().any(|step| step.contains(index)), "{sql}: {steps:#?}");
     }
+}
+
+fn in_schema(sql: &str) -> String {
+    sql.replace("{}audit", "offtake.audit")
+}
+
+#[tokio::test]
+async fn the_audit_trail_is_only_added_to() {
+    let ((database, _server), b) = empty(PgVersion::V15).await;
+    audit::a_trail(&b).await;
+    for sql in audit::REFUSED.iter().chain(&["TRUNCATE {}audit_entries", "TRUNCATE {}audit_heads"]) {
+        let sql = in_schema(sql);
+        let refused = format!(
+            "DO $do$ BEGIN {sql}; RAISE 'done'; EXCEPTION WHEN raise_exception THEN \
+                               IF SQLERRM = 'done' THEN RAISE; END IF; END $do$"
+        );
+        database.execute(&refused);
+    }
+    assert_eq!(audit::first_broken(&b, &[]).await, (None, None));
+}
+
+#[tokio::test]
+async fn tampering_with_the_audit_trail_is_found() {
+    let trail = async || {
+        let (keep, b) = empty(PgVersion::V18).await;
+        audit::a_trail(&b).await;
+        for table in ["audit_entries", "audit_heads"] {
+            keep.0.execute(&format!("ALTER TABLE offtake.{table} DISABLE TRIGGER USER"));
+        }
+        (keep, b)
+    };
+    audit::tampering_is_found(trail, |(database, _): &Keep, sql| database.execute(&in_schema(sql))).await;
+}
+
+#[tokio::test]
+async fn without_the_audit_trail_nothing_happens() {
+    let ((database, _server), b) = empty(PgVersion::V18).await;
+    let sabotage = "ALTER TABLE offtake.audit_entries ADD CHECK (number < 0) NOT VALID";
+    audit::nothing_happens_unaudited(&b, || database.execute(sabotage)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn two_stores_on_one_database_write_one_audit_trail() {
+    let server = Postgres::shared(PgVersion::V18);
+    let database = server.database();
+    let (one, other) = (store(&database.url()).await, store(&database.url()).await);
+    audit::at_once(&[one, other]).await;
 }

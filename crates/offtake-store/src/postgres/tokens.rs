@@ -50,7 +50,12 @@ impl Tokens for PostgresStore {
             &token.key_id,
             &micros(token.ttl),
         ];
-        let row = self.read_of(&claims.org).await?.first(&ISSUE, &params).await?.ok_or_else(|| refusals::no_job(claims.job))?;
+        let row = self
+            .read_of(&claims.org)
+            .await?
+            .first(&ISSUE, &params)
+            .await?
+            .ok_or_else(|| refusals::no_job(claims.job))?;
         Timestamp::from_microsecond(get(&row, 0)?).map_err(|_| internal("a token would hold for ever"))
     }
 

@@ -6,6 +6,7 @@
 
 mod api_keys;
 mod artifacts;
+mod audit;
 mod fault;
 mod leases;
 mod open;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
+use offtake_model::audit::{Act, Action};
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Phase, Progress};
@@ -13,8 +14,9 @@ use offtake_model::receipt::Receipt;
 use tokio::sync::{Notify, watch};
 
 use super::upkeep::{Dead, PRUNED_AT_ONCE};
-use super::{SqliteStore, artifacts, leases, requests, rows, upkeep};
+use super::{SqliteStore, artifacts, audit, leases, requests, rows, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
+use crate::audit::deeds;
 use crate::jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     Signal, StatisticsRow, WorkerName,
@@ -35,7 +37,14 @@ impl SqliteStore {
 #[async_trait]
 impl Jobs for SqliteStore {
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
-        let enqueued = self.write(move |tx, now| requests::enqueue(tx, now, &job)).await?;
+        let enqueue = self.write(move |tx, now| {
+            let enqueued = requests::enqueue(tx, now, &job)?;
+            if enqueued.created {
+                audit::append(tx, now, &job.org, &job.by, &deeds::asked_for(&job))?;
+            }
+            Ok(enqueued)
+        });
+        let enqueued = enqueue.await?;
         if enqueued.created {
             self.wake();
         }
@@ -57,16 +66,26 @@ impl Jobs for SqliteStore {
         self.read(move |tx, _| requests::list(tx, &scope, &filter)).await
     }
 
-    async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job> {
-        let scope = scope.clone();
-        let job = self.write(move |tx, now| requests::cancel(tx, now, &scope, id)).await?;
+    async fn cancel(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
+        let (by, scope) = (by.clone(), scope.clone());
+        let cancel = self.write(move |tx, now| {
+            let job = requests::cancel(tx, now, &scope, id)?;
+            audit::append(tx, now, &job.org, &by, &deeds::to_job(Action::ExportCancel, &job))?;
+            Ok(job)
+        });
+        let job = cancel.await?;
         self.changed();
         Ok(job)
     }
 
-    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job> {
-        let scope = scope.clone();
-        let job = self.write(move |tx, now| requests::retry(tx, now, &scope, id)).await?;
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
+        let (by, scope) = (by.clone(), scope.clone());
+        let retry = self.write(move |tx, now| {
+            let job = requests::retry(tx, now, &scope, id)?;
+            audit::append(tx, now, &job.org, &by, &deeds::to_job(Action::ExportRetry, &job))?;
+            Ok(job)
+        });
+        let job = retry.await?;
         self.wake();
         Ok(job)
     }
@@ -227,9 +246,14 @@ impl Artifacts for SqliteStore {
         self.read(move |tx, _| artifacts::by_id(tx, id)).await
     }
 
-    async fn expire_now(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
-        let scope = scope.clone();
-        let artifact = self.write(move |tx, now| artifacts::expire_now(tx, now, &scope, job)).await?;
+    async fn expire_now(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Artifact> {
+        let (by, scope) = (by.clone(), scope.clone());
+        let expire = self.write(move |tx, now| {
+            let artifact = artifacts::expire_now(tx, now, &scope, job)?;
+            audit::append(tx, now, &artifact.org, &by, &deeds::to_file(Action::ExportDelete, &artifact))?;
+            Ok(artifact)
+        });
+        let artifact = expire.await?;
         self.changed();
         Ok(artifact)
     }

@@ -2,19 +2,21 @@
 
 use async_trait::async_trait;
 use offtake_model::Result;
+use offtake_model::audit::{Act, Action};
 use offtake_model::id::OrgId;
 use offtake_model::preset::{MOST_PRESETS, Preset, PresetContent};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::SqliteStore;
 use super::fault::Sql;
+use super::{SqliteStore, audit};
+use crate::audit::deeds::to_preset;
 use crate::presets::{self, Presets, Stored};
 use crate::rows::to_json;
 
 #[async_trait]
 impl Presets for SqliteStore {
-    async fn create(&self, org: &OrgId, content: PresetContent, by: &str) -> Result<Preset> {
-        let (org, by) = (org.clone(), by.to_owned());
+    async fn create(&self, by: &Act, org: &OrgId, content: PresetContent) -> Result<Preset> {
+        let (org, by) = (org.clone(), by.clone());
         self.write(move |tx, now| {
             if exists(tx, &org, &content.name)? {
                 return Err(presets::name_taken(&content.name).into());
@@ -27,8 +29,17 @@ impl Presets for SqliteStore {
             let sql = "INSERT INTO presets (org, name, dataset, says, created_by, created_at, updated_at)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
             let says = to_json(&content.says)?;
-            tx.prepare_cached(sql)?.execute(params![org.as_str(), content.name, content.dataset, says, by, now])?;
-            load(tx, &org, &content.name)
+            tx.prepare_cached(sql)?.execute(params![
+                org.as_str(),
+                content.name,
+                content.dataset,
+                says,
+                by.actor(),
+                now
+            ])?;
+            let preset = load(tx, &org, &content.name)?;
+            audit::append(tx, now, &org, &by, &to_preset(Action::PresetCreate, &preset))?;
+            Ok(preset)
         })
         .await
     }
@@ -52,8 +63,8 @@ impl Presets for SqliteStore {
         .await
     }
 
-    async fn replace(&self, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset> {
-        let (org, name) = (org.clone(), name.to_owned());
+    async fn replace(&self, by: &Act, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset> {
+        let (by, org, name) = (by.clone(), org.clone(), name.to_owned());
         self.write(move |tx, now| {
             presets::unchanged(&load(tx, &org, &name)?, Some(version))?;
             if content.name != name && exists(tx, &org, &content.name)? {
@@ -63,17 +74,21 @@ impl Presets for SqliteStore {
                        WHERE org = ?1 AND name = ?2";
             let says = to_json(&content.says)?;
             tx.prepare_cached(sql)?.execute(params![org.as_str(), name, content.name, content.dataset, says, now])?;
-            load(tx, &org, &content.name)
+            let preset = load(tx, &org, &content.name)?;
+            audit::append(tx, now, &org, &by, &to_preset(Action::PresetChange, &preset).with("was", name))?;
+            Ok(preset)
         })
         .await
     }
 
-    async fn delete(&self, org: &OrgId, name: &str, version: Option<u64>) -> Result<()> {
-        let (org, name) = (org.clone(), name.to_owned());
-        self.write(move |tx, _| {
-            presets::unchanged(&load(tx, &org, &name)?, version)?;
+    async fn delete(&self, by: &Act, org: &OrgId, name: &str, version: Option<u64>) -> Result<()> {
+        let (by, org, name) = (by.clone(), org.clone(), name.to_owned());
+        self.write(move |tx, now| {
+            let preset = load(tx, &org, &name)?;
+            presets::unchanged(&preset, version)?;
             let sql = "DELETE FROM presets WHERE org = ?1 AND name = ?2";
             tx.prepare_cached(sql)?.execute(params![org.as_str(), name])?;
+            audit::append(tx, now, &org, &by, &to_preset(Action::PresetDelete, &preset))?;
             Ok(())
         })
         .await

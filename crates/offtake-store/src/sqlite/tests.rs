@@ -14,8 +14,8 @@ use offtake_model::{Error, ErrorKind};
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::Backend;
 use crate::contract::given::{self, *};
+use crate::contract::{Backend, audit};
 use crate::{JobFilter, Jobs, NewJob, WorkerName};
 
 async fn open() -> (TempDir, Backend) {
@@ -171,7 +171,7 @@ async fn the_sweep_passes_over_what_cannot_be_read() {
         let claimed = b.claimed("w").await;
         b.staged(&claimed.lease).await;
         b.jobs.release(claimed.lease).await.unwrap();
-        b.jobs.cancel(&scope("acme"), claimed.job.id).await.unwrap();
+        b.jobs.cancel(&act(), &scope("acme"), claimed.job.id).await.unwrap();
     }
     let both = b.disposable().await;
     damage(&folder, &format!("UPDATE artifacts SET format = 'abacus' WHERE id = '{}'", both[0]));
@@ -397,4 +397,65 @@ async fn several_processes_share_one_file() {
         all.jobs.iter().filter(|job| job.status.name() == "completed").map(|job| job.id).collect();
     assert_eq!(completed, different);
     assert_eq!(store.recent_performance(&org("acme"), 1000).await.unwrap().len(), different.len());
+}
+
+/// The triggers of the audit trail.
+const TRIGGERS: [&str; 6] = [
+    "audit_entries_are_appended",
+    "audit_entries_are_never_changed",
+    "audit_entries_are_not_deleted",
+    "audit_heads_begin_once",
+    "audit_heads_follow_the_entries",
+    "audit_heads_are_not_deleted",
+];
+
+fn execute(folder: &TempDir, sql: &str) -> rusqlite::Result<usize> {
+    raw(folder).execute(&sql.replace("{}audit", "audit"), [])
+}
+
+#[tokio::test]
+async fn the_audit_trail_is_only_added_to() {
+    let (folder, b) = open().await;
+    audit::a_trail(&b).await;
+    let replace = "INSERT OR REPLACE INTO {}audit_entries SELECT * FROM {}audit_entries WHERE number = 2";
+    let head =
+        "INSERT OR REPLACE INTO {}audit_heads SELECT org, 0, previous, at, 1 FROM {}audit_entries WHERE number = 1";
+    for sql in audit::REFUSED.iter().chain(&[replace, head]) {
+        let error = execute(&folder, sql).unwrap_err();
+        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ConstraintViolation), "{sql}: {error}");
+    }
+    assert_eq!(audit::first_broken(&b, &[]).await, (None, None));
+}
+
+#[tokio::test]
+async fn tampering_with_the_audit_trail_is_found() {
+    let trail = async || {
+        let (folder, b) = open().await;
+        audit::a_trail(&b).await;
+        for trigger in TRIGGERS {
+            execute(&folder, &format!("DROP TRIGGER {trigger}")).unwrap();
+        }
+        (folder, b)
+    };
+    let damage =
+        |folder: &TempDir, sql: &str| assert_eq!(execute(folder, sql).is_ok_and(|rows| rows > 0), true, "{sql}");
+    audit::tampering_is_found(trail, damage).await;
+    // Text that is none.
+    let (folder, b) = trail().await;
+    damage(&folder, "UPDATE {}audit_entries SET actor = CAST(x'ff' AS TEXT) WHERE org = 'acme' AND number = 3");
+    assert_eq!(audit::first_broken(&b, &[]).await, (Some(3), None));
+}
+
+#[tokio::test]
+async fn without_the_audit_trail_nothing_happens() {
+    let (folder, b) = open().await;
+    let sabotage = "CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT raise(ABORT, 'full'); END";
+    audit::nothing_happens_unaudited(&b, || assert_eq!(execute(&folder, sabotage).unwrap(), 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn two_stores_on_one_file_write_one_audit_trail() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteStore::open(&folder.path().join("offtake.db"), None).unwrap();
+    audit::at_once(&[open(), open()]).await;
 }

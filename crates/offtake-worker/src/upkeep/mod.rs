@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use offtake_model::Result;
 use offtake_store::ObjectKey;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -25,11 +26,13 @@ pub struct Upkeep {
     worker: Arc<Shared>,
     /// Staged objects that no row knew of in the pass before.
     strays: HashSet<ObjectKey>,
+    /// The newest head of the audit trail that was logged.
+    told: Option<Timestamp>,
 }
 
 impl Upkeep {
     pub(crate) fn new(worker: Arc<Shared>) -> Self {
-        Self { worker, strays: HashSet::new() }
+        Self { worker, strays: HashSet::new(), told: None }
     }
 
     /// Rescues until `shutdown`; a pass that has begun is not cut off by it but by the end of its caller.
@@ -74,8 +77,8 @@ impl Upkeep {
         reported("sweep", sweep::pass(&self.worker, &mut self.strays).await);
     }
 
-    async fn prune(&self) {
-        reported("prune", prune::pass(&self.worker).await);
+    async fn prune(&mut self) {
+        reported("prune", prune::pass(&self.worker, &mut self.told).await);
     }
 }
 

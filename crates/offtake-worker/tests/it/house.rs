@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::Catalog;
+use offtake_model::audit::{Act, Via};
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::RowsMode;
 use offtake_model::export::{ExportSpec, RowsSpec};
@@ -78,6 +79,7 @@ impl House {
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
                 tokens: jobs.clone(),
+                audit: jobs.clone(),
                 jobs,
                 objects: objects.clone(),
             },
@@ -137,6 +139,7 @@ impl House {
             idempotency: None,
             pinned_to: pinned_to.map(|name| WorkerName(name.to_owned())),
             now,
+            by: act(),
         };
         self.store.jobs.enqueue(job).await.unwrap().job.id
     }
@@ -208,6 +211,11 @@ pub(crate) fn org() -> OrgId {
     OrgId::new("acme").unwrap()
 }
 
+/// An act of ada.
+pub(crate) fn act() -> Act {
+    Act::by("ada", Via::Token)
+}
+
 pub(crate) fn scope() -> JobScope {
     JobScope { org: org(), owner: None }
 }
@@ -224,6 +232,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         limit: None,
         name: None,
         notify: None,
+        disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec::default(),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use offtake_model::audit::Act;
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Phase, Progress};
@@ -87,12 +88,12 @@ impl Jobs for Moody {
         self.inner.list(scope, filter).await
     }
 
-    async fn cancel(&self, scope: &JobScope, id: JobId) -> Result<Job> {
-        self.inner.cancel(scope, id).await
+    async fn cancel(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
+        self.inner.cancel(by, scope, id).await
     }
 
-    async fn retry(&self, scope: &JobScope, id: JobId) -> Result<Job> {
-        self.inner.retry(scope, id).await
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
+        self.inner.retry(by, scope, id).await
     }
 
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {

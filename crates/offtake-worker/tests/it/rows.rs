@@ -104,7 +104,7 @@ impl Rows {
             name: name.to_owned(),
             ty,
             label: name.to_owned(),
-            sensitive: false,
+            sensitive: None,
             elements: None,
             hex_digits: None,
         };
@@ -122,7 +122,7 @@ impl Rows {
             limits: Limits { rows: None, days: 365, identities: 10_000 },
         };
         let source: Arc<dyn Source> = Arc::new(Numbered(Arc::clone(self)));
-        Dataset { schema: Arc::new(schema), source }
+        Dataset::new(schema, source)
     }
 
     fn next_fault(&self, range: usize) -> Option<Fault> {

@@ -8,7 +8,7 @@ use offtake_model::job::{JobError, JobStatus};
 use offtake_store::{ObjectKey, Objects as _, WorkerName};
 use prometheus_client::registry::Registry;
 
-use crate::house::{House, csv, org, scope};
+use crate::house::{House, act, csv, org, scope};
 use crate::rows::{Fault, Gate};
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_worker_whose_clock_is_ahead_takes_nothing_away() {
     astray.upkeep().everything().await;
     house.file(published).await;
     assert_eq!(house.store.jobs.recent_performance(&org(), 10).await.unwrap().len(), 1);
-    house.store.jobs.retry(&scope(), failed).await.unwrap();
+    house.store.jobs.retry(&act(), &scope(), failed).await.unwrap();
 }
 
 #[tokio::test]

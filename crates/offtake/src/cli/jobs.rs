@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use futures::StreamExt;
+use offtake_model::audit::Action;
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::JobStatus;
 use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind};
+use offtake_store::audit::to_file;
 use offtake_store::{JobFilter, JobScope};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
@@ -169,7 +171,7 @@ impl Place {
     async fn cancel(&self, id: &str) -> Outcome {
         match self {
             Self::There(client) => client.change(Method::DELETE, &format!("export/jobs/{}", segment(id))).await?,
-            Self::Here { house, scope } => drop(house.store.jobs.cancel(scope, id.parse()?).await?),
+            Self::Here { house, scope } => drop(house.store.jobs.cancel(&wire::act(), scope, id.parse()?).await?),
         }
         Ok(())
     }
@@ -180,7 +182,7 @@ impl Place {
             Self::Here { house, scope } => {
                 let id = id.parse()?;
                 house.store.jobs.get(scope, id).await?.require_worker()?;
-                house.store.jobs.retry(scope, id).await?;
+                house.store.jobs.retry(&wire::act(), scope, id).await?;
             }
         }
         Ok(())
@@ -293,6 +295,7 @@ async fn copy(
 ) -> Result<Receipt, Failure> {
     house.store.jobs.get(scope, id).await?.require_stored()?;
     let artifact = house.store.artifacts.ready(scope, id).await?;
+    house.store.audit.append(&scope.org, &wire::act(), &to_file(Action::ExportDownload, &artifact)).await?;
     let missing = || Error::new(ErrorKind::Internal, "a completed job has no receipt");
     let receipt = artifact.receipt.ok_or_else(missing)?;
     let part = part_of(target, &id.to_string());

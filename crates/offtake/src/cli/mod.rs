@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and which function does it.
 
+mod audit;
 mod completions;
 mod config;
 mod doctor;
@@ -77,6 +78,9 @@ pub(crate) enum Command {
     /// Check the configuration, or show what is in force
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at the audit trail: who did what, and whether it is whole
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Look at the object storage
     #[command(subcommand)]
     Storage(storage::StorageCommand),
@@ -158,6 +162,7 @@ pub(crate) fn run(cli: Cli, filters: filters::Typed) -> Outcome {
         Command::Jobs(command) => jobs::run(&context, command),
         Command::Verify(args) => verify::run(&context, &args),
         Command::Config(command) => config::run(&context, &command),
+        Command::Audit(command) => audit::run(&context, &command),
         Command::Storage(command) => storage::run(&context, &command),
         Command::Doctor => doctor::run(&context),
         Command::Completions(args) => completions::run(&args),

@@ -12,7 +12,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::sign_in::link;
 use offtake_server::token::{Secret, mint};
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
-use offtake_worker::{Worker, WorkerMetrics};
+use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -72,7 +72,7 @@ pub(super) fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
         };
         let sources = wire::wait_for_sources(&house, stop.clone());
         let mut registry = Registry::default();
-        let worker = spawn_worker(&house, &mut registry, stop.clone())?;
+        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, stop.clone())?;
         let operations = listener.map(|listener| spawn_operations(&house, registry, listener, stop.clone()));
         output::say("working");
         let worked = joined(worker).await;
@@ -96,7 +96,7 @@ async fn stay(config: Config, role: Role) -> Result<()> {
 
     let mut registry = Registry::default();
     let worker = match role {
-        Role::Both => Some(spawn_worker(&house, &mut registry, stop.clone())?),
+        Role::Both => Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), stop.clone())?),
         Role::Server => None,
     };
     let sources = wire::wait_for_sources(&house, stop.clone());
@@ -157,7 +157,12 @@ fn spawn_operations(
     }))
 }
 
-fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken) -> Result<JoinHandle<()>> {
+fn spawn_worker(
+    house: &House,
+    registry: &mut Registry,
+    hash_key: Option<HashKey>,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>> {
     let lock = house.data.worker_name()?;
     let worker = Worker::new(
         house.store.clone(),
@@ -167,6 +172,10 @@ fn spawn_worker(house: &House, registry: &mut Registry, stop: CancellationToken)
         house.config.worker.clone(),
         WorkerMetrics::register(registry),
     );
+    let worker = match hash_key {
+        Some(key) => worker.with_hash_key(key),
+        None => worker,
+    };
     Ok(tokio::spawn(async move {
         worker.run(stop).await;
         // The name is free again only when its work has ended.

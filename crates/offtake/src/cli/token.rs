@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use offtake_model::api_key::is_reserved;
 use offtake_model::clock::{Clock, SystemClock};
 use offtake_model::id::OrgId;
-use offtake_model::permission::{Permission, Permissions};
+use offtake_model::permission::{Permission, Permissions, Role};
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::token::mint;
@@ -38,9 +38,12 @@ pub(super) struct Bearer {
     /// Where to write to
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// What it allows, separated by commas; `all` is everything but `operator`
-    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "all")]
+    /// What it allows, separated by commas; `all` is everything but `operator` [default: all, unless there is a role]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
     permissions: Vec<String>,
+    /// What it allows by name, separated by commas: viewer, analyst, ingest, admin
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    role: Vec<String>,
 }
 
 impl Bearer {
@@ -60,7 +63,7 @@ impl Bearer {
             org: OrgId::new(self.org.as_str())?,
             sub: self.sub.clone(),
             email: self.email.clone(),
-            permissions: permissions(&self.permissions)?,
+            permissions: permissions(self)?,
         })
     }
 }
@@ -85,14 +88,23 @@ pub(super) fn run(context: &Context, args: &TokenArgs) -> Outcome {
 }
 
 /// A word nobody knows is a typing error here, although servers ignore it.
-fn permissions(words: &[String]) -> Result<Permissions> {
-    for word in words {
-        if word != "all" && Permission::parse(word).is_none() {
-            let known: Vec<String> = Permission::FIXED.iter().map(ToString::to_string).collect();
-            let detail =
-                format!("--permissions: \"{word}\" is unknown; there are: all, {}, datasets:NAME", known.join(", "));
-            return Err(Error::new(ErrorKind::InvalidRequest, detail));
-        }
+fn permissions(args: &Bearer) -> Result<Permissions> {
+    let (words, roles) = (&args.permissions, &args.role);
+    let unknown = |detail: String| Err(Error::new(ErrorKind::InvalidRequest, detail));
+    if let Some(word) = words.iter().find(|word| !Permissions::knows(word)) {
+        let known: Vec<String> = Permission::FIXED.iter().map(ToString::to_string).collect();
+        return unknown(format!(
+            "--permissions: \"{word}\" is unknown; there are: all, {}, datasets:NAME, role:NAME",
+            known.join(", ")
+        ));
     }
-    Ok(Permissions::from_words(words.iter().map(String::as_str)))
+    if let Some(role) = roles.iter().find(|role| Role::parse(role).is_none()) {
+        let known = Role::ALL.map(Role::name).join(", ");
+        return unknown(format!("--role: \"{role}\" is unknown; there are: {known}"));
+    }
+    let words: Vec<&str> = match (words.as_slice(), roles.is_empty()) {
+        ([], true) => vec!["all"],
+        (words, _) => words.iter().map(String::as_str).collect(),
+    };
+    Ok(Permissions::from_words(words).with_roles(roles.iter().map(String::as_str)))
 }

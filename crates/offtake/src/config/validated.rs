@@ -1,16 +1,17 @@
 //! What was validated: the configuration as the rest of the program may rely on it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::SignedDuration;
 use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::conventions::ConventionsConfig;
 use offtake_model::Error;
-use offtake_server::{Downloads, ServerSettings};
+use offtake_server::{Downloads, ForwardedHeader, ServerSettings, TrustedProxies};
 use offtake_worker::WorkerSettings;
 
 use super::reader::Reader;
@@ -180,7 +181,22 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         otlp_concurrency: narrow(read.number("server.otlp_concurrency", 1..=1024)),
         open_metrics: read.flag("metrics.open"),
         request_timeout: read.duration("server.request_timeout", "1s", "1h"),
+        trusted_proxies: trusted_proxies(read),
     }
+}
+
+fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
+    let words: Vec<String> = read.table("server.trusted_proxies").unwrap_or_default();
+    let mut networks = Vec::new();
+    for word in words {
+        let network = word.parse().or_else(|_| word.parse::<IpAddr>().map(IpNet::from));
+        match network {
+            Ok(network) => networks.push(network),
+            Err(_) => read.refuse("server.trusted_proxies", &format!("{word:?} is no network: 10.0.0.0/8, fd00::/8")),
+        }
+    }
+    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
+    TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
 }
 
 fn signed(duration: Duration) -> SignedDuration {
@@ -229,6 +245,7 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
         keep: read.duration("jobs.keep", "1s", "3650d"),
         retention: read.duration("jobs.retention", "1s", "3650d"),
         perf_retention: read.duration("jobs.perf_retention", "1s", "3650d"),
+        audit_retention: read.duration("audit.retention", "1d", "36500d"),
         memory_budget: read.size("worker.memory_budget", "64KiB", "64GiB"),
         memory_budget_parquet: read.size("worker.memory_budget_parquet", "64KiB", "64GiB"),
         part_bytes: narrow(read.size("worker.part", "64KiB", "1GiB")),
@@ -258,6 +275,7 @@ fn datasets(read: &mut Reader<'_>) -> DatasetsConfig {
         sources: read.table("sources").unwrap_or_default(),
         datasets: read.table("datasets").unwrap_or_default(),
         folder: PathBuf::from(read.text("data_dir")).join("sources"),
+        spans: read.table("spans").unwrap_or_default(),
     }
 }
 

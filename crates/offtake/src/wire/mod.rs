@@ -5,6 +5,7 @@ mod data_dir;
 mod logs;
 mod secret;
 mod shutdown;
+mod user;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -25,8 +26,9 @@ use crate::exit::Outcome;
 
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
-pub(crate) use secret::{secret, unshared_secret};
+pub(crate) use secret::{hash_key, secret, unshared_secret};
 pub(crate) use shutdown::on_signal;
+pub(crate) use user::act;
 
 /// Everything of one data directory and what it is configured to use, open.
 #[derive(Debug)]
@@ -86,7 +88,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             principals: postgres.clone(),
             api_keys: postgres.clone(),
             sessions: postgres.clone(),
-            tokens: postgres,
+            tokens: postgres.clone(),
+            audit: postgres,
             objects,
         });
     }
@@ -99,7 +102,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
-        tokens: sqlite,
+        tokens: sqlite.clone(),
+        audit: sqlite,
         objects,
     })
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Settings;
 use offtake_server::token::Secret;
+use offtake_worker::HashKey;
 
-use super::DataDir;
+use super::{DataDir, House};
 use crate::config::TokenConfig;
 
 /// The secret, and whether it was made just now.
@@ -40,6 +41,18 @@ pub(crate) fn secret(config: &TokenConfig, shared: Option<&Settings>, data: &Dat
     let path = data.join("token.secret");
     let is_new = make(&path)?;
     Ok(Found { secret: read(&path)?, is_new })
+}
+
+/// What columns are hashed by, where the configuration says that any is: made of the same secret in every process.
+///
+/// # Errors
+/// As [`secret`].
+pub(crate) fn hash_key(house: &House) -> Result<Option<HashKey>> {
+    let House { config, data, .. } = house;
+    if !config.datasets.hashes() {
+        return Ok(None);
+    }
+    Ok(Some(secret(&config.token, config.database.postgres.as_ref(), data)?.secret.hash_key()))
 }
 
 /// What is wrong if servers of a shared database would each make up a secret.

@@ -38,6 +38,7 @@
 //! OFFTAKE_TEST_TOKENS=1000 OFFTAKE_TEST_REDEEMERS=200 cargo nextest run -p offtake --test it --no-capture one_time
 //! ```
 
+mod audit;
 mod chaos;
 mod cli;
 mod config;
@@ -68,6 +69,7 @@ mod revocation;
 mod road;
 mod s3;
 mod schemathesis;
+mod sensitive;
 mod shell;
 mod sign_in;
 mod split;

@@ -29,6 +29,8 @@ pub(crate) struct LoadColumn {
     /// Whether the configuration says the type. Files may differ then as far as each value fits, and moments that are
     /// finer than microseconds are rounded down.
     pub(crate) said: bool,
+    /// Whether its values are told to nobody, in errors neither.
+    pub(crate) sensitive: bool,
 }
 
 /// What a cell becomes, where its type leaves a choice.

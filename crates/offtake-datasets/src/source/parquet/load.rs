@@ -200,7 +200,11 @@ impl Loading<'_> {
                     let (name, row) = (&self.recipe.columns[index].name, source.row_in_file + row as u64 + 1);
                     unfit(source.file, &format!("{name} holds {detail}, in row {row}"))
                 };
-                let cell = column.cell(row).map_err(|detail| found(&detail))?;
+                let cell = column.cell(row).map_err(|detail| {
+                    // The detail quotes the value.
+                    let hidden = self.recipe.columns[index].sensitive;
+                    found(if hidden { "a value that does not fit its type" } else { &detail })
+                })?;
                 if cell == Cell::Null && keys.contains(&index) {
                     return Err(found("NULL, which no key may"));
                 }

@@ -220,7 +220,7 @@ mod tests {
 
     fn decoder(ty: ColumnType, described: &Type) -> Decoder {
         let column =
-            Column { name: "c".into(), ty, label: "c".into(), sensitive: false, elements: None, hex_digits: None };
+            Column { name: "c".into(), ty, label: "c".into(), sensitive: None, elements: None, hex_digits: None };
         Decoder::new(&column, described).unwrap()
     }
 
@@ -259,7 +259,7 @@ mod tests {
             name: "pnl".into(),
             ty: DECIMAL,
             label: String::new(),
-            sensitive: false,
+            sensitive: None,
             elements: None,
             hex_digits: None,
         };

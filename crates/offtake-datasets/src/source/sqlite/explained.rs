@@ -30,7 +30,7 @@ fn schema() -> DatasetSchema {
         name: name.into(),
         ty,
         label: name.into(),
-        sensitive: false,
+        sensitive: None,
         elements: None,
         hex_digits: None,
     });

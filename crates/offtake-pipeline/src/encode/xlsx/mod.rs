@@ -137,7 +137,7 @@ impl XlsxParts {
     /// Writes a range to the spool.
     pub(crate) fn add(&mut self, range: Shaped) -> Result<()> {
         let began = Instant::now();
-        let Shaped { batch, held, took } = range;
+        let Shaped { batch, masked, held, took } = range;
         let cells = cells::open(&batch, &self.types)?;
         self.spool.take(bytes_on_disk(&cells, batch.num_rows()))?;
         let mut moments = Moments::new();
@@ -162,6 +162,7 @@ impl XlsxParts {
         drop(cells);
         drop((batch, held));
         self.ledger.count(0, 1, 0);
+        self.ledger.masked(masked);
         self.ledger.report(0);
         self.took += took + began.elapsed();
         Ok(())

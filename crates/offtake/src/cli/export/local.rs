@@ -10,6 +10,7 @@ use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::naming;
 use offtake_model::receipt::Receipt;
+use offtake_model::sensitive::Sight;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::objects::{Existing, FileObjects};
 use offtake_store::{JobScope, NewJob, Store};
@@ -102,14 +103,15 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
     let org = OrgId::new(org)?;
     let output = args.output.as_deref().ok_or_else(|| usage("name the file to write: -o FILE"))?;
     let target = Target::new(output, args.force)?;
-    let dataset = house.catalog.get(args.dataset.as_deref().unwrap_or_default())?;
+    let sight = if args.without_pii { Sight::Veiled } else { Sight::Clear };
+    let dataset = house.catalog.get(args.dataset.as_deref().unwrap_or_default())?.seen_with(sight);
     let body = body(args, filters, &shapes_of(&dataset.schema))?;
-    let spec = spec(house, &org, dataset, body).await?;
+    let spec = spec(house, &org, &dataset, body).await?;
 
     let now = house.clock.now();
     let id = JobId::new(now);
     let lock = house.data.lock(&lock_name(id))?.ok_or_else(|| taken(id))?;
-    let name = naming::job_name(&dataset.schema.title, &spec, now);
+    let name = naming::job_name(&dataset.schema.title, &spec.without_sensitive(&dataset.schema), now);
     let file_name = target.file_name().unwrap_or_else(|| naming::file_name(&name, &spec));
     let file = match &target {
         Target::Stdout => house.data.join(&format!("{}.out", lock_name(id))),
@@ -132,6 +134,7 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
         idempotency: None,
         pinned_to: Some(own.lock.name.clone()),
         now,
+        by: wire::act(),
     };
     house.store.jobs.enqueue(new).await?;
     Ok(own)
@@ -154,7 +157,7 @@ async fn take_up(house: &House, id: &str, force: bool) -> Result<Own> {
     note.replace |= force || grew_whole(&note.file, id);
     let own = Own { id, note, lock };
     if house.store.jobs.get(&own.scope(), id).await?.status == JobStatus::Failed {
-        house.store.jobs.retry(&own.scope(), id).await?;
+        house.store.jobs.retry(&wire::act(), &own.scope(), id).await?;
     }
     Ok(own)
 }
@@ -186,6 +189,10 @@ async fn work(house: &House, own: &Own, stop: &CancellationToken, progress: &mut
         house.config.worker.clone(),
         WorkerMetrics::register(&mut Registry::default()),
     );
+    let worker = match wire::hash_key(house)? {
+        Some(key) => worker.with_hash_key(key),
+        None => worker,
+    };
     let scope = own.scope();
     let mut running = std::pin::pin!(worker.run_one(&scope, own.id, stop));
     let mut look = tokio::time::interval(LOOK);

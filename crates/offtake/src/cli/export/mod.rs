@@ -88,6 +88,9 @@ pub(crate) struct ExportArgs {
     /// At most so many rows, the first in key order; the receipt says so
     #[arg(long, value_name = "ROWS")]
     pub(crate) limit: Option<u64>,
+    /// Sensitive columns as those get them who may not read them
+    #[arg(long)]
+    pub(crate) without_pii: bool,
     /// Go on with a job that was interrupted
     #[arg(long, value_name = "JOB", conflicts_with = "dataset")]
     pub(crate) resume: Option<String>,
@@ -103,6 +106,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 pub(super) fn run(context: &Context, args: &ExportArgs, filters: &filters::Typed) -> Outcome {
     let client = Client::new(args.at.server.as_deref(), args.at.token.as_deref(), &context.environment)?;
+    if client.is_some() && args.without_pii {
+        let detail =
+            "--without-pii is for exports on the data directory; a server goes by the permissions of the token";
+        return Err(Error::new(ErrorKind::InvalidRequest, detail).into());
+    }
     wire::block_on(async {
         match client {
             Some(client) => remote::run(context, &client, args, filters).await,

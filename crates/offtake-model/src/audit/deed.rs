@@ -1,0 +1,150 @@
+//! What was done, to what, and how it went.
+
+use serde_json::{Map, Value as Json};
+
+use super::plain;
+
+/// The longest text in the details of an entry, in bytes.
+const DETAIL_BYTES: usize = 256;
+
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Its name in an entry.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The one of this name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.name() == name)
+            }
+        }
+    };
+}
+
+names! {
+    /// What can be done that is written down: a closed list.
+    Action {
+        /// An export was asked for.
+        ExportCreate "export.create",
+        /// An export was called off.
+        ExportCancel "export.cancel",
+        /// A failed export was begun again.
+        ExportRetry "export.retry",
+        /// A link to a file was given, or the file itself.
+        ExportDownload "export.download",
+        /// A file began to be sent to whoever held such a link.
+        ExportFetch "export.fetch",
+        /// A file was deleted before its time.
+        ExportDelete "export.delete",
+        /// A one-time token for a file was made.
+        ExportToken "export.token",
+        /// A one-time token was spent.
+        ExportRedeem "export.redeem",
+        /// A preset was saved.
+        PresetCreate "preset.create",
+        /// A preset was changed.
+        PresetChange "preset.change",
+        /// A preset was forgotten.
+        PresetDelete "preset.delete",
+        /// What a principal may do was changed.
+        PrincipalChange "principal.change",
+        /// An API key was made.
+        ApiKeyCreate "api_key.create",
+        /// An API key was revoked.
+        ApiKeyRevoke "api_key.revoke",
+        /// A session began.
+        SessionBegin "session.begin",
+        /// A session ended.
+        SessionEnd "session.end",
+        /// The oldest entries went; the chain begins anew where this one says.
+        AuditPrune "audit.prune",
+    }
+}
+
+names! {
+    /// What something was done to.
+    ObjectKind {
+        /// An export, by its job.
+        Job "job",
+        /// A preset, by its name.
+        Preset "preset",
+        /// A principal.
+        Principal "principal",
+        /// An API key.
+        ApiKey "api_key",
+        /// A session.
+        Session "session",
+        /// An entry of this trail, by its number.
+        Entry "entry",
+    }
+}
+
+names! {
+    /// How it went.
+    Outcome {
+        /// It was done.
+        Done "done",
+        /// It was asked for and refused.
+        Refused "refused",
+    }
+}
+
+/// Something done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deed {
+    pub(super) action: Action,
+    pub(super) kind: ObjectKind,
+    pub(super) id: String,
+    pub(super) outcome: Outcome,
+    pub(super) detail: Map<String, Json>,
+}
+
+impl Deed {
+    /// `action` was done to the object of this kind and id.
+    pub fn done(action: Action, kind: ObjectKind, id: impl ToString) -> Self {
+        let id = plain(&id.to_string(), DETAIL_BYTES);
+        Self { action, kind, id, outcome: Outcome::Done, detail: Map::new() }
+    }
+
+    /// It was not done: it was refused.
+    #[must_use]
+    pub fn refused(mut self) -> Self {
+        self.outcome = Outcome::Refused;
+        self
+    }
+
+    /// With a detail. Texts are cut; nothing secret belongs here.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
+        let value = match value.into() {
+            Json::String(text) => Json::String(plain(&text, DETAIL_BYTES)),
+            other => other,
+        };
+        self.detail.insert(name.to_owned(), value);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back() {
+        for action in Action::ALL {
+            assert_eq!(Action::parse(action.name()), Some(*action));
+        }
+        assert_eq!(Action::parse("export.fly"), None);
+    }
+}
