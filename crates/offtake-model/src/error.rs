@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limit::Refused;
+
 /// The result of anything in Offtake.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -162,12 +164,13 @@ pub struct Error {
     violations: Vec<Violation>,
     cause: Option<Cause>,
     open: bool,
+    refused: Option<Box<Refused>>,
 }
 
 impl Error {
     /// An error of `kind`; `detail` says what, where, and what to do.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), violations: Vec::new(), cause: None, open: false }
+        Self { kind, detail: detail.into(), violations: Vec::new(), cause: None, open: false, refused: None }
     }
 
     /// A request with these things wrong.
@@ -176,7 +179,7 @@ impl Error {
             [one] => one.detail.clone(),
             several => format!("{} things are wrong with the request", several.len()),
         };
-        Self { kind: ErrorKind::InvalidRequest, detail, violations, cause: None, open: false }
+        Self { kind: ErrorKind::InvalidRequest, detail, violations, cause: None, open: false, refused: None }
     }
 
     /// A request with one thing wrong.
@@ -196,6 +199,18 @@ impl Error {
     pub const fn openly(mut self) -> Self {
         self.open = true;
         self
+    }
+
+    /// Says when to ask again, and how the limits stand that refused.
+    #[must_use]
+    pub fn refused_by(mut self, refused: Refused) -> Self {
+        self.refused = Some(Box::new(refused));
+        self
+    }
+
+    /// When to ask again, if a limit refused.
+    pub fn refused(&self) -> Option<&Refused> {
+        self.refused.as_deref()
     }
 
     /// Whether whoever asked may see the detail.

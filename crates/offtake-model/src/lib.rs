@@ -19,6 +19,7 @@ pub mod format;
 pub mod human;
 pub mod id;
 pub mod job;
+pub mod limit;
 pub mod naming;
 pub mod permission;
 pub mod plan;

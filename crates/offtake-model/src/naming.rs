@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::export::ExportSpec;
 use crate::format::extension;
@@ -49,9 +50,11 @@ fn short_text(value: &Json) -> Option<String> {
     (!text.is_empty() && text.chars().count() <= LONGEST_WORD && !text.chars().any(char::is_control)).then_some(text)
 }
 
-/// The name of the file of an export called `name`: safe in a header, a path and a shell, extension included.
+/// The name of the file of an export called `name`: safe in a header, a path and a shell, extension included. Composed
+/// (NFC), because browsers and file systems that want it so would change the name otherwise.
 pub fn file_name(name: &str, spec: &ExportSpec) -> String {
     let mut stem = String::new();
+    let name: String = name.nfc().collect();
     for piece in
         name.replace(" – ", "-").split(|c: char| !is_plain(c)).filter(|piece| piece.contains(char::is_alphanumeric))
     {
@@ -123,6 +126,7 @@ mod tests {
         assert_eq!(file_name("", &any), "export.csv");
         assert_eq!(file_name("nul", &any), "_nul.csv");
         assert_eq!(file_name("Wörter 日本", &any), "Wörter_日本.csv");
+        assert_eq!(file_name("Wo\u{308}rter", &any), "W\u{f6}rter.csv");
         assert!(file_name(&"日".repeat(500), &any).len() <= MAX_STEM + 4);
     }
 }

@@ -8,11 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{Extensions, HeaderMap, header};
 use ipnet::IpNet;
 use offtake_model::audit::{Act, Via};
 use offtake_model::principal::Principal;
 
+use crate::auth;
 use crate::edge::RequestId;
 use crate::error::Problem;
 use crate::state::App;
@@ -89,9 +90,9 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// Where a request comes from; `None` if there is no socket, in tests.
-pub(crate) fn client_address(app: &App, parts: &Parts) -> Option<IpAddr> {
-    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
-    Some(app.settings.trusted_proxies.client(peer.ip(), &parts.headers))
+pub(crate) fn client_address(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(app.settings.trusted_proxies.client(peer.ip(), headers))
 }
 
 /// The act of a request: of its principal, or of nobody in particular where the route is public.
@@ -104,12 +105,21 @@ impl FromRequestParts<App> for Acting {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let request = RequestId::from_request_parts(parts, app).await?;
         let act = match parts.extensions.get::<Principal>() {
-            Some(principal) => Act::by(&principal.sub, Via::Token),
+            Some(principal) => Act::by(&principal.sub, via(parts)),
             None => Act::by("", Via::Link),
         };
         let agent = parts.headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-        let act = act.from_address(client_address(app, parts)).with_agent(agent.as_deref()).with_request(request.id);
+        let act = act.from_address(client_address(app, &parts.extensions, &parts.headers)).with_agent(agent.as_deref()).with_request(request.id);
         Ok(Self(act))
+    }
+}
+
+/// How the principal came.
+fn via(parts: &Parts) -> Via {
+    match parts.extensions.get::<auth::Via>() {
+        Some(auth::Via::ApiKey { .. }) => Via::ApiKey,
+        Some(auth::Via::Session { .. }) => Via::Session,
+        Some(auth::Via::Token) | None => Via::Token,
     }
 }
 

@@ -23,6 +23,8 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::JobScope;
 
 use crate::error::Problem;
+use crate::acting::client_address;
+use crate::limits::Allowances;
 use crate::state::App;
 
 pub(crate) use credentials::{Via, cookie_name, fingerprint, session_of};
@@ -61,18 +63,26 @@ pub(crate) async fn authorise(
     let found = credentials::authenticate(&app, request.method(), request.headers(), needed.as_ref()).await;
     let (principal, via) = match found {
         Ok(found) => found,
-        Err(error) => return challenge(error, request.headers()),
+        Err(error) => return refused(&app, error, &request),
     };
     let org = CalledBy(principal.org.clone());
-    let mut response = match needed.map_or(Ok(()), |permission| require(&principal, &permission)) {
-        Ok(()) => {
+    // Spans have a limit of their own.
+    let counted = match needed == Some(Permission::SpansWrite) {
+        true => app.throttles.ingest(&principal.org),
+        false => app.throttles.request(&principal),
+    };
+    let allowed = counted.and_then(|left| needed.map_or(Ok(()), |needed| require(&principal, &needed)).map(|()| left));
+    let mut response = match allowed {
+        Ok(left) => {
             let watched = request.method().is_safe().then(|| principal.clone());
             request.extensions_mut().insert(principal);
             request.extensions_mut().insert(via);
             let began = Instant::now();
             let response = next.run(request).await;
             let watched = watched.filter(|_| began.elapsed() >= LONG);
-            still_there(&app, watched, response).await
+            let mut response = still_there(&app, watched, response).await;
+            Allowances::add(&mut response, left);
+            response
         }
         Err(error) => Problem::from(error).into_response(),
     };
@@ -95,6 +105,16 @@ async fn still_there(app: &App, watched: Option<Principal>, response: Response) 
 fn require(principal: &Principal, permission: &Permission) -> Result<()> {
     let covered = *permission == Permission::ExportsRead && principal.permissions.allow(&Permission::ExportsReadAll);
     if covered { Ok(()) } else { principal.require(permission) }
+}
+
+/// Credentials that do not hold are counted by the address they come from; having none is no try.
+fn refused(app: &App, error: Error, request: &Request) -> Response {
+    let headers = request.headers();
+    let error = match headers.contains_key(header::AUTHORIZATION) {
+        true => app.throttles.failure(client_address(app, request.extensions(), headers), error),
+        false => error,
+    };
+    challenge(error, headers)
 }
 
 fn challenge(error: Error, headers: &HeaderMap) -> Response {

@@ -17,6 +17,8 @@ use tracing::Instrument;
 use crate::auth::CalledBy;
 use crate::error::{Problem, Wire, render};
 use crate::extract::{is_plain, media_type};
+use crate::limits::tell;
+use crate::protections::Protections;
 use crate::state::App;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -75,8 +77,11 @@ pub(crate) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         span.in_scope(|| log_problem(&problem));
         render(&problem, wire, &id.id, &mut response);
+        tell(&mut response, problem.error().refused());
+    } else {
+        tell(&mut response, None);
     }
-    finish_headers(&mut response, &id);
+    name_request(&mut response, &id);
     let org_id = response.extensions().get::<CalledBy>().map(|by| by.0.as_str());
     let elapsed = started.elapsed();
     let (status, ms) = (response.status().as_u16(), elapsed.as_millis() as u64);
@@ -119,18 +124,9 @@ fn log_problem(problem: &Problem) {
     }
 }
 
-fn finish_headers(response: &mut Response, id: &RequestId) {
-    let tenants_own = HeaderValue::from_static("no-store");
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id.id) {
-        headers.insert(X_REQUEST_ID, value);
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    headers.entry(header::CACHE_CONTROL).or_insert(tenants_own);
+fn name_request(response: &mut Response, id: &RequestId) {
+    let value = HeaderValue::from_str(&id.id).ok();
+    response.headers_mut().extend(value.map(|value| (X_REQUEST_ID, value)));
 }
 
 /// Refuses new work while the server shuts down; what is under way goes on.
@@ -145,7 +141,8 @@ pub(crate) async fn refuse_when_draining(
         let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
         let problem = Problem::new(ErrorKind::Unavailable, "the server shuts down");
         render(&problem, wire, &id.id, &mut response);
-        finish_headers(&mut response, &id);
+        name_request(&mut response, &id);
+        Protections::plain().protect(response.headers_mut());
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return response;
     }

@@ -31,6 +31,7 @@ use crate::extract::{JsonBody, Name, plain_header, prefer_wait, traceparent};
 use crate::jobs::view::{JobResponse, status_url};
 use crate::jobs::wait::{bounded, wait_for};
 use crate::jobs::{MAX_WAIT, with_link};
+use crate::limits::Allowances;
 use crate::presets;
 use crate::state::App;
 
@@ -72,7 +73,9 @@ pub(crate) struct ExportResponse {
     ),
     responses(
         (status = 202, description = "Accepted", body = ExportResponse,
-            headers(("Location" = String, description = "The job"), ("Retry-After" = u64, description = "Seconds"))),
+            headers(("Location" = String, description = "The job"), ("Retry-After" = u64, description = "Seconds"),
+                ("RateLimit" = String, description = "What is left of each limit"),
+                ("RateLimit-Policy" = String, description = "The limits"))),
         (status = 200, description = "Waited for, and over", body = JobResponse),
     ))]
 pub(crate) async fn create(
@@ -86,13 +89,14 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let (body, idempotency) = idempotency(&headers, name.as_str(), body).await?;
     // Before anything is checked: what the request names may have changed since, and the job is there.
-    let mut job = match asked_before(&app, &caller, idempotency.as_ref()).await? {
-        Some(job) => job,
+    let (mut job, allowances) = match asked_before(&app, &caller, idempotency.as_ref()).await? {
+        Some(job) => (job, Vec::new()),
         None => {
             let dataset = readable(&app, &caller, name.as_str())?;
             let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
             let new = new_job(&app, &caller, &act, &dataset, spec, idempotency, &headers);
-            app.store.jobs.enqueue(new).await?.job
+            let enqueued = app.store.jobs.enqueue(new).await?;
+            (enqueued.job, enqueued.allowances)
         }
     };
     let wait = patience(&app, &headers, &job.spec);
@@ -107,6 +111,7 @@ pub(crate) async fn create(
     } else {
         accepted(&job, estimate)
     };
+    Allowances::add(&mut response, allowances);
     if let Some((wait, true)) = wait {
         let applied = format!("wait={}", wait.as_secs());
         response.headers_mut().extend(HeaderValue::from_str(&applied).ok().map(|value| (PREFERENCE_APPLIED, value)));
@@ -189,6 +194,7 @@ fn new_job(
         request_id: act.request_id().map(str::to_owned),
         traceparent: traceparent(headers),
         pinned_to: None,
+        limits: app.settings.limits.jobs,
         now,
         by: act.clone(),
     }

@@ -188,7 +188,7 @@ fn describe(response: &mut Response, artifact: &Artifact, sha256: &str, etag: &s
     let is_file = !response.status().is_client_error();
     let headers = response.headers_mut();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.extend(text(etag).map(|value| (header::ETAG, value)));
     if is_file {
         headers.extend(text(&artifact.media_type).map(|value| (header::CONTENT_TYPE, value)));
@@ -203,9 +203,15 @@ fn text(value: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(value).ok()
 }
 
+/// Marks that turn the direction of text around: with them a name is read as another than it is.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// RFC 6266: a plain name for everybody, and the exact one (RFC 8187) for those who can read it.
 pub(crate) fn disposition(file_name: &str) -> String {
-    let safe: String = file_name.chars().filter(|c| !c.is_control() && !matches!(c, '/' | '\\')).collect();
+    let leaves = |c: char| c.is_control() || matches!(c, '/' | '\\') || turns(c);
+    let safe: String = file_name.chars().filter(|c| !leaves(*c)).collect();
     let plain: String =
         safe.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '%') { c } else { '_' }).collect();
     if plain == safe {
@@ -221,6 +227,9 @@ pub(crate) fn disposition(file_name: &str) -> String {
     }
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
 }
+
+#[cfg(test)]
+mod names;
 
 #[cfg(test)]
 mod tests {

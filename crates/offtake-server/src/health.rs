@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -17,6 +18,7 @@ use serde_json::{Map, Value as Json_, json};
 
 use crate::error::Problem;
 use crate::metrics::QueueMetrics;
+use crate::protections::{Protections, protected};
 use crate::state::App;
 
 /// A part that does not answer for so long is not ready.
@@ -114,4 +116,5 @@ pub fn operations(state: Operations) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Arc::new(state))
+        .layer(from_fn_with_state(Protections::plain(), protected))
 }

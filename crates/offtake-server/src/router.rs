@@ -14,6 +14,7 @@ use crate::auth::Access::{self, Known, Needs, Public, Token};
 use crate::auth::authorise;
 use crate::edge::edge;
 use crate::error::Problem;
+use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
     api_keys, audit, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets, preview, principals,
@@ -80,13 +81,20 @@ pub fn router(state: AppState) -> Router {
     let Table { app: _, routes, declared } = table(&app);
     let (routes, document) = routes.split_for_parts();
     app.documents.get_or_init(|| openapi::Documents::new(document, declared, &app.catalog));
-    routes
+    let protections = Protections::new(&app.settings);
+    let cors = cors(&app.settings);
+    let routes = routes
         .fallback(|| async { Problem::new(ErrorKind::NotFound, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(ErrorKind::MethodNotAllowed, "the Allow header names the methods there are")
         })
         .layer(from_fn_with_state(app.clone(), edge))
-        .with_state(app)
+        .with_state(app);
+    let routes = match cors {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    routes.layer(from_fn_with_state(protections, protected))
 }
 
 /// A route as it was declared.

@@ -16,6 +16,7 @@ use crate::auth::noting::Notes;
 use crate::acting::TrustedProxies;
 use crate::audit::Uses;
 use crate::extract::Room;
+use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
 use crate::one_time::OneTimeKeys;
@@ -54,6 +55,10 @@ pub struct ServerSettings {
     pub request_timeout: Duration,
     /// Proxies that are believed about where a request comes from.
     pub trusted_proxies: TrustedProxies,
+    /// How much may be asked for.
+    pub limits: LimitSettings,
+    /// Pages of these origins may read what the API answers.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for ServerSettings {
@@ -72,6 +77,8 @@ impl Default for ServerSettings {
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
             trusted_proxies: TrustedProxies::default(),
+            limits: LimitSettings::default(),
+            allowed_origins: Vec::new(),
         }
     }
 }
@@ -134,6 +141,8 @@ pub(crate) struct Shared {
     pub(crate) json_room: Room,
     /// Turns at decoding and storing spans.
     pub(crate) ingest: Arc<Semaphore>,
+    /// What this process counts.
+    pub(crate) throttles: Throttles,
     /// Made with the router, once the routes are known.
     pub(crate) documents: OnceLock<Documents>,
 }
@@ -161,6 +170,7 @@ impl Shared {
         // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
+        let throttles = Throttles::new(&settings.limits);
         Arc::new(Self {
             state,
             verifier,
@@ -172,6 +182,7 @@ impl Shared {
             otlp_room,
             json_room,
             ingest,
+            throttles,
             documents: OnceLock::new(),
         })
     }

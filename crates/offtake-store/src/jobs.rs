@@ -11,11 +11,14 @@ use offtake_model::export::ExportSpec;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, JobStatus, Phase, Progress};
 use offtake_model::permission::Permission;
+use offtake_model::limit::Allowance;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_model::{ErrorKind, Result};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
+
+use crate::limits::JobLimits;
 
 /// The first pause between two tries at a last word, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -111,6 +114,8 @@ pub struct NewJob {
     pub idempotency: Option<Idempotency>,
     /// The only worker that may take it.
     pub pinned_to: Option<WorkerName>,
+    /// How many there may be.
+    pub limits: JobLimits,
     /// The moment of asking.
     pub now: Timestamp,
     /// Who asks from where, for the audit trail.
@@ -133,6 +138,38 @@ pub struct Enqueued {
     pub job: Job,
     /// Whether it is new.
     pub created: bool,
+    /// How the limits stand after a new one.
+    pub allowances: Vec<Allowance>,
+}
+
+/// Which jobs a worker takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// Those that are pinned to it.
+    Pinned,
+    /// Whatever is due.
+    Any,
+    /// Whatever is due, as long as no organization has too many of its slots.
+    Shared(Share),
+}
+
+/// How many jobs of one organization a worker works on at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// At most so many.
+    pub most: u32,
+    /// Also while no other organization is known.
+    pub even_alone: bool,
+}
+
+impl Take {
+    /// The share, with numbers for those who want none.
+    pub(crate) const fn share(self) -> Share {
+        match self {
+            Self::Shared(share) => share,
+            Self::Pinned | Self::Any => Share { most: u32::MAX, even_alone: true },
+        }
+    }
 }
 
 /// Whose jobs are looked at.
@@ -269,10 +306,11 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     // --- what a user asks for ---
 
     /// Puts a job in the queue and wakes a worker. With an idempotency key seen before it answers the
-    /// earlier job.
+    /// earlier job, whatever the limits say.
     ///
     /// # Errors
-    /// `idempotency_mismatch` if the key came with another fingerprint.
+    /// `idempotency_mismatch` if the key came with another fingerprint; `too_many_requests` if a limit is reached,
+    /// however many ask at once.
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued>;
 
     /// The job that `owner` of `org` asked for with this idempotency key before.
@@ -299,8 +337,15 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// A failed job again, from its checkpoint; counters of failures and deaths start anew.
     ///
     /// # Errors
-    /// `not_found`; `conflict` if it did not fail, or `gone` if what it kept has expired.
-    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job>;
+    /// `not_found`; `conflict` if it did not fail, or `gone` if what it kept has expired; `too_many_requests` if its
+    /// owner has too many active ones already.
+    async fn retry(
+        &self,
+        by: &Act,
+        scope: &JobScope,
+        id: JobId,
+        limits: JobLimits,
+    ) -> Result<(Job, Vec<Allowance>)>;
 
     /// The newest performance rows of an organization, newest first.
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>>;
@@ -311,8 +356,11 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
 
     // --- what a worker does ---
 
-    /// Takes the lease on the oldest due job: pending, `run_at` reached, pinned to nobody or to this worker.
-    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>>;
+    /// Takes the lease on a due job (pending, `run_at` reached): the oldest that is pinned to this worker, else the
+    /// oldest of the organization whose turn it is. That is the one with the fewest jobs running anywhere; among
+    /// several, the one that was served longest ago. Before all of them comes one whose oldest job lost its worker: what
+    /// was begun goes on within its time, whoever else waits.
+    async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>>;
 
     /// Extends the lease and reports phase and progress.
     async fn heartbeat(

@@ -13,6 +13,7 @@ pub mod audit;
 #[cfg(test)]
 mod contract;
 pub mod jobs;
+pub mod limits;
 pub mod objects;
 mod postgres;
 pub mod presets;
@@ -28,8 +29,9 @@ pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
-    STATISTICS_DAYS, Signal, StatisticsRow, WorkerName, end_patiently,
+    STATISTICS_DAYS, Share, Signal, StatisticsRow, Take, WorkerName, end_patiently,
 };
+pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
 pub use postgres::PostgresStore;
 pub use presets::Presets;

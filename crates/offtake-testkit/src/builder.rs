@@ -35,6 +35,12 @@ impl AppBuilder {
             ("worker.sweep", "\"500ms\""),
             ("worker.frame", "\"256KiB\""),
             ("worker.part", "\"1MiB\""),
+            // Tests ask for more than users do; those that are about limits set them.
+            ("limits.active_jobs", "0"),
+            ("limits.exports_per_hour", "0"),
+            ("limits.exports_per_hour_per_organization", "0"),
+            ("limits.requests_per_second", "0"),
+            ("limits.failed_authentications_per_minute", "0"),
             ("log.format", "\"json\""),
             ("log.level", "\"info\""),
         ];

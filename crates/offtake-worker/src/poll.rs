@@ -6,7 +6,7 @@ use std::time::Duration;
 use offtake_model::id::JobId;
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::{Claimed, JobScope};
+use offtake_store::{Claimed, JobScope, Take};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -80,7 +80,7 @@ async fn fill_slots(worker: &Arc<Shared>, running: &mut JoinSet<()>, shutdown: &
         // Interest first, then the look: a job enqueued in between is not missed.
         let mut notified = std::pin::pin!(due.notified());
         notified.as_mut().enable();
-        match claim(worker, false).await {
+        match claim(worker, worker.settings.take()).await {
             Ok(Some((claimed, since))) => {
                 pause = PAUSES.0;
                 running.spawn(work(Arc::clone(worker), claimed, since, shutdown.clone()));
@@ -90,6 +90,8 @@ async fn fill_slots(worker: &Arc<Shared>, running: &mut JoinSet<()>, shutdown: &
                 tokio::select! {
                     () = shutdown.cancelled() => {}
                     () = notified => {}
+                    // An organization that had its share of the slots may have another job.
+                    Some(ended) = running.join_next(), if !running.is_empty() => report(ended),
                     () = sleep(worker.settings.poll) => {}
                 }
             }
@@ -118,7 +120,7 @@ pub(crate) async fn run_one(
         if shutdown.is_cancelled() {
             return Ok(job);
         }
-        match claim(worker, true).await? {
+        match claim(worker, Take::Pinned).await? {
             Some((claimed, since)) if claimed.job.id == id => {
                 work(Arc::clone(worker), claimed, since, shutdown.clone()).await;
             }
@@ -159,9 +161,9 @@ async fn clear_up(worker: &Shared, job: &Job) {
 }
 
 /// Asks for a job, with the moment of asking: the lease cannot have begun before.
-async fn claim(worker: &Shared, pinned_only: bool) -> Result<Option<(Claimed, Instant)>> {
+async fn claim(worker: &Shared, take: Take) -> Result<Option<(Claimed, Instant)>> {
     let since = Instant::now();
-    let claimed = worker.store.jobs.claim(&worker.name, pinned_only, signed(worker.settings.lease)).await?;
+    let claimed = worker.store.jobs.claim(&worker.name, take, signed(worker.settings.lease)).await?;
     Ok(claimed.map(|claimed| (claimed, since)))
 }
 

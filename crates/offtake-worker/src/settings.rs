@@ -4,12 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use offtake_model::format::Format;
+use offtake_store::{Share, Take};
 
 /// The settings of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerSettings {
     /// Jobs at once.
     pub slots: usize,
+    /// How many of them one organization may have. `None`: all but one as soon as there is another organization, so that
+    /// its first job finds a slot.
+    pub slots_per_organization: Option<usize>,
     /// How long a lease holds without being extended.
     pub lease: Duration,
     /// How often a lease is extended.
@@ -64,6 +68,7 @@ impl Default for WorkerSettings {
         let in_flight = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         Self {
             slots: 2,
+            slots_per_organization: None,
             lease: Duration::from_secs(30),
             heartbeat: Duration::from_secs(10),
             signal: Duration::from_millis(500),
@@ -94,6 +99,16 @@ impl WorkerSettings {
     /// The budget of a job that makes a file of this format, in bytes.
     pub fn budget_for(&self, format: Format) -> u64 {
         if format == Format::Parquet { self.memory_budget_parquet } else { self.memory_budget }
+    }
+
+    /// Which jobs it takes.
+    pub(crate) fn take(&self) -> Take {
+        let most = |slots: usize| u32::try_from(slots.max(1)).unwrap_or(u32::MAX);
+        match self.slots_per_organization {
+            Some(slots) => Take::Shared(Share { most: most(slots), even_alone: true }),
+            None if self.slots > 1 => Take::Shared(Share { most: most(self.slots - 1), even_alone: false }),
+            None => Take::Any,
+        }
     }
 
     /// How long before the end of its lease a worker gives a job up that it could not extend.

@@ -26,6 +26,7 @@ use crate::auth::Caller;
 use crate::edge::Draining;
 use crate::error::Problem;
 use crate::extract::{Name, Params, no_such_job};
+use crate::limits::Allowances;
 use crate::state::App;
 use view::JobResponse;
 use wait::{bounded, wait_for};
@@ -147,7 +148,7 @@ pub(crate) async fn detail(
     let mut response =
         if is_known(&etag) { StatusCode::NOT_MODIFIED.into_response() } else { Json(body).into_response() };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     if let Ok(value) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, value);
     }
@@ -188,8 +189,10 @@ pub(crate) async fn retry(
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
     job.require_worker()?;
-    let job = app.store.jobs.retry(&act, &scope, id).await.map_err(absent)?;
-    Ok((StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response())
+    let (job, allowances) = app.store.jobs.retry(&act, &scope, id, app.settings.limits.jobs).await.map_err(absent)?;
+    let mut response = (StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response();
+    Allowances::add(&mut response, allowances);
+    Ok(response)
 }
 
 /// Deletes the file now, not when it expires.

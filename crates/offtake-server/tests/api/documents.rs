@@ -55,7 +55,7 @@ async fn everything_unknown_is_a_problem() {
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("cache-control", "no-store"),
-        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("content-security-policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     ] {
         assert_eq!(answer.header(name), value);
     }
@@ -139,7 +139,9 @@ async fn the_documentation_needs_nothing_from_elsewhere() {
     assert_eq!(redirect.header("location"), "/docs/");
     let page = house.ask(Method::GET, "/docs/").answer().await.expect(200);
     assert!(page.header("content-type").starts_with("text/html"));
-    assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
+    assert!(
+        page.header("content-security-policy").starts_with("default-src 'none'; script-src 'self'; style-src 'self'")
+    );
     let html = String::from_utf8(page.body.to_vec()).expect("UTF-8");
     assert!(!html.contains("http://") && !html.contains("https://"), "{html}");
     let mut files = 0;

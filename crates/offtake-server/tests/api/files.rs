@@ -25,7 +25,7 @@ async fn the_whole_file_comes_with_all_that_is_needed_to_trust_it() {
     assert_eq!(answer.body, CONTENT);
     let expected = [
         ("accept-ranges", "bytes"),
-        ("cache-control", "private, no-cache"),
+        ("cache-control", "private, no-store"),
         ("content-disposition", "attachment; filename=\"Spans-2026-11-20.csv\""),
         ("content-length", "10"),
         ("content-type", "text/csv; charset=utf-8"),

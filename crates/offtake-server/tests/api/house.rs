@@ -21,9 +21,9 @@ use offtake_model::plan::Plan;
 use offtake_model::principal::Principal;
 use offtake_model::receipt::Receipt;
 use offtake_server::token::{Secret, mint};
-use offtake_server::{AppState, ServerMetrics, ServerSettings, router};
+use offtake_server::{AppState, LimitSettings, ServerMetrics, ServerSettings, router};
 use offtake_store::objects::FolderObjects;
-use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, WorkerName};
+use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, Take, WorkerName};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prometheus_client::registry::Registry;
@@ -132,7 +132,8 @@ pub(crate) const NOW: &str = "2026-11-20T12:00:00Z";
 
 impl House {
     pub(crate) fn new() -> Self {
-        Self::with(ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() })
+        let limits = LimitSettings::NONE;
+        Self::with(ServerSettings { sync_wait: std::time::Duration::ZERO, limits, ..ServerSettings::default() })
     }
 
     pub(crate) fn with(settings: ServerSettings) -> Self {
@@ -251,7 +252,7 @@ impl House {
     /// Does what a worker does: takes the oldest job and publishes `content` for it.
     pub(crate) async fn complete_next(&self, content: &'static [u8]) -> (JobId, ArtifactId) {
         let worker = WorkerName("tests".to_owned());
-        let claimed = self.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
+        let claimed = self.store.jobs.claim(&worker, Take::Any, SignedDuration::from_secs(30)).await.expect("a claim");
         let claimed = claimed.expect("a job is due");
         let (job, lease, now) = (claimed.job, claimed.lease, self.clock.now());
         let id = ArtifactId::new(now);

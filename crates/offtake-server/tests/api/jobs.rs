@@ -6,7 +6,7 @@ use offtake_model::audit::{Act, Via};
 use offtake_model::clock::Clock as _;
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::JobError;
-use offtake_store::{JobScope, NewJob, WorkerName};
+use offtake_store::{JobLimits, JobScope, NewJob, Take, WorkerName};
 use serde_json::{Value as Json, json};
 
 use crate::house::House;
@@ -150,7 +150,7 @@ async fn cancelled_stays_cancelled() {
 /// Does what a worker does: takes the oldest job, and fails.
 pub(crate) async fn fail_next(house: &House, code: ErrorKind, message: &str) {
     let worker = WorkerName("tests".to_owned());
-    let claimed = house.store.jobs.claim(&worker, false, SignedDuration::from_secs(30)).await.expect("a claim");
+    let claimed = house.store.jobs.claim(&worker, Take::Any, SignedDuration::from_secs(30)).await.expect("a claim");
     let error = JobError { code, message: message.to_owned() };
     let lease = claimed.expect("a job").lease;
     house.store.jobs.fail(lease, &error, SignedDuration::from_hours(1)).await.expect("failed");
@@ -195,6 +195,7 @@ async fn local(house: &House) -> JobId {
         traceparent: None,
         idempotency: None,
         pinned_to: Some(WorkerName("tests".to_owned())),
+        limits: JobLimits::NONE,
         now,
         by,
     };

@@ -4,6 +4,7 @@
 mod access;
 mod api_keys;
 mod audit;
+mod browsers;
 mod documents;
 mod exports;
 mod faults;
@@ -11,6 +12,7 @@ mod files;
 mod house;
 mod jobs;
 mod one_time;
+mod limits;
 mod otlp;
 mod principals;
 mod rows;

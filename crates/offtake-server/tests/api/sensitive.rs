@@ -249,7 +249,7 @@ async fn what_was_decided_stays_whoever_tries_again() {
 /// The oldest job fails.
 async fn failed(house: &House) {
     let jobs = &house.store.jobs;
-    let claimed = jobs.claim(&WorkerName("tests".to_owned()), false, SignedDuration::from_secs(30)).await;
+    let claimed = jobs.claim(&WorkerName("tests".to_owned()), offtake_store::Take::Any, SignedDuration::from_secs(30)).await;
     let lease = claimed.expect("a claim").expect("a job is due").lease;
     let error = JobError { code: ErrorKind::Timeout, message: "too slow".to_owned() };
     jobs.fail(lease, &error, SignedDuration::from_hours(1)).await.expect("it failed");

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use offtake_server::serve;
+use offtake_server::{ConnectionSettings, serve};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ async fn open(house: &House) -> (SocketAddr, CancellationToken, JoinHandle<std::
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let shutdown = CancellationToken::new();
-    let served = tokio::spawn(serve(listener, house.router.clone(), shutdown.clone()));
+    let served = tokio::spawn(serve(listener, house.router.clone(), ConnectionSettings::default(), shutdown.clone()));
     (address, shutdown, served)
 }
 

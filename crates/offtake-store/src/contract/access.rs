@@ -11,7 +11,7 @@ use offtake_model::permission::{Permission, Permissions};
 use offtake_model::principal::{Barred, Principal, PrincipalChange};
 
 use super::given::*;
-use crate::{ArtifactState, NewApiKey, NewJob, Signal, Stand};
+use crate::{ArtifactState, JobLimits, NewApiKey, NewJob, Signal, Stand, Take};
 
 const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -286,7 +286,7 @@ pub(crate) async fn a_running_job_hears_that_it_is_revoked(b: &Backend) {
     assert_eq!(b.jobs.signal(lease).await.unwrap(), Signal::Continue);
     let pinned = NewJob { pinned_to: Some(worker("mine")), ..b.request("acme", "bob") };
     b.jobs.enqueue(pinned).await.unwrap();
-    let local = b.jobs.claim(&worker("mine"), true, LEASE).await.unwrap().expect("it is due");
+    let local = b.jobs.claim(&worker("mine"), Take::Pinned, LEASE).await.unwrap().expect("it is due");
     assert_eq!(b.jobs.signal(&local.lease).await.unwrap(), Signal::Continue, "whoever runs it here may");
 }
 
@@ -306,7 +306,7 @@ pub(crate) async fn nothing_is_published_for_who_may_not_have_it(b: &Backend) {
     assert_eq!(b.disposable().await, [artifact.id], "nothing keeps its bytes");
     // Once it is allowed again, it begins anew.
     b.principals.change(&org("acme"), "ada", &withheld(&[])).await.unwrap();
-    b.jobs.retry(&act(), &scope("acme"), job.id).await.unwrap();
+    b.jobs.retry(&act(), &scope("acme"), job.id, JobLimits::NONE).await.unwrap();
     let again = b.claimed("w1").await;
     assert_eq!((again.plan, again.checkpoint), (None, None));
 }
@@ -315,7 +315,7 @@ pub(crate) async fn what_a_revoked_key_asked_for_ends(b: &Backend) {
     let acme = org("acme");
     let key = b.api_keys.create(&acme, key(b, "ada", Lifetime::For(MINUTE))).await.unwrap();
     b.jobs.enqueue(b.request("acme", &sub_of(key.id))).await.unwrap();
-    let claimed = b.jobs.claim(&worker("w1"), false, LEASE).await.unwrap().expect("it is due");
+    let claimed = b.jobs.claim(&worker("w1"), Take::Any, LEASE).await.unwrap().expect("it is due");
     b.pass(MINUTE);
     assert_eq!(b.jobs.signal(&claimed.lease).await.unwrap(), Signal::Continue, "it asked in time");
     b.principals.change(&acme, "ada", &disabled(true)).await.unwrap();

@@ -6,7 +6,7 @@ use offtake_model::id::ArtifactId;
 use offtake_model::job::JobStatus;
 
 use super::given::*;
-use crate::{ArtifactState, ObjectKey};
+use crate::{ArtifactState, JobLimits, ObjectKey};
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -35,7 +35,7 @@ pub(crate) async fn only_a_completed_job_has_a_file(b: &Backend) {
     assert_eq!(ready().await, ErrorKind::NotReady);
     b.jobs.fail(claimed.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
     assert_eq!(ready().await, ErrorKind::Conflict);
-    b.jobs.retry(&act(), &own, asked).await.unwrap();
+    b.jobs.retry(&act(), &own, asked, JobLimits::NONE).await.unwrap();
     assert_eq!(ready().await, ErrorKind::NotReady);
     b.jobs.cancel(&act(), &own, asked).await.unwrap();
     assert_eq!(ready().await, ErrorKind::Conflict);

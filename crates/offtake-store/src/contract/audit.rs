@@ -11,7 +11,7 @@ use offtake_model::preset::PresetContent;
 
 use super::given::*;
 use crate::audit::{SLACK, verify};
-use crate::{Audit, AuditFilter, Idempotency, NewJob};
+use crate::{Audit, AuditFilter, Idempotency, JobLimits, NewJob};
 
 const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 400);
 
@@ -48,7 +48,7 @@ pub(crate) async fn a_change_and_its_entry_are_one(b: &Backend) {
     b.jobs.cancel(&by("bob"), &own, asked.id).await.unwrap();
     let failing = b.enqueued().await;
     b.jobs.fail(b.claimed("w").await.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
-    b.jobs.retry(&act(), &own, failing.id).await.unwrap();
+    b.jobs.retry(&act(), &own, failing.id, JobLimits::NONE).await.unwrap();
     let (done, artifact) = b.completed(b.claimed("w").await).await;
     b.artifacts.expire_now(&by("eve"), &own, done.id).await.unwrap();
     let says = serde_json::Map::new();
@@ -90,7 +90,7 @@ pub(crate) async fn what_was_not_done_has_no_entry(b: &Backend) {
     let first = b.jobs.enqueue(keyed()).await.unwrap().job;
     assert!(!b.jobs.enqueue(keyed()).await.unwrap().created);
     assert_eq!(kind(b.jobs.cancel(&act(), &scope("other"), first.id).await), ErrorKind::NotFound);
-    assert_eq!(kind(b.jobs.retry(&act(), &scope("acme"), first.id).await), ErrorKind::Conflict);
+    assert_eq!(kind(b.jobs.retry(&act(), &scope("acme"), first.id, JobLimits::NONE).await), ErrorKind::Conflict);
     assert_eq!(kind(b.artifacts.expire_now(&act(), &scope("acme"), first.id).await), ErrorKind::NotReady);
     assert_eq!(kind(b.presets.delete(&act(), &org("acme"), "none", None).await), ErrorKind::NotFound);
     assert_eq!(actions(b, "acme").await, ["export.create"]);
@@ -344,7 +344,7 @@ pub(crate) async fn nothing_happens_unaudited(b: &Backend, sabotage: impl FnOnce
     sabotage();
     b.jobs.enqueue(b.request("acme", "ada")).await.unwrap_err();
     b.jobs.cancel(&act(), &own, waiting.id).await.unwrap_err();
-    b.jobs.retry(&act(), &own, failing.id).await.unwrap_err();
+    b.jobs.retry(&act(), &own, failing.id, JobLimits::NONE).await.unwrap_err();
     b.artifacts.expire_now(&act(), &own, done.id).await.unwrap_err();
     b.presets.create(&act(), &org("acme"), content("b")).await.unwrap_err();
     b.presets.replace(&act(), &org("acme"), "a", 1, content("c")).await.unwrap_err();

@@ -19,8 +19,8 @@ use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    ApiKeys, Artifact, Artifacts, Audit, Claimed, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob, ObjectKey,
-    Presets, Principals, Sessions, Tokens, WorkerName,
+    ApiKeys, Artifact, Artifacts, Audit, Claimed, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob,
+    ObjectKey, Presets, Principals, Sessions, Take, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -181,6 +181,7 @@ impl Backend {
             traceparent: None,
             idempotency: None,
             pinned_to: None,
+            limits: JobLimits::NONE,
             now: self.now(),
             by: by(owner),
         }
@@ -195,11 +196,11 @@ impl Backend {
 
     /// Worker `name` takes the oldest due job.
     pub(crate) async fn claimed(&self, name: &str) -> Claimed {
-        self.jobs.claim(&worker(name), false, LEASE).await.unwrap().expect("a job is due")
+        self.jobs.claim(&worker(name), Take::Any, LEASE).await.unwrap().expect("a job is due")
     }
 
     pub(crate) async fn nothing_due(&self) {
-        let claimed = self.jobs.claim(&worker("nobody"), false, LEASE).await.unwrap();
+        let claimed = self.jobs.claim(&worker("nobody"), Take::Any, LEASE).await.unwrap();
         assert!(claimed.is_none(), "nothing is due, but {claimed:?} was");
     }
 

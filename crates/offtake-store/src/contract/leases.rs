@@ -7,7 +7,7 @@ use offtake_model::ErrorKind;
 use offtake_model::job::{JobStatus, Phase};
 
 use super::given::*;
-use crate::{ArtifactState, Claimed, Lease, NewJob, Signal};
+use crate::{ArtifactState, Claimed, Lease, NewJob, Signal, Take};
 
 /// The same right once more: what a worker that comes back from the dead believes to hold.
 fn ghost(lease: &Lease) -> Lease {
@@ -130,9 +130,9 @@ pub(crate) async fn a_pinned_job_waits_for_its_worker(b: &Backend) {
     b.nothing_due().await;
     b.pass(SignedDuration::from_secs(1));
     let free = b.enqueued().await;
-    let mine = b.jobs.claim(&worker("mine"), true, LEASE).await.unwrap().unwrap();
+    let mine = b.jobs.claim(&worker("mine"), Take::Pinned, LEASE).await.unwrap().unwrap();
     assert_eq!(mine.job.id, pinned.id);
-    assert!(b.jobs.claim(&worker("mine"), true, LEASE).await.unwrap().is_none(), "only what is pinned");
+    assert!(b.jobs.claim(&worker("mine"), Take::Pinned, LEASE).await.unwrap().is_none(), "only what is pinned");
     b.jobs.release(mine.lease).await.unwrap();
     let both = [b.claimed("mine").await.job.id, b.claimed("mine").await.job.id];
     assert_eq!(both, [pinned.id, free.id]);
@@ -146,7 +146,7 @@ pub(crate) async fn claimers_never_share_a_job(b: &Backend) {
         let jobs = std::sync::Arc::clone(&b.jobs);
         tokio::spawn(async move {
             let mut taken = Vec::new();
-            while let Some(claimed) = jobs.claim(&worker(&format!("w{name}")), false, LEASE).await.unwrap() {
+            while let Some(claimed) = jobs.claim(&worker(&format!("w{name}")), Take::Any, LEASE).await.unwrap() {
                 taken.push(claimed.job.id);
             }
             taken

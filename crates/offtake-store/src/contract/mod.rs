@@ -8,12 +8,14 @@ pub(crate) mod artifacts;
 pub(crate) mod audit;
 pub(crate) mod given;
 pub(crate) mod leases;
+pub(crate) mod limits;
 pub(crate) mod model;
 pub(crate) mod objects;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
 pub(crate) mod tokens;
+pub(crate) mod turns;
 pub(crate) mod upkeep;
 
 pub(crate) use given::Backend;
@@ -61,6 +63,22 @@ macro_rules! contract_tests {
                 a_checkpoint_names_an_artifact_of_its_job
                 nothing_is_published_in_halves
                 cancel_and_complete_at_once_have_one_winner
+            }
+            limits {
+                fifty_at_once_do_not_pass_the_limit
+                what_is_over_makes_room
+                a_known_key_is_answered_at_the_limit
+                a_retry_becomes_active
+                an_hour_is_the_last_hour
+            }
+            turns {
+                the_first_job_of_an_organization_is_next
+                with_one_slot_they_alternate
+                who_has_fewest_running_is_next
+                an_organization_leaves_a_slot_to_others
+                many_organizations_are_served_alike
+                what_lost_its_worker_goes_on_first
+                an_organization_whose_jobs_are_not_due_is_passed_over
             }
             upkeep {
                 a_job_is_rescued_after_its_deadline

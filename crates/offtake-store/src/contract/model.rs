@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::given::*;
-use crate::{ArtifactState, Lease, Signal, WorkerName};
+use crate::{ArtifactState, JobLimits, Lease, Signal, Take, WorkerName};
 
 /// What is done. The numbers choose among the leases ever given and the jobs ever asked for.
 #[derive(Debug, Clone)]
@@ -143,7 +143,7 @@ impl World<'_> {
         let now = self.b.now();
         let due = |job: &&mut Model| job.status == JobStatus::Pending && job.run_at <= now;
         let expected = self.jobs.iter_mut().filter(due).min_by_key(|job| (job.run_at, job.id));
-        let claimed = self.b.jobs.claim(&name(first), false, LEASE).await.unwrap();
+        let claimed = self.b.jobs.claim(&name(first), Take::Any, LEASE).await.unwrap();
         assert_eq!(claimed.as_ref().map(|claimed| claimed.job.id), expected.as_ref().map(|job| job.id));
         let (Some(claimed), Some(job)) = (claimed, expected) else { return };
         job.leave(JobStatus::Processing);
@@ -236,7 +236,7 @@ impl World<'_> {
     async fn retry(&mut self, number: usize) {
         let (count, now) = (self.jobs.len().max(1), self.b.now());
         let Some(job) = self.jobs.get_mut(number % count) else { return };
-        let done = self.b.jobs.retry(&act(), &scope("acme"), job.id).await.map(|job| job.status);
+        let done = self.b.jobs.retry(&act(), &scope("acme"), job.id, JobLimits::NONE).await.map(|(job, _)| job.status);
         if job.status != JobStatus::Failed {
             assert_eq!(kind(done), ErrorKind::Conflict);
         } else if job.expires_at <= Some(now) {

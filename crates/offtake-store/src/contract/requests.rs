@@ -7,7 +7,7 @@ use offtake_model::id::JobId;
 use offtake_model::job::{JobStatus, Phase};
 
 use super::given::*;
-use crate::{Idempotency, JobFilter, JobScope, NewJob, StatisticsRow};
+use crate::{Idempotency, JobFilter, JobLimits, JobScope, NewJob, StatisticsRow};
 
 fn keyed(b: &Backend, org: &str, owner: &str, key: &str, fingerprint: &str) -> NewJob {
     let idempotency = Idempotency { key: key.to_owned(), fingerprint: fingerprint.to_owned() };
@@ -87,7 +87,7 @@ pub(crate) async fn every_verb_is_scoped(b: &Backend) {
             let before = b.job(id).await;
             assert_eq!(kind(b.jobs.get(scope, id).await), ErrorKind::NotFound);
             assert_eq!(kind(b.jobs.cancel(&act(), scope, id).await), ErrorKind::NotFound);
-            assert_eq!(kind(b.jobs.retry(&act(), scope, id).await), ErrorKind::NotFound);
+            assert_eq!(kind(b.jobs.retry(&act(), scope, id, JobLimits::NONE).await), ErrorKind::NotFound);
             assert_eq!(kind(b.artifacts.ready(scope, id).await), ErrorKind::NotFound);
             assert_eq!(kind(b.artifacts.expire_now(&act(), scope, id).await), ErrorKind::NotFound);
             assert_eq!(b.job(id).await, before, "nothing was written");
@@ -98,7 +98,7 @@ pub(crate) async fn every_verb_is_scoped(b: &Backend) {
     let own = scope("acme");
     assert_eq!(kind(b.jobs.get(&own, absent).await), ErrorKind::NotFound);
     assert_eq!(kind(b.jobs.cancel(&act(), &own, absent).await), ErrorKind::NotFound);
-    assert_eq!(kind(b.jobs.retry(&act(), &own, absent).await), ErrorKind::NotFound);
+    assert_eq!(kind(b.jobs.retry(&act(), &own, absent, JobLimits::NONE).await), ErrorKind::NotFound);
     assert_eq!(kind(b.artifacts.ready(&own, absent).await), ErrorKind::NotFound);
     assert!(b.jobs.recent_performance(&org("bolt"), 10).await.unwrap().is_empty());
     assert!(b.jobs.statistics(&org("bolt"), noon()).await.unwrap().is_empty());
@@ -188,7 +188,7 @@ pub(crate) async fn cancel_ends_what_is_active_and_nothing_else(b: &Backend) {
 pub(crate) async fn retry_goes_on_from_the_checkpoint(b: &Backend) {
     let own = scope("acme");
     let asked = b.enqueued().await;
-    assert_eq!(kind(b.jobs.retry(&act(), &own, asked.id).await), ErrorKind::Conflict);
+    assert_eq!(kind(b.jobs.retry(&act(), &own, asked.id, JobLimits::NONE).await), ErrorKind::Conflict);
     let claimed = b.claimed("w1").await;
     let artifact = b.staged(&claimed.lease).await;
     b.jobs.save_plan(&claimed.lease, &plan(200)).await.unwrap();
@@ -199,7 +199,7 @@ pub(crate) async fn retry_goes_on_from_the_checkpoint(b: &Backend) {
     assert_eq!((failed.completed_at, failed.expires_at), (Some(b.now()), Some(b.now() + KEEP)));
 
     b.pass(KEEP - SignedDuration::from_secs(1));
-    let retried = b.jobs.retry(&act(), &own, asked.id).await.unwrap();
+    let retried = b.jobs.retry(&act(), &own, asked.id, JobLimits::NONE).await.unwrap().0;
     assert_eq!((retried.status, retried.phase, retried.failures), (JobStatus::Pending, Phase::Queued, 0));
     assert_eq!((&retried.error, retried.completed_at, retried.expires_at), (&None, None, None));
     assert_eq!((retried.run_at, retried.progress.rows), (b.now(), 64));
@@ -213,7 +213,7 @@ pub(crate) async fn retry_comes_too_late(b: &Backend) {
     b.jobs.fail(b.claimed("w1").await.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
     b.pass(KEEP);
     let before = b.job(asked.id).await;
-    assert_eq!(kind(b.jobs.retry(&act(), &scope("acme"), asked.id).await), ErrorKind::Gone);
+    assert_eq!(kind(b.jobs.retry(&act(), &scope("acme"), asked.id, JobLimits::NONE).await), ErrorKind::Gone);
     assert_eq!(b.job(asked.id).await, before);
 }
 
@@ -277,7 +277,7 @@ pub(crate) async fn those_who_wait_are_woken(b: &Backend) {
 
     b.jobs.fail(b.claimed("w1").await.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
     let waiting = due.notified();
-    b.jobs.retry(&act(), &scope("acme"), asked.id).await.unwrap();
+    b.jobs.retry(&act(), &scope("acme"), asked.id, JobLimits::NONE).await.unwrap();
     assert!(waiting.now_or_never().is_some(), "retry wakes");
     changes.mark_unchanged();
     b.jobs.cancel(&act(), &scope("acme"), asked.id).await.unwrap();

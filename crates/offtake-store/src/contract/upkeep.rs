@@ -5,7 +5,7 @@ use offtake_model::ErrorKind;
 use offtake_model::job::{Job, JobStatus, Phase};
 
 use super::given::*;
-use crate::{Claimed, NewJob, QueueDepth, Signal};
+use crate::{Claimed, JobLimits, NewJob, QueueDepth, Signal};
 
 /// Whatever has come to rest by now is past it.
 const NO_RETENTION: SignedDuration = SignedDuration::from_micros(-1);
@@ -66,7 +66,7 @@ pub(crate) async fn the_third_death_is_poison(b: &Backend) {
     assert_eq!((poisoned.completed_at, poisoned.expires_at), (Some(b.now()), Some(b.now() + KEEP)));
     b.nothing_due().await;
     // Asked for once more, it has three lives again.
-    b.jobs.retry(&act(), &scope("acme"), asked.id).await.unwrap();
+    b.jobs.retry(&act(), &scope("acme"), asked.id, JobLimits::NONE).await.unwrap();
     b.claimed("w").await;
     assert_eq!(b.death().await.status, JobStatus::Pending);
 }
@@ -173,7 +173,7 @@ pub(crate) async fn a_failed_job_that_may_be_retried_is_not_pruned(b: &Backend) 
     let failed = b.enqueued().await.id;
     b.jobs.fail(b.claimed("w").await.lease, &because(ErrorKind::Internal), KEEP).await.unwrap();
     assert_eq!(b.jobs.prune(NO_RETENTION).await.unwrap(), 0);
-    b.jobs.retry(&act(), &scope("acme"), failed).await.unwrap();
+    b.jobs.retry(&act(), &scope("acme"), failed, JobLimits::NONE).await.unwrap();
 }
 
 pub(crate) async fn thousands_of_rows_are_pruned(b: &Backend) {

@@ -15,65 +15,116 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Work;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::requests::load;
 use super::rows::get;
-use crate::jobs::{Claimed, JobUsage, Lease, Signal, WorkerName};
+use crate::jobs::{Claimed, JobUsage, Lease, Signal, Take, WorkerName};
 use crate::principals::{self, STANDING, standing_joins};
 use crate::refusals::{self, Hold, internal};
 use crate::rows::{self, int, micros, real};
 
-/// The oldest due job that a worker may take and nobody else is taking.
+/// Whose turn it is, the first one first: an organization, or nobody in particular for what is pinned to the worker. It
+/// is out of turn where the worker of the oldest job died.
+/// It steps from one organization with pending jobs to the next and looks at one job of each, however many there are.
+pub(super) const TURNS: &str = "WITH RECURSIVE
+     clock AS MATERIALIZED (
+         SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now),
+     waiting AS (
+         (SELECT org FROM jobs WHERE status = 'pending' AND pinned_to IS NULL AND NOT $3::boolean ORDER BY org LIMIT 1)
+         UNION ALL
+         SELECT (SELECT jobs.org FROM jobs WHERE status = 'pending' AND pinned_to IS NULL AND jobs.org > waiting.org
+                 ORDER BY jobs.org LIMIT 1)
+         FROM waiting WHERE waiting.org IS NOT NULL),
+     turns AS (
+         (SELECT NULL::text AS org, false AS lives, -1::bigint AS running, NULL::bigint AS served, run_at, id FROM jobs
+          WHERE status = 'pending' AND pinned_to = $2 AND run_at <= (SELECT now FROM clock)
+          ORDER BY run_at, id LIMIT 1)
+         UNION ALL
+         SELECT waiting.org, head.deaths = 0,
+                (SELECT count(*) FROM jobs WHERE status = 'processing' AND jobs.org = waiting.org),
+                (SELECT max(claimed_at) FROM jobs WHERE jobs.org = waiting.org AND claimed_at IS NOT NULL),
+                head.run_at, head.id
+         FROM waiting CROSS JOIN LATERAL (
+             SELECT deaths, run_at, id FROM jobs
+             WHERE status = 'pending' AND pinned_to IS NULL AND jobs.org = waiting.org
+             AND run_at <= (SELECT now FROM clock) ORDER BY run_at, id LIMIT 1) AS head
+         WHERE (NOT $5::boolean AND (SELECT min(org) FROM jobs) = (SELECT max(org) FROM jobs))
+            OR (SELECT count(*) FROM jobs
+                WHERE status = 'processing' AND jobs.org = waiting.org AND worker = $2) < $4::bigint)
+     SELECT org FROM turns ORDER BY lives, running, served NULLS FIRST, run_at, id LIMIT 32";
+
+/// The oldest due job of an organization that nobody else is taking.
 pub(super) const NEXT_DUE: &str = "SELECT id FROM jobs
-     WHERE status = 'pending' AND run_at <= $1 AND (pinned_to = $2 OR (pinned_to IS NULL AND NOT $3))
+     WHERE status = 'pending' AND pinned_to IS NULL AND org = $2 AND run_at <= $1
      ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED";
 
-/// Whether [`claim`] would find a job, and the moment; asked first, because it needs no transaction.
-pub(super) async fn is_due(
+/// The oldest due job that is pinned to a worker.
+pub(super) const NEXT_PINNED: &str = "SELECT id FROM jobs
+     WHERE status = 'pending' AND pinned_to = $2 AND run_at <= $1
+     ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED";
+
+/// Where [`claim`] looks for a job; nowhere, if there is none. Asked first, because it needs no transaction.
+pub(super) async fn turns(
     work: &Work,
     injected: Option<i64>,
     worker: &WorkerName,
-    pinned_only: bool,
-) -> Result<Option<i64>> {
-    let sql = "WITH clock AS MATERIALIZED (
-                   SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now)
-               SELECT now FROM clock
-               WHERE EXISTS (SELECT 1 FROM jobs WHERE status = 'pending' AND run_at <= (SELECT now FROM clock)
-                             AND (pinned_to = $2 OR (pinned_to IS NULL AND NOT $3)))";
-    let row = work.first(sql, &[&injected, &worker.0, &pinned_only]).await?;
-    row.map(|row| get(&row, 0)).transpose()
+    take: Take,
+) -> Result<Vec<Option<String>>> {
+    let share = take.share();
+    let pinned_only = take == Take::Pinned;
+    let asked: [&(dyn ToSql + Sync); 5] =
+        [&injected, &worker.0, &pinned_only, &i64::from(share.most), &share.even_alone];
+    work.rows(TURNS, &asked).await?.iter().map(|row| get(row, 0)).collect()
 }
 
 pub(super) async fn claim(
     tx: &Work,
     now: i64,
     worker: &WorkerName,
-    pinned_only: bool,
+    turns: &[Option<String>],
     lease: SignedDuration,
 ) -> Result<Option<Claimed>> {
-    let next = JobStatus::Pending.after(Transition::Claim)?;
-    while let Some(row) = tx.first(NEXT_DUE, &[&now, &worker.0, &pinned_only]).await? {
-        let id: String = get(&row, 0)?;
-        let until = now.saturating_add(micros(lease));
-        let taken = tx
-            .first(
-                "UPDATE jobs SET status = $2, attempt = attempt + 1, fence = fence + 1, worker = $3, lease_until = $4,
-                                 started_at = coalesce(started_at, greatest($5, created_at)), rows_per_second = 0,
-                                 error_code = NULL, error_message = NULL,
-                                 phase = CASE WHEN EXISTS (SELECT 1 FROM job_plans WHERE job = $1)
-                                              THEN 'exporting' ELSE 'planning' END
-                 WHERE id = $1 AND status = 'pending' RETURNING attempt, fence",
-                &[&id, &next.name(), &worker.0, &until, &now],
-            )
-            .await?
-            .ok_or_else(|| refusals::job_gone(&id))?;
-        match claimed(tx, &id, worker, get(&taken, 0)?, get(&taken, 1)?).await {
-            Ok(claimed) => return Ok(Some(claimed)),
-            Err(error) if error.kind() == ErrorKind::Internal => park(tx, now, &id, &error).await?,
-            Err(other) => return Err(other),
+    for turn in turns {
+        // What somebody else is taking is passed over; then it is the next one's turn.
+        while let Some(id) = next_due(tx, now, worker, turn.as_deref()).await? {
+            if let Some(claimed) = take(tx, now, &id, worker, lease).await? {
+                return Ok(Some(claimed));
+            }
         }
     }
     Ok(None)
+}
+
+async fn next_due(tx: &Work, now: i64, worker: &WorkerName, org: Option<&str>) -> Result<Option<String>> {
+    let row = match org {
+        Some(org) => tx.first(NEXT_DUE, &[&now, &org]).await?,
+        None => tx.first(NEXT_PINNED, &[&now, &worker.0]).await?,
+    };
+    row.map(|row| get(&row, 0)).transpose()
+}
+
+/// Takes a job whose row is locked; `None` if it cannot be read and failed therefore.
+async fn take(tx: &Work, now: i64, id: &str, worker: &WorkerName, lease: SignedDuration) -> Result<Option<Claimed>> {
+    let next = JobStatus::Pending.after(Transition::Claim)?;
+    let until = now.saturating_add(micros(lease));
+    let taken = tx
+        .first(
+            "UPDATE jobs SET status = $2, attempt = attempt + 1, fence = fence + 1, worker = $3, lease_until = $4,
+                             started_at = coalesce(started_at, greatest($5, created_at)), rows_per_second = 0,
+                             error_code = NULL, error_message = NULL, claimed_at = $5,
+                             phase = CASE WHEN EXISTS (SELECT 1 FROM job_plans WHERE job = $1)
+                                          THEN 'exporting' ELSE 'planning' END
+             WHERE id = $1 AND status = 'pending' RETURNING attempt, fence",
+            &[&id, &next.name(), &worker.0, &until, &now],
+        )
+        .await?
+        .ok_or_else(|| refusals::job_gone(id))?;
+    match claimed(tx, id, worker, get(&taken, 0)?, get(&taken, 1)?).await {
+        Ok(claimed) => Ok(Some(claimed)),
+        Err(error) if error.kind() == ErrorKind::Internal => park(tx, now, id, &error).await.map(|()| None),
+        Err(other) => Err(other),
+    }
 }
 
 async fn claimed(tx: &Work, id: &str, worker: &WorkerName, attempt: i64, fence: i64) -> Result<Claimed> {

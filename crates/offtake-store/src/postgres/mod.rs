@@ -63,6 +63,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0004_principals.sql"),
         include_str!("../../migrations/postgres/0005_tokens.sql"),
         include_str!("../../migrations/postgres/0006_audit.sql"),
+        include_str!("../../migrations/postgres/0007_limits.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
     ],
 };

@@ -9,6 +9,7 @@ use offtake_model::audit::{Act, Action};
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Phase, Progress};
+use offtake_model::limit::Allowance;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_postgres::Work;
@@ -20,8 +21,9 @@ use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::audit::deeds;
 use crate::jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
-    Signal, StatisticsRow, WorkerName,
+    Signal, StatisticsRow, Take, WorkerName,
 };
+use crate::limits::JobLimits;
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
 use crate::rows;
@@ -114,13 +116,13 @@ impl Jobs for PostgresStore {
         self.end_changed(tx, id, outcome).await
     }
 
-    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
+    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
         let tx = self.write_of(&scope.org).await?;
         let retry = async {
             let now = self.now(&tx).await?;
-            let job = requests::retry(&tx, now, scope, id).await?;
+            let (job, allowances) = requests::retry(&tx, now, scope, id, limits).await?;
             audit::append(&tx, now, &job.org, by, &deeds::to_job(Action::ExportRetry, &job)).await?;
-            Ok(job)
+            Ok((job, allowances))
         };
         let outcome = retry.await;
         self.end_due(tx, id, outcome).await
@@ -134,16 +136,16 @@ impl Jobs for PostgresStore {
         requests::statistics(&self.read_of(org).await?, org, since.as_microsecond()).await
     }
 
-    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
+    async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>> {
         let look = self.read().await?;
-        let due = leases::is_due(&look, self.injected(), worker, pinned_only).await?;
+        let turns = leases::turns(&look, self.injected(), worker, take).await?;
         drop(look);
-        if due.is_none() {
+        if turns.is_empty() {
             return Ok(None);
         }
         let tx = self.write().await?;
         let claim = async {
-            let claimed = leases::claim(&tx, self.now(&tx).await?, worker, pinned_only, lease).await?;
+            let claimed = leases::claim(&tx, self.now(&tx).await?, worker, &turns, lease).await?;
             if let Some(claimed) = &claimed {
                 self.wake.tell_changed(&tx, claimed.job.id).await?;
             }

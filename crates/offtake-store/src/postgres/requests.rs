@@ -6,14 +6,29 @@ use std::sync::LazyLock;
 use offtake_model::Result;
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus, Transition};
+use offtake_model::limit::Allowance;
 use offtake_postgres::Work;
 use tokio_postgres::types::ToSql;
 
 use super::rows::{JOB_COLUMNS, JOB_TABLES, get};
 use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
+use crate::limits::{Counted, Hour, JobLimits, first_of_the_hour, judge};
 use crate::principals::to_words;
 use crate::refusals;
 use crate::rows::{self, first_whole_day, int};
+
+/// What a user has under way, and what user and organization asked for within the hour: the newest of it, as many as
+/// the limits.
+pub(super) const COUNTED: &str = "SELECT
+     (SELECT count(*) FROM jobs WHERE org = $1 AND owner = $2 AND status IN ('pending', 'processing')
+      AND pinned_to IS NULL AND $6::boolean),
+     users.jobs, users.oldest, orgs.jobs, orgs.oldest
+     FROM (SELECT count(*) AS jobs, min(created_at) AS oldest FROM (
+               SELECT created_at FROM jobs WHERE org = $1 AND owner = $2 AND id >= $3 AND pinned_to IS NULL
+               ORDER BY id DESC LIMIT $4::bigint) AS newest) AS users,
+          (SELECT count(*) AS jobs, min(created_at) AS oldest FROM (
+               SELECT created_at FROM jobs WHERE org = $1 AND id >= $3 AND pinned_to IS NULL
+               ORDER BY id DESC LIMIT $5::bigint) AS newest) AS orgs";
 
 static BY_ID: LazyLock<String> = LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE jobs.id = $1"));
 static IN_SCOPE: LazyLock<String> = LazyLock::new(|| {
@@ -23,19 +38,56 @@ static IN_SCOPE: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub(super) async fn enqueue(tx: &Work, now: i64, new: &NewJob) -> Result<Enqueued> {
+    let limited = new.pinned_to.is_none() && !new.limits.is_none();
+    if limited {
+        lock_requests(tx, &new.org).await?;
+    }
     // Another one with the same key may be inserted, or pruned, between two looks.
     loop {
         if let Some(idempotency) = &new.idempotency
             && let Some(job) = asked_before(tx, &new.org, &new.owner, idempotency).await?
         {
-            return Ok(Enqueued { job, created: false });
+            return Ok(Enqueued { job, created: false, allowances: Vec::new() });
         }
+        let allowances = match limited {
+            true => allowed(tx, now, new.limits, &new.org, &new.owner, true).await?,
+            false => Vec::new(),
+        };
         if insert(tx, now, new).await? {
             let spec = rows::spec_to_json(&new.spec)?;
             tx.execute("INSERT INTO job_specs (job, spec) VALUES ($1, $2)", &[&new.id.to_string(), &spec]).await?;
-            return Ok(Enqueued { job: load(tx, &new.id.to_string()).await?, created: true });
+            return Ok(Enqueued { job: load(tx, &new.id.to_string()).await?, created: true, allowances });
         }
     }
+}
+
+/// From here on nobody else adds a job to the organization: what is counted stays so. The lock goes with the
+/// transaction, which adds a row or two.
+async fn lock_requests(tx: &Work, org: &OrgId) -> Result<()> {
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
+    tx.first(sql, &[&format!("offtake requests of {org}")]).await.map(drop)
+}
+
+/// How the limits stand with one more job.
+async fn allowed(
+    tx: &Work,
+    now: i64,
+    limits: JobLimits,
+    org: &OrgId,
+    owner: &str,
+    new: bool,
+) -> Result<Vec<Allowance>> {
+    let first = first_of_the_hour(now);
+    // Nothing is counted that is not limited, and nothing of an hour for what is not new.
+    let most = |limit: u32| if new { i64::from(limit) } else { 0 };
+    let (user, whole) = (most(limits.per_hour), most(limits.org_per_hour));
+    let row = tx.first(COUNTED, &[&org.as_str(), &owner, &first, &user, &whole, &(limits.active > 0)]).await?;
+    let row = row.ok_or_else(|| refusals::internal("counting found nothing"))?;
+    let hour = |column: usize| -> Result<Hour> {
+        Ok(Hour { jobs: get::<i64>(&row, column)?.unsigned_abs(), oldest: get(&row, column + 1)? })
+    };
+    let counted = Counted { active: get::<i64>(&row, 0)?.unsigned_abs(), user: hour(1)?, org: hour(3)? };
+    judge(limits, counted, now, new)
 }
 
 /// Due by the database's clock: by the caller's, which may be a little ahead, a worker that is woken at once would
@@ -204,8 +256,22 @@ pub(super) async fn cancel(tx: &Work, now: i64, scope: &JobScope, id: JobId) -> 
     load(tx, &id.to_string()).await
 }
 
-pub(super) async fn retry(tx: &Work, now: i64, scope: &JobScope, id: JobId) -> Result<Job> {
+pub(super) async fn retry(
+    tx: &Work,
+    now: i64,
+    scope: &JobScope,
+    id: JobId,
+    limits: JobLimits,
+) -> Result<(Job, Vec<Allowance>)> {
+    if !limits.is_none() {
+        lock_requests(tx, &scope.org).await?;
+    }
     let next = locked_status(tx, scope, id).await?.after(Transition::Retry)?;
+    let job = load(tx, &id.to_string()).await?;
+    let allowances = match job.pinned_to {
+        None => allowed(tx, now, limits, &job.org, &job.owner, false).await?,
+        Some(_) => Vec::new(),
+    };
     let changed = tx
         .execute(
             "UPDATE jobs SET status = $2, phase = 'queued', fence = fence + 1, failures = 0, deaths = 0,
@@ -218,7 +284,7 @@ pub(super) async fn retry(tx: &Work, now: i64, scope: &JobScope, id: JobId) -> R
     if changed == 0 {
         return Err(refusals::no_longer_kept(id));
     }
-    load(tx, &id.to_string()).await
+    Ok((load(tx, &id.to_string()).await?, allowances))
 }
 
 pub(super) async fn recent_performance(work: &Work, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {

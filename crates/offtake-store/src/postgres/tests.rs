@@ -14,7 +14,7 @@ use offtake_testkit::{Database, PgVersion, Postgres, within};
 use super::*;
 use crate::contract::given::{self, *};
 use crate::contract::{Backend, audit};
-use crate::{JobFilter, Jobs, NewJob, Signal, WorkerName};
+use crate::{JobFilter, JobLimits, Jobs, NewJob, Signal, Take, WorkerName};
 
 /// What must outlive a store: its database and the hold on the server, in this order.
 type Keep = (Database, Postgres);
@@ -95,6 +95,7 @@ fn request() -> NewJob {
         traceparent: None,
         idempotency: None,
         pinned_to: None,
+        limits: JobLimits::NONE,
         now: SystemClock.now(),
         by: act(),
     }
@@ -162,12 +163,12 @@ async fn deadlines_are_by_the_clock_of_the_database() {
     let after = SystemClock.now();
     assert_eq!(job.created_at.as_microsecond(), ahead.now.as_microsecond());
     assert!(before <= job.run_at && job.run_at <= after, "{before} {} {after}", job.run_at);
-    let claimed = store.claim(&worker("w"), false, SignedDuration::from_hours(1)).await.unwrap();
+    let claimed = store.claim(&worker("w"), Take::Any, SignedDuration::from_hours(1)).await.unwrap();
     let job = claimed.expect("due at once").job;
     assert!(job.started_at >= Some(job.created_at), "no job starts before it is asked for");
     assert!(store.rescue(MAX_DEATHS, KEEP).await.unwrap().is_empty());
     assert_eq!(store.reclaim(&worker("w"), MAX_DEATHS, KEEP).await.unwrap().len(), 1);
-    store.claim(&worker("w"), false, SignedDuration::from_secs(-1)).await.unwrap().unwrap();
+    store.claim(&worker("w"), Take::Any, SignedDuration::from_secs(-1)).await.unwrap().unwrap();
     assert_eq!(store.rescue(MAX_DEATHS, KEEP).await.unwrap().len(), 1, "that lease was over before it began");
 }
 
@@ -183,7 +184,7 @@ async fn others_hear_of_jobs_and_changes() {
     here.enqueue(request()).await.unwrap();
     within("the other process is woken", Duration::from_secs(10), waiting).await;
     changes.mark_unchanged();
-    let claimed = here.claim(&worker("w"), false, LEASE).await.unwrap().unwrap();
+    let claimed = here.claim(&worker("w"), Take::Any, LEASE).await.unwrap().unwrap();
     within("the change is heard of", Duration::from_secs(10), changes.changed()).await.unwrap();
     assert_eq!(there.signal(&claimed.lease).await.unwrap(), Signal::Continue);
 }
@@ -258,7 +259,7 @@ async fn claimers_of_many_processes_never_share_a_job() {
             tokio::spawn(async move {
                 let (store, me) = (store(&url).await, WorkerName(format!("w{number}")));
                 let mut taken = Vec::new();
-                while let Some(claimed) = store.claim(&me, false, SignedDuration::from_hours(1)).await.unwrap() {
+                while let Some(claimed) = store.claim(&me, Take::Any, SignedDuration::from_hours(1)).await.unwrap() {
                     store.save_plan(&claimed.lease, &plan(200)).await.unwrap();
                     let clock = ManualClock::starting_at(SystemClock.now());
                     let b = Backend::of(store.clone(), clock);
@@ -316,14 +317,27 @@ async fn callers_who_stop_waiting_break_nothing() {
 
 #[tokio::test]
 async fn statements_find_their_rows_by_an_index() {
+    const TURN: [&str; 5] = ["1", "'1'", "false", "1", "false"];
+    const COUNT: [&str; 6] = ["'1'", "'1'", "'1'", "1", "1", "true"];
     let ((database, _server), _b) = empty(PgVersion::V15).await;
-    for (sql, index) in [
-        (leases::NEXT_DUE, "jobs_due"),
-        (upkeep::OVERDUE, "jobs_leased"),
-        (artifacts::EXPIRE_DUE, "jobs_expiring"),
-        (artifacts::DISPOSABLE.as_str(), "artifacts_to_sweep"),
-    ] {
-        let sql = sql.replace("$1", "1").replace("$2", "'1'").replace("$3", "false").replace("LIMIT '1'", "LIMIT 1");
+    let statements: [(&str, &str, &[&str]); 11] = [
+        (leases::TURNS, "jobs_waiting", &TURN),
+        (leases::TURNS, "jobs_running", &TURN),
+        (leases::TURNS, "jobs_served", &TURN),
+        (leases::NEXT_DUE, "jobs_waiting", &["1", "'1'"]),
+        (leases::NEXT_PINNED, "jobs_pinned", &["1", "'1'"]),
+        (requests::COUNTED, "jobs_active", &COUNT),
+        (requests::COUNTED, "jobs_of_owner", &COUNT),
+        (requests::COUNTED, "jobs_of_org", &COUNT),
+        (upkeep::OVERDUE, "jobs_leased", &["1"]),
+        (artifacts::EXPIRE_DUE, "jobs_expiring", &["1"]),
+        (artifacts::DISPOSABLE.as_str(), "artifacts_to_sweep", &["1", "1"]),
+    ];
+    for (sql, index, values) in statements {
+        let mut sql = sql.to_owned();
+        for (number, value) in values.iter().enumerate().rev() {
+            sql = sql.replace(&format!("${}", number + 1), value);
+        }
         let steps = database.rows(&format!(
             "SET search_path = offtake; SET enable_seqscan = off; SET enable_bitmapscan = off; EXPLAIN {sql}"
         ));

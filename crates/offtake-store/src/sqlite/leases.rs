@@ -15,38 +15,66 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::fault::{Fault, Sql};
 use super::requests::load;
 use super::rows::{self, int, micros, real};
-use crate::jobs::{Claimed, JobUsage, Lease, Signal, WorkerName};
+use crate::jobs::{Claimed, JobUsage, Lease, Signal, Take, WorkerName};
 use crate::principals::{self, STANDING, standing_joins};
 use crate::refusals::{self, Hold, internal};
 
-/// The oldest due job that a worker may take.
-pub(super) const NEXT_DUE: &str = "SELECT id FROM jobs
-     WHERE status = 'pending' AND run_at <= ?1 AND (pinned_to = ?2 OR (pinned_to IS NULL AND NOT ?3))
-     ORDER BY run_at, id LIMIT 1";
+/// The oldest due job that is pinned to a worker.
+pub(super) const NEXT_PINNED: &str =
+    "SELECT id FROM jobs WHERE status = 'pending' AND pinned_to = ?2 AND run_at <= ?1 ORDER BY run_at, id LIMIT 1";
+
+/// The oldest due job of the organization whose turn it is, which is out of turn for one whose worker died. It steps from one organization with pending jobs to the
+/// next and looks at one job of each, however many there are.
+pub(super) const NEXT_DUE: &str = "WITH RECURSIVE
+     waiting (org) AS (
+         SELECT (SELECT min(org) FROM jobs WHERE status = 'pending' AND pinned_to IS NULL)
+         UNION ALL
+         SELECT (SELECT min(jobs.org) FROM jobs
+                 WHERE status = 'pending' AND pinned_to IS NULL AND jobs.org > waiting.org)
+         FROM waiting WHERE waiting.org IS NOT NULL),
+     heads (org, id) AS (
+         SELECT waiting.org, (SELECT jobs.id FROM jobs WHERE status = 'pending' AND pinned_to IS NULL
+                              AND jobs.org = waiting.org AND run_at <= ?1 ORDER BY run_at, jobs.id LIMIT 1)
+         FROM waiting WHERE waiting.org IS NOT NULL)
+     SELECT head.id FROM heads CROSS JOIN jobs AS head ON head.id = heads.id
+     WHERE (NOT ?4 AND (SELECT min(org) FROM jobs) = (SELECT max(org) FROM jobs))
+        OR (SELECT count(*) FROM jobs AS own
+            WHERE own.status = 'processing' AND own.org = heads.org AND own.worker = ?2) < ?3
+     ORDER BY head.deaths = 0,
+              (SELECT count(*) FROM jobs AS any_ WHERE any_.status = 'processing' AND any_.org = heads.org),
+              (SELECT max(claimed_at) FROM jobs AS served
+               WHERE served.org = heads.org AND served.claimed_at IS NOT NULL) NULLS FIRST,
+              head.run_at, head.id
+     LIMIT 1";
 
 /// Whether [`claim`] would find a job; asked first, because it needs no write lock.
-pub(super) fn is_due(connection: &Connection, now: i64, worker: &WorkerName, pinned_only: bool) -> Sql<bool> {
-    Ok(next_due(connection, now, worker, pinned_only)?.is_some())
+pub(super) fn is_due(connection: &Connection, now: i64, worker: &WorkerName, take: Take) -> Sql<bool> {
+    Ok(next_due(connection, now, worker, take)?.is_some())
 }
 
-fn next_due(connection: &Connection, now: i64, worker: &WorkerName, pinned_only: bool) -> Sql<Option<String>> {
-    rows::scalar(connection, NEXT_DUE, params![now, worker.0, pinned_only])
+fn next_due(connection: &Connection, now: i64, worker: &WorkerName, take: Take) -> Sql<Option<String>> {
+    let pinned = rows::scalar(connection, NEXT_PINNED, params![now, worker.0])?;
+    if pinned.is_some() || take == Take::Pinned {
+        return Ok(pinned);
+    }
+    let share = take.share();
+    rows::scalar(connection, NEXT_DUE, params![now, worker.0, share.most, share.even_alone])
 }
 
 pub(super) fn claim(
     tx: &Connection,
     now: i64,
     worker: &WorkerName,
-    pinned_only: bool,
+    take: Take,
     lease: SignedDuration,
 ) -> Sql<Option<Claimed>> {
     let next = JobStatus::Pending.after(Transition::Claim)?;
-    while let Some(id) = next_due(tx, now, worker, pinned_only)? {
+    while let Some(id) = next_due(tx, now, worker, take)? {
         let (attempt, fence): (i64, i64) = tx
             .prepare_cached(
                 "UPDATE jobs SET status = ?2, attempt = attempt + 1, fence = fence + 1, worker = ?3, lease_until = ?4,
                                  started_at = coalesce(started_at, max(?5, created_at)), rows_per_second = 0,
-                                 error_code = NULL, error_message = NULL,
+                                 error_code = NULL, error_message = NULL, claimed_at = ?5,
                                  phase = iif(EXISTS (SELECT 1 FROM job_plans WHERE job = ?1), 'exporting', 'planning')
                  WHERE id = ?1 AND status = 'pending' RETURNING attempt, fence",
             )?

@@ -9,6 +9,7 @@ use offtake_model::audit::{Act, Action};
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Phase, Progress};
+use offtake_model::limit::Allowance;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use tokio::sync::{Notify, watch};
@@ -19,8 +20,9 @@ use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::audit::deeds;
 use crate::jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
-    Signal, StatisticsRow, WorkerName,
+    Signal, StatisticsRow, Take, WorkerName,
 };
+use crate::limits::JobLimits;
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
 
@@ -78,16 +80,22 @@ impl Jobs for SqliteStore {
         Ok(job)
     }
 
-    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
+    async fn retry(
+        &self,
+        by: &Act,
+        scope: &JobScope,
+        id: JobId,
+        limits: JobLimits,
+    ) -> Result<(Job, Vec<Allowance>)> {
         let (by, scope) = (by.clone(), scope.clone());
         let retry = self.write(move |tx, now| {
-            let job = requests::retry(tx, now, &scope, id)?;
+            let (job, allowances) = requests::retry(tx, now, &scope, id, limits)?;
             audit::append(tx, now, &job.org, &by, &deeds::to_job(Action::ExportRetry, &job))?;
-            Ok(job)
+            Ok((job, allowances))
         });
-        let job = retry.await?;
+        let retried = retry.await?;
         self.wake();
-        Ok(job)
+        Ok(retried)
     }
 
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
@@ -100,13 +108,13 @@ impl Jobs for SqliteStore {
         self.read(move |tx, _| requests::statistics(tx, &org, since.as_microsecond())).await
     }
 
-    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
+    async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>> {
         let asking = worker.clone();
-        if !self.read(move |tx, now| leases::is_due(tx, now, &asking, pinned_only)).await? {
+        if !self.read(move |tx, now| leases::is_due(tx, now, &asking, take)).await? {
             return Ok(None);
         }
         let worker = worker.clone();
-        let claimed = self.write(move |tx, now| leases::claim(tx, now, &worker, pinned_only, lease)).await?;
+        let claimed = self.write(move |tx, now| leases::claim(tx, now, &worker, take, lease)).await?;
         if claimed.is_some() {
             self.changed();
         }

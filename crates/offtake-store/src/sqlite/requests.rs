@@ -2,6 +2,7 @@
 
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus, Transition};
+use offtake_model::limit::Allowance;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
@@ -9,16 +10,31 @@ use super::fault::Sql;
 use super::rows::{self, JOBS};
 use crate::jobs::{Enqueued, Idempotency, JobFilter, JobPage, JobScope, NewJob, PerfRow, StatisticsRow};
 use crate::principals::to_words;
+use crate::limits::{Counted, Hour, JobLimits, first_of_the_hour, judge};
 use crate::refusals;
 use crate::rows::first_whole_day;
+
+/// Jobs of a user that wait or run.
+pub(super) const ACTIVE: &str = "SELECT count(*) FROM jobs
+     WHERE org = ?1 AND owner = ?2 AND status IN ('pending', 'processing') AND pinned_to IS NULL";
+/// The newest jobs of a user that were asked for within the hour.
+pub(super) const HOUR_OF_USER: &str = "SELECT count(*), min(created_at) FROM (SELECT created_at FROM jobs
+     WHERE org = ?1 AND owner = ?2 AND id >= ?3 AND pinned_to IS NULL ORDER BY id DESC LIMIT ?4)";
+/// The same of an organization.
+pub(super) const HOUR_OF_ORG: &str = "SELECT count(*), min(created_at) FROM (SELECT created_at FROM jobs
+     WHERE org = ?1 AND id >= ?2 AND pinned_to IS NULL ORDER BY id DESC LIMIT ?3)";
 
 pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> {
     let idempotency = new.idempotency.as_ref();
     if let Some(idempotency) = idempotency
         && let Some(job) = asked_before(tx, &new.org, &new.owner, idempotency)?
     {
-        return Ok(Enqueued { job, created: false });
+        return Ok(Enqueued { job, created: false, allowances: Vec::new() });
     }
+    let allowances = match new.pinned_to {
+        None => allowed(tx, now, new.limits, &new.org, &new.owner, true)?,
+        Some(_) => Vec::new(),
+    };
     // Due by the database's clock: by the caller's, which may be a little ahead, a worker that is woken at
     // once would not find it.
     tx.prepare_cached(
@@ -45,7 +61,29 @@ pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> 
     ])?;
     tx.prepare_cached("INSERT INTO job_specs (job, spec) VALUES (?1, ?2)")?
         .execute(params![new.id.to_string(), rows::spec_to_json(&new.spec)?])?;
-    Ok(Enqueued { job: load(tx, new.id)?, created: true })
+    Ok(Enqueued { job: load(tx, new.id)?, created: true, allowances })
+}
+
+/// How the limits stand with one more job. The transaction holds the write lock: nobody adds one meanwhile.
+fn allowed(tx: &Connection, now: i64, limits: JobLimits, org: &OrgId, owner: &str, new: bool) -> Sql<Vec<Allowance>> {
+    let mut counted = Counted::default();
+    if limits.active > 0 {
+        let active: Option<i64> = rows::scalar(tx, ACTIVE, params![org.as_str(), owner])?;
+        counted.active = active.unwrap_or_default().unsigned_abs();
+    }
+    let first = first_of_the_hour(now);
+    let hour = |row: &rusqlite::Row<'_>| -> Sql<Hour> {
+        Ok(Hour { jobs: row.get::<_, i64>(0)?.unsigned_abs(), oldest: row.get(1)? })
+    };
+    if new && limits.per_hour > 0 {
+        let asked = params![org.as_str(), owner, first, limits.per_hour];
+        counted.user = rows::first(tx, HOUR_OF_USER, asked, hour)?.unwrap_or_default();
+    }
+    if new && limits.org_per_hour > 0 {
+        let asked = params![org.as_str(), first, limits.org_per_hour];
+        counted.org = rows::first(tx, HOUR_OF_ORG, asked, hour)?.unwrap_or_default();
+    }
+    Ok(judge(limits, counted, now, new)?)
 }
 
 pub(super) fn asked_before(
@@ -138,8 +176,19 @@ pub(super) fn cancel(tx: &Connection, now: i64, scope: &JobScope, id: JobId) -> 
     load(tx, id)
 }
 
-pub(super) fn retry(tx: &Connection, now: i64, scope: &JobScope, id: JobId) -> Sql<Job> {
+pub(super) fn retry(
+    tx: &Connection,
+    now: i64,
+    scope: &JobScope,
+    id: JobId,
+    limits: JobLimits,
+) -> Sql<(Job, Vec<Allowance>)> {
     let next = status(tx, scope, id)?.after(Transition::Retry)?;
+    let job = load(tx, id)?;
+    let allowances = match job.pinned_to {
+        None => allowed(tx, now, limits, &job.org, &job.owner, false)?,
+        Some(_) => Vec::new(),
+    };
     let changed = tx
         .prepare_cached(
             "UPDATE jobs SET status = ?2, phase = 'queued', fence = fence + 1, failures = 0, deaths = 0,
@@ -151,7 +200,7 @@ pub(super) fn retry(tx: &Connection, now: i64, scope: &JobScope, id: JobId) -> S
     if changed == 0 {
         return Err(refusals::no_longer_kept(id).into());
     }
-    load(tx, id)
+    Ok((load(tx, id)?, allowances))
 }
 
 pub(super) fn recent_performance(connection: &Connection, org: &OrgId, limit: u32) -> Sql<Vec<PerfRow>> {

@@ -14,6 +14,7 @@ use crate::faults::At;
 use crate::house::{House, act, csv, export, org, scope};
 use crate::moody::{Mood, Moody};
 use crate::rows::{Fault, Gate};
+use offtake_store::JobLimits;
 
 #[tokio::test]
 async fn storage_that_fails_for_a_moment_costs_no_row() {
@@ -53,7 +54,7 @@ async fn a_full_disk_fails_the_job_at_once_and_is_freed() {
         assert_eq!(house.staged().await, 0);
 
         // Once there is room again, the user may ask for another try.
-        house.store.jobs.retry(&act(), &scope(), id).await.unwrap();
+        house.store.jobs.retry(&act(), &scope(), id, JobLimits::NONE).await.unwrap();
         let running = house.start(house.worker("one"));
         assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
         running.stop().await;
@@ -109,7 +110,7 @@ async fn a_source_that_stays_away_fails_the_job_in_the_end() {
     // What it got to is kept for another try.
     house.rows.fault(35, Fault::LoseRow, 0);
     house.rows.take_read();
-    house.store.jobs.retry(&act(), &scope(), id).await.unwrap();
+    house.store.jobs.retry(&act(), &scope(), id, JobLimits::NONE).await.unwrap();
     assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
     assert!(!house.rows.take_read().contains(&0));
     running.stop().await;
@@ -206,7 +207,7 @@ async fn a_job_whose_owner_may_no_longer_have_it_stops_and_leaves_nothing() {
     assert_eq!(house.rows.take_read(), [0; 0]);
 
     house.store.principals.change(&org(), "ada", &allowed()).await.unwrap();
-    house.store.jobs.retry(&act(), &scope(), id).await.unwrap();
+    house.store.jobs.retry(&act(), &scope(), id, JobLimits::NONE).await.unwrap();
     assert_eq!(house.at_rest(id).await.status, JobStatus::Completed);
     running.stop().await;
 }

@@ -17,7 +17,7 @@ use offtake_model::job::{Job, JobStatus};
 use offtake_model::permission::Permission;
 use offtake_store::objects::FolderObjects;
 
-use offtake_store::{Artifact, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
+use offtake_store::{Artifact, JobLimits, JobScope, NewJob, Objects, SqliteStore, Store, WorkerName};
 use offtake_worker::outcome::Chance;
 use offtake_worker::{Worker, WorkerMetrics, WorkerSettings};
 use prometheus_client::registry::Registry;
@@ -138,6 +138,7 @@ impl House {
             traceparent: None,
             idempotency: None,
             pinned_to: pinned_to.map(|name| WorkerName(name.to_owned())),
+            limits: JobLimits::NONE,
             now,
             by: act(),
         };

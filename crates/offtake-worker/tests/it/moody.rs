@@ -8,12 +8,13 @@ use offtake_model::audit::Act;
 use offtake_model::checkpoint::Checkpoint;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::job::{Job, JobError, Phase, Progress};
+use offtake_model::limit::Allowance;
 use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{
-    Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
-    Signal, StatisticsRow, WorkerName,
+    Claimed, Enqueued, Idempotency, JobFilter, JobLimits, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow,
+    QueueDepth, Signal, StatisticsRow, Take, WorkerName,
 };
 use tokio::sync::{Notify, watch};
 
@@ -92,8 +93,14 @@ impl Jobs for Moody {
         self.inner.cancel(by, scope, id).await
     }
 
-    async fn retry(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
-        self.inner.retry(by, scope, id).await
+    async fn retry(
+        &self,
+        by: &Act,
+        scope: &JobScope,
+        id: JobId,
+        limits: JobLimits,
+    ) -> Result<(Job, Vec<Allowance>)> {
+        self.inner.retry(by, scope, id, limits).await
     }
 
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
@@ -104,9 +111,9 @@ impl Jobs for Moody {
         self.inner.statistics(org, since).await
     }
 
-    async fn claim(&self, worker: &WorkerName, pinned_only: bool, lease: SignedDuration) -> Result<Option<Claimed>> {
+    async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>> {
         self.up()?;
-        self.inner.claim(worker, pinned_only, lease).await
+        self.inner.claim(worker, take, lease).await
     }
 
     async fn heartbeat(

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use offtake_model::ErrorKind;
 use offtake_model::clock::ManualClock;
 use offtake_model::job::{JobError, JobStatus};
-use offtake_store::{ObjectKey, Objects as _, WorkerName};
+use offtake_store::{JobLimits, ObjectKey, Objects as _, Take, WorkerName};
 use prometheus_client::registry::Registry;
 
 use crate::house::{House, act, csv, org, scope};
@@ -48,7 +48,7 @@ async fn a_worker_whose_clock_is_ahead_takes_nothing_away() {
     running.stop().await;
     // A job that failed with a checkpoint, which its owner may go on from.
     let failed = house.enqueue(csv()).await;
-    let claimed = house.store.jobs.claim(&WorkerName("two".to_owned()), false, SignedDuration::from_secs(30)).await;
+    let claimed = house.store.jobs.claim(&WorkerName("two".to_owned()), Take::Any, SignedDuration::from_secs(30)).await;
     let lease = claimed.unwrap().expect("it is due").lease;
     let broken = JobError { code: ErrorKind::Internal, message: "broken".to_owned() };
     house.store.jobs.fail(lease, &broken, SignedDuration::from_hours(24 * 7)).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_worker_whose_clock_is_ahead_takes_nothing_away() {
     astray.upkeep().everything().await;
     house.file(published).await;
     assert_eq!(house.store.jobs.recent_performance(&org(), 10).await.unwrap().len(), 1);
-    house.store.jobs.retry(&act(), &scope(), failed).await.unwrap();
+    house.store.jobs.retry(&act(), &scope(), failed, JobLimits::NONE).await.unwrap();
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use offtake_model::job::JobStatus;
 use offtake_model::receipt::Receipt;
 use offtake_model::{Error, ErrorKind};
 use offtake_store::audit::to_file;
-use offtake_store::{JobFilter, JobScope};
+use offtake_store::{JobFilter, JobLimits, JobScope};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
@@ -182,7 +182,7 @@ impl Place {
             Self::Here { house, scope } => {
                 let id = id.parse()?;
                 house.store.jobs.get(scope, id).await?.require_worker()?;
-                house.store.jobs.retry(&wire::act(), scope, id).await?;
+                house.store.jobs.retry(&wire::act(), scope, id, JobLimits::NONE).await?;
             }
         }
         Ok(())

@@ -116,7 +116,8 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     if found.is_new {
         greet(&house, &found.secret, &url).await?;
     }
-    let served = offtake_server::serve(listener, offtake_server::router(state), stop.clone()).await;
+    let served =
+        offtake_server::serve(listener, offtake_server::router(state), house.config.connections, stop.clone()).await;
     // Whatever ended the server ends the worker too.
     stop.cancel();
     for task in worker.into_iter().chain(sources) {
@@ -150,8 +151,10 @@ fn spawn_operations(
         queue: QueueMetrics::register(&mut registry),
         registry: Arc::new(registry),
     };
+    let connections = house.config.connections;
     Ok(tokio::spawn(async move {
-        if let Err(error) = offtake_server::serve(listener, offtake_server::operations(state), stop).await {
+        if let Err(error) = offtake_server::serve(listener, offtake_server::operations(state), connections, stop).await
+        {
             tracing::error!(%error, "the metrics are no longer answered");
         }
     }))

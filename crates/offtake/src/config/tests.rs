@@ -55,6 +55,29 @@ fn an_unknown_key_is_named_with_its_file_and_the_nearest_known_one() {
 }
 
 #[test]
+fn origins_are_written_as_browsers_send_them() {
+    let file = |origin: &str| format!("[server]\nallowed_origins = [\"{origin}\"]\n");
+    for origin in ["https://app.example.org", "http://localhost:3000", "https://[::1]:8443"] {
+        let config = Config::validate(&merged(Some(&file(origin)), &[], &[]).unwrap()).unwrap();
+        assert_eq!(config.server.allowed_origins, [origin]);
+    }
+    for origin in [
+        "*",
+        "null",
+        "",
+        "https://*.example.org",
+        "https://app.example.org/",
+        "https://APP.example.org",
+        "https://app.example.org:443",
+        "ftp://app.example.org",
+        "app.example.org",
+    ] {
+        let said = problems(&file(origin), &[]);
+        assert!(said.len() == 1 && said[0].contains("is no origin as browsers send it"), "{origin}: {said:?}");
+    }
+}
+
+#[test]
 fn every_wrong_value_comes_out_at_once_with_its_origin() {
     let file = r#"
         [server]

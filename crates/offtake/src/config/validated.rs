@@ -11,7 +11,8 @@ use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::conventions::ConventionsConfig;
 use offtake_model::Error;
-use offtake_server::{Downloads, ForwardedHeader, ServerSettings, TrustedProxies};
+use offtake_server::{ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, ServerSettings, TrustedProxies};
+use offtake_store::JobLimits;
 use offtake_worker::WorkerSettings;
 
 use super::reader::Reader;
@@ -53,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// How the server behaves.
     pub(crate) server: ServerSettings,
+    /// What connections may do.
+    pub(crate) connections: ConnectionSettings,
     /// What tokens are signed with.
     pub(crate) token: TokenConfig,
     /// How jobs are worked on.
@@ -119,6 +122,7 @@ impl Config {
             store: super::store::store(read),
             listen: listen(read),
             server: server(read),
+            connections: connections(read),
             token: token(read),
             worker: worker(read),
             metrics_listen: metrics_listen(read),
@@ -182,6 +186,47 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         open_metrics: read.flag("metrics.open"),
         request_timeout: read.duration("server.request_timeout", "1s", "1h"),
         trusted_proxies: trusted_proxies(read),
+        limits: limits(read),
+        allowed_origins: allowed_origins(read),
+    }
+}
+
+fn limits(read: &mut Reader<'_>) -> LimitSettings {
+    let mut number = |key| u32::try_from(read.number(key, 0..=1_000_000)).unwrap_or(u32::MAX);
+    LimitSettings {
+        jobs: JobLimits {
+            active: number("limits.active_jobs"),
+            per_hour: number("limits.exports_per_hour"),
+            org_per_hour: number("limits.exports_per_hour_per_organization"),
+        },
+        requests_per_second: number("limits.requests_per_second"),
+        ingest_per_second: number("limits.ingest_requests_per_second"),
+        failed_per_minute: number("limits.failed_authentications_per_minute"),
+    }
+}
+
+fn allowed_origins(read: &mut Reader<'_>) -> Vec<String> {
+    let origins: Vec<String> = read.table("server.allowed_origins").unwrap_or_default();
+    for origin in &origins {
+        // Compared byte for byte: what is not written as browsers write it would match nothing.
+        let sound = !origin.contains('*')
+            && reqwest::Url::parse(origin).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin
+            });
+        if !sound {
+            let problem = format!("\"{origin}\" is no origin as browsers send it, such as https://app.example.org");
+            read.refuse("server.allowed_origins", &problem);
+        }
+    }
+    origins
+}
+
+fn connections(read: &mut Reader<'_>) -> ConnectionSettings {
+    ConnectionSettings {
+        most: narrow(read.number("server.max_connections", 8..=1_000_000)),
+        head_timeout: read.duration("server.head_timeout", "100ms", "10m"),
+        idle_timeout: read.duration("server.idle_timeout", "100ms", "1h"),
+        write_timeout: read.duration("server.write_timeout", "1s", "1h"),
     }
 }
 
@@ -234,6 +279,7 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
     };
     WorkerSettings {
         slots: narrow(read.number("worker.slots", 1..=256)),
+        slots_per_organization: Some(narrow(read.number("worker.slots_per_organization", 0..=256))).filter(|n| *n > 0),
         lease,
         heartbeat,
         signal: read.duration("worker.signal", "10ms", "1m"),

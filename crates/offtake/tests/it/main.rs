@@ -39,6 +39,7 @@
 //! ```
 
 mod audit;
+mod browsers;
 mod chaos;
 mod cli;
 mod config;
@@ -47,6 +48,7 @@ mod doctor;
 mod downloads;
 mod drift;
 mod exporters;
+mod fairness;
 mod faults;
 mod formats;
 mod human;
@@ -64,6 +66,7 @@ mod parquet_source;
 mod pg_source;
 mod postgres;
 mod presets;
+mod private_files;
 mod requests_bad;
 mod revocation;
 mod road;
@@ -72,7 +75,10 @@ mod schemathesis;
 mod sensitive;
 mod shell;
 mod sign_in;
+mod secrets;
+mod slow_clients;
 mod split;
+mod spreadsheets;
 mod support;
 mod ties;
 mod types;

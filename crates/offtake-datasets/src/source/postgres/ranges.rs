@@ -38,8 +38,13 @@ impl Ranges {
         let columns = task.columns(names)?;
         let form = Form::of(columns.iter());
         let RowQuery { org, predicates, chosen: _, scope, as_of } = &*task.query;
-        let query =
-            RowQuery { org: org.clone(), predicates: predicates.clone(), chosen: Chosen::All, scope: *scope, as_of: *as_of };
+        let query = RowQuery {
+            org: org.clone(),
+            predicates: predicates.clone(),
+            chosen: Chosen::All,
+            scope: *scope,
+            as_of: *as_of,
+        };
         let statements = Statements { schema: &task.schema, relation: &task.relation, query: &query };
         let alike = statements.range(names, Bounds::default(), 0)?;
         Ok(Self { task, plan, names: names.to_vec(), columns, form, alike })

@@ -13,7 +13,7 @@ use offtake_model::receipt::Receipt;
 use offtake_model::sensitive::Sight;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::objects::{Existing, FileObjects};
-use offtake_store::{JobScope, NewJob, Store};
+use offtake_store::{JobLimits, JobScope, NewJob, Store};
 use offtake_worker::{Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -133,6 +133,7 @@ async fn begin(house: &House, args: &ExportArgs, filters: &filters::Typed) -> Re
         traceparent: None,
         idempotency: None,
         pinned_to: Some(own.lock.name.clone()),
+        limits: JobLimits::NONE,
         now,
         by: wire::act(),
     };
@@ -157,7 +158,7 @@ async fn take_up(house: &House, id: &str, force: bool) -> Result<Own> {
     note.replace |= force || grew_whole(&note.file, id);
     let own = Own { id, note, lock };
     if house.store.jobs.get(&own.scope(), id).await?.status == JobStatus::Failed {
-        house.store.jobs.retry(&wire::act(), &own.scope(), id).await?;
+        house.store.jobs.retry(&wire::act(), &own.scope(), id, JobLimits::NONE).await?;
     }
     Ok(own)
 }

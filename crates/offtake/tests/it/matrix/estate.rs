@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::document::Operation;
 use super::places::Sort;
-use crate::support::id_of;
+use crate::support::{id_of, unlimited};
 
 /// What signs the tokens of this test.
 pub(super) const SECRET: &str = "Jw7Qm2ZrX9tLpV4bNc6HdKf1YgSa8uEoTi5RbMz3WxGvCqBn";
@@ -42,16 +42,6 @@ const LEDGER: &str = "
     CREATE TABLE ledger (id bigint PRIMARY KEY, org text NOT NULL, note text);
     INSERT INTO ledger SELECT n, 'org-zqalpha', 'zqalpha-note' FROM generate_series(1001, 1003) n;
     INSERT INTO ledger SELECT n, 'org-zqbravo', 'zqbravo-note' FROM generate_series(2001, 2003) n;";
-
-/// Every setting there is, and those that would stop somebody who asks for thousands of things in a minute.
-const KNOWN: &str = include_str!("../../../src/config/config.default.toml");
-const UNLIMITED: [&str; 5] = [
-    "active_jobs",
-    "exports_per_hour",
-    "exports_per_hour_per_organization",
-    "requests_per_second",
-    "failed_authentications_per_minute",
-];
 
 /// The organization of this mark.
 pub(super) fn org(mark: &str) -> String {
@@ -95,10 +85,7 @@ pub(super) async fn both(
     // Nobody waits for a worker that stands still, and nobody takes its jobs.
     let app =
         app.set("server.sync_wait", "\"0s\"").set("worker.lease", "\"1h\"").set("token.secret", &format!("{SECRET:?}"));
-    let app = UNLIMITED
-        .iter()
-        .filter(|key| KNOWN.contains(&format!("\n{key} =")))
-        .fold(app, |app, key| app.set(&format!("limits.{key}"), "0"));
+    let app = unlimited(app);
     let mut app = app.start().await;
     let (mut alpha, mut bravo) = (Estate::new(&app, ALPHA).await, Estate::new(&app, BRAVO).await);
     for (estate, number) in [(&mut alpha, 0xa), (&mut bravo, 0xb)] {

@@ -10,7 +10,7 @@ use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::{SharedClock, SystemClock};
 use offtake_postgres::Settings;
 use offtake_server::token::Secret;
-use offtake_server::{AppState, ServerMetrics, ServerSettings, router, serve};
+use offtake_server::{AppState, ConnectionSettings, LimitSettings, ServerMetrics, ServerSettings, router, serve};
 use offtake_store::objects::FolderObjects;
 use offtake_store::{PostgresStore, Store};
 use prometheus_client::registry::Registry;
@@ -54,14 +54,18 @@ impl Forgetful {
             conventions: Arc::new(Conventions::default()),
             clock,
             secret: Secret::new(SECRET).expect("a secret"),
-            settings: ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() },
+            settings: ServerSettings {
+                sync_wait: std::time::Duration::ZERO,
+                limits: LimitSettings::NONE,
+                ..ServerSettings::default()
+            },
             metrics: ServerMetrics::register(&mut registry),
             registry: Arc::new(registry),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address").to_string();
         let stop = CancellationToken::new();
-        tokio::spawn(serve(listener, router(state), stop.clone()));
+        tokio::spawn(serve(listener, router(state), ConnectionSettings::default(), stop.clone()));
         Self { address, _running: stop.drop_guard() }
     }
 }
