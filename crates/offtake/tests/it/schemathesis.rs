@@ -1,15 +1,15 @@
 //! The server does what its OpenAPI document says, whoever asks whatever: Schemathesis makes requests out of the document,
 //! such as it allows and such as it does not, and looks whether status, headers and body of the answers stand in it.
 
-use offtake_testkit::{AppBuilder, schemathesis, switch};
+use offtake_testkit::{TestApp, schemathesis, switch};
 use serde_json::json;
 
-use crate::support::{OFFTAKE, send_genuine, unlimited};
+use crate::support::{OFFTAKE, send_genuine};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_stands_in_the_document() {
     let (seconds, seed) = (switch("OFFTAKE_TEST_FUZZ_SECONDS", 60), switch("OFFTAKE_TEST_SEED", 1));
-    let app = unlimited(AppBuilder::new(OFFTAKE)).start().await;
+    let app = TestApp::start(OFFTAKE).await;
     let client = app.client("acme").await;
     send_genuine(&client).await;
     client.post("/api/v1/presets", &json!({"name": "weekly", "dataset": "spans"})).await.expect(201);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use offtake_testkit::{
-    AppBuilder, Cells, Client, Reader, SpanSketch, TestApp, exported_rows, genuine, request_of, requests, switch,
+    Cells, Client, Reader, SpanSketch, TestApp, exported_rows, genuine, request_of, requests, switch,
 };
 use prost::Message;
 use serde_json::{Value as Json, json};
@@ -55,13 +55,6 @@ pub(crate) const SPAN_COLUMNS: [&str; 31] = [
     "resource",
     "events",
 ];
-
-/// For somebody who asks for thousands of things in a minute.
-pub(crate) fn unlimited(app: AppBuilder) -> AppBuilder {
-    let limits = ["active_jobs", "exports_per_hour", "exports_per_hour_per_organization", "requests_per_second"];
-    let limits = limits.into_iter().chain(["failed_authentications_per_minute"]);
-    limits.fold(app, |app, limit| app.set(&format!("limits.{limit}"), "0"))
-}
 
 /// Sends every genuine span as protobuf.
 pub(crate) async fn send_genuine(client: &Client) {

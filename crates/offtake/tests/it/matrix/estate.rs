@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::document::Operation;
 use super::places::Sort;
-use crate::support::{id_of, unlimited};
+use crate::support::id_of;
 
 /// What signs the tokens of this test.
 pub(super) const SECRET: &str = "Jw7Qm2ZrX9tLpV4bNc6HdKf1YgSa8uEoTi5RbMz3WxGvCqBn";
@@ -85,7 +85,6 @@ pub(super) async fn both(
     // Nobody waits for a worker that stands still, and nobody takes its jobs.
     let app =
         app.set("server.sync_wait", "\"0s\"").set("worker.lease", "\"1h\"").set("token.secret", &format!("{SECRET:?}"));
-    let app = unlimited(app);
     let mut app = app.start().await;
     let (mut alpha, mut bravo) = (Estate::new(&app, ALPHA).await, Estate::new(&app, BRAVO).await);
     for (estate, number) in [(&mut alpha, 0xa), (&mut bravo, 0xb)] {
