@@ -29,9 +29,6 @@ pub struct Walls {
 }
 
 impl Walls {
-    /// What holds without the role: policies of tables that force them, for whoever is no superuser.
-    pub const WITHOUT_ROLE: Self = Self { role: false };
-
     /// Finds out whether the role is there for this user and may do what is needed in `schema`, and makes it where the
     /// user may. Any number of processes may do so at once.
     ///
@@ -45,11 +42,6 @@ impl Walls {
             tracing::debug!(%error, "the role {ROWS_ROLE} cannot be made");
         }
         Ok(Self { role: usable(pool, schema).await? })
-    }
-
-    /// Whether transactions go on as the role.
-    pub const fn has_role(self) -> bool {
-        self.role
     }
 
     /// The statements that begin a transaction's work on these rows.
@@ -139,6 +131,6 @@ mod tests {
             walls.enter(Reach::Org(r"o'neil\'; RESET ROLE --")),
             r"SET LOCAL ROLE offtake_rows; SET LOCAL offtake.org = E'o''neil\\''; RESET ROLE --'"
         );
-        assert_eq!(Walls::WITHOUT_ROLE.enter(Reach::All), "SET LOCAL offtake.scope = 'all'");
+        assert_eq!(Walls { role: false }.enter(Reach::All), "SET LOCAL offtake.scope = 'all'");
     }
 }
