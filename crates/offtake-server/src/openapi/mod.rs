@@ -26,7 +26,8 @@ pub(crate) struct Document {
 }
 
 /// Paths that are pages for people, not calls.
-const PAGES: [&str; 8] = ["/", "/d/{token}", "/docs", "/docs/", "/docs/{file}", "/openapi.json", "/sign-in", "/sign-in.js"];
+const PAGES: [&str; 8] =
+    ["/", "/d/{token}", "/docs", "/docs/", "/docs/{file}", "/openapi.json", "/sign-in", "/sign-in.js"];
 
 /// What the handlers declare, and the document made of it for the datasets there are.
 pub(crate) struct Documents {
