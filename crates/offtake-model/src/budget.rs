@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::buffer::{Buffer, Spares};
 use crate::error::{Error, ErrorKind};
 
+/// Bytes of buffers that may be spare at the worst moment.
+const SPARE: u64 = 24 << 20;
+
 /// Counts the bytes a job holds and refuses to pass the limit (law 11). Cloning shares the count.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
@@ -37,11 +40,16 @@ impl MemoryBudget {
         &self.shared.spares
     }
 
-    /// Keeps a buffer for the next use: what is in memory stays below what it was at the worst moment. What is taken for
-    /// the buffer itself is given back just now.
+    /// Keeps a buffer for the next use. What is taken for the buffer itself is given back just now.
     pub(crate) fn keep(&self, buffer: Vec<u8>) {
-        let most = self.peak() + buffer.capacity() as u64;
-        self.shared.spares.keep(buffer, most.saturating_sub(self.shared.held.load(Ordering::Relaxed)));
+        let held = self.shared.held.load(Ordering::Relaxed).saturating_sub(buffer.capacity() as u64);
+        self.shared.spares.keep(buffer, self.room_beside(held));
+    }
+
+    /// How much may be spare while so much is held: what is in memory stays within the limit, and not much above what it
+    /// was at the worst moment.
+    fn room_beside(&self, held: u64) -> u64 {
+        self.peak().saturating_add(SPARE).min(self.shared.limit).saturating_sub(held)
     }
 
     /// Takes `bytes` until the returned [`Held`] is dropped.
@@ -97,7 +105,7 @@ impl Held {
             ));
         }
         shared.peak.fetch_max(total, Ordering::Relaxed);
-        shared.spares.shrink_to(self.budget.peak().saturating_sub(total));
+        shared.spares.shrink_to(self.budget.room_beside(total));
         self.bytes = bytes;
         Ok(())
     }

@@ -153,7 +153,8 @@ impl House {
 
     /// With one more dataset: people, about whom not everybody may know everything.
     pub(crate) fn with_people() -> Self {
-        let settings = ServerSettings { sync_wait: std::time::Duration::ZERO, ..ServerSettings::default() };
+        let (sync_wait, limits) = (std::time::Duration::ZERO, LimitSettings::NONE);
+        let settings = ServerSettings { sync_wait, limits, ..ServerSettings::default() };
         Self::built(settings, |catalog, folder, clock| {
             people(folder, clock).into_iter().for_each(|dataset| catalog.insert(dataset));
         })
