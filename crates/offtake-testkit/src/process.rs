@@ -162,12 +162,20 @@ pub struct Ran {
 /// # Panics
 /// If it cannot be started, or lasts longer than ten minutes.
 pub async fn run(program: &Path, arguments: &[&str], folder: &Path) -> Ran {
+    run_for(Duration::from_secs(600), program, arguments, folder).await
+}
+
+/// The same, for what may last longer.
+///
+/// # Panics
+/// If it cannot be started, or lasts longer than `limit`.
+pub(crate) async fn run_for(limit: Duration, program: &Path, arguments: &[&str], folder: &Path) -> Ran {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     for name in crate::settings::products_variables() {
         command.env_remove(name);
     }
-    let output = crate::within(&format!("{command:?}"), Duration::from_secs(600), command.output())
+    let output = crate::within(&format!("{command:?}"), limit, command.output())
         .await
         .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
     Ran {

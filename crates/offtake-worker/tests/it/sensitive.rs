@@ -38,7 +38,7 @@ fn asked(house: &House, sight: Sight) -> ExportSpec {
 
 async fn withhold(house: &House, withheld: &[Permission]) {
     let change = PrincipalChange { disabled: None, withheld: Some(withheld.iter().cloned().collect()) };
-    house.store.principals.change(&org(), "ada", &change).await.unwrap();
+    house.store.principals.change(&crate::house::act(), &org(), "ada", &change).await.unwrap();
 }
 
 #[tokio::test]

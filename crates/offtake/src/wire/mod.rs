@@ -106,7 +106,6 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
         tokens: sqlite.clone(),
-        audit: sqlite,
         objects,
     })
 }
