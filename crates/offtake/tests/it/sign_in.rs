@@ -1,6 +1,8 @@
 //! Signing in on one machine, without an identity provider.
 
-use offtake_testkit::{AppBuilder, Client, TestApp, python};
+use std::time::Duration;
+
+use offtake_testkit::{AppBuilder, Client, TestApp, eventually, python};
 use reqwest::Method;
 use serde_json::json;
 
@@ -22,8 +24,13 @@ async fn spend(client: &Client, ticket: &str) -> offtake_testkit::Answer {
 async fn the_first_run_prints_a_link_that_signs_in_once() {
     // With a configured secret no run is the first.
     let mut app = AppBuilder::new(OFFTAKE).embedded().start().await;
-    let told = app.log();
-    let link = told.lines().find_map(|line| line.trim().strip_prefix("sign in")).expect("a link is printed").trim();
+    let link = eventually("a link is printed", Duration::from_secs(10), || {
+        let told = app.log();
+        let link = told.lines().find_map(|line| line.trim().strip_prefix("sign in"));
+        std::future::ready(link.map(|link| link.trim().to_owned()))
+    })
+    .await;
+    let link = link.as_str();
     let ticket = ticket_in(&app, link);
     let browser = app.anonymous();
     // A scanner's look spends nothing.
