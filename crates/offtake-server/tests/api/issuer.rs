@@ -57,7 +57,13 @@ impl Signer {
                 let document = Ed25519KeyPair::generate_pkcs8(&rng).expect("a key");
                 Pair::Ed(Ed25519KeyPair::from_pkcs8(document.as_ref()).expect("a key"))
             }
-            _ => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).expect("a key")),
+            Algorithm::Hs256
+            | Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).expect("a key")),
         };
         Self { kid: kid.to_owned(), algorithm, pair }
     }
@@ -113,7 +119,9 @@ impl Signer {
                     Algorithm::Ps256 => &RSA_PSS_SHA256,
                     Algorithm::Ps384 => &RSA_PSS_SHA384,
                     Algorithm::Ps512 => &RSA_PSS_SHA512,
-                    _ => &RSA_PKCS1_SHA256,
+                    Algorithm::Hs256 | Algorithm::Rs256 | Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => {
+                        &RSA_PKCS1_SHA256
+                    }
                 };
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(padding, &rng, message, &mut signature).expect("signed");

@@ -70,10 +70,8 @@ fn redacted(key: &str, value: &Value) -> Value {
 
 /// A list of secrets, of which only the number is seen.
 fn hidden(value: &Value) -> Value {
-    match value {
-        Value::Array(list) => Value::Array(vec![Value::String("[redacted]".to_owned()); list.len()]),
-        other => other.clone(),
-    }
+    let length = value.as_array().map(Vec::len);
+    length.map_or_else(|| value.clone(), |length| Value::Array(vec![Value::String("[redacted]".to_owned()); length]))
 }
 
 /// `postgres://user:password@host/db` → `postgres://user:[redacted]@host/db`.

@@ -26,19 +26,15 @@ struct Signer {
 impl Signer {
     fn new(kid: &str, algorithm: Algorithm) -> Self {
         let rng = SystemRandom::new();
-        let key = match algorithm {
-            Algorithm::ES256 => {
-                let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng).expect("a key");
-                EncodingKey::from_ec_der(pair.as_ref())
-            }
-            Algorithm::EdDSA => {
-                EncodingKey::from_ed_der(Ed25519KeyPair::generate_pkcs8v1(&rng).expect("a key").as_ref())
-            }
-            _ => {
-                let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
-                // The key itself begins after the 26 bytes with which PKCS #8 says that it is one of RSA.
-                EncodingKey::from_rsa_der(&pair.as_der().expect("a key").as_ref()[26..])
-            }
+        let key = if algorithm == Algorithm::ES256 {
+            let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &rng).expect("a key");
+            EncodingKey::from_ec_der(pair.as_ref())
+        } else if algorithm == Algorithm::EdDSA {
+            EncodingKey::from_ed_der(Ed25519KeyPair::generate_pkcs8v1(&rng).expect("a key").as_ref())
+        } else {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+            // The key itself begins after the 26 bytes with which PKCS #8 says that it is one of RSA.
+            EncodingKey::from_rsa_der(&pair.as_der().expect("a key").as_ref()[26..])
         };
         Self { kid: kid.to_owned(), algorithm, key }
     }

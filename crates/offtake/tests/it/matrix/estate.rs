@@ -153,7 +153,19 @@ impl Estate {
             Sort::AsOf => self.moments.get(dataset).cloned().into_iter().collect(),
             Sort::Filters => vec![json!({"model": self.text("model")})],
             Sort::Page => self.cursors.get(&operation.path).cloned().into_iter().collect(),
-            sort => self.all(sort).to_vec(),
+            Sort::Job
+            | Sort::Artifact
+            | Sort::Signature
+            | Sort::Bearer
+            | Sort::Preset
+            | Sort::Dataset
+            | Sort::RequestId
+            | Sort::IdempotencyKey
+            | Sort::Etag
+            | Sort::JobCursor
+            | Sort::Spans
+            | Sort::Principal
+            | Sort::ApiKey => self.all(sort).to_vec(),
         }
     }
 

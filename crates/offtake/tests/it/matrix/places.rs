@@ -162,10 +162,10 @@ fn filter(schema: &Json) -> Option<Kind> {
 /// Ids are texts: numbers, moments, choices and yes or no name nothing.
 fn is_no_text(schema: &Json) -> bool {
     let numeric = |one: &Json| ["integer", "number", "boolean"].iter().any(|known| one == known);
-    let text = |schema: &Json| match &schema["type"] {
-        // A decimal may be written as a text.
-        Json::Array(several) => !several.iter().any(numeric),
-        one => !numeric(one),
+    // A decimal may be written as a text.
+    let text = |schema: &Json| match schema["type"].as_array() {
+        Some(several) => !several.iter().any(numeric),
+        None => !numeric(&schema["type"]),
     };
     let closed = |schema: &Json| schema.get("enum").is_some() || schema["format"] == "date-time";
     let shapes: Vec<&Json> = schema["oneOf"].as_array().map_or_else(|| vec![schema], |all| all.iter().collect());
