@@ -136,13 +136,15 @@ async fn kill_9_costs_no_byte_and_no_count_of_a_veiled_file() {
 
     cable.set(Flow::Late(Duration::from_millis(80)));
     let job = client.begin("items", &body).await;
-    let mut seen = 0;
-    for _ in 0..2 {
-        assert!(checkpoint_beyond(&app, &client, &job, seen).await, "the job was too quick");
+    // A bucket takes larger parts, and there are fewer checkpoints.
+    let (mut seen, mut kills) = (0, 0);
+    while kills < 2 && checkpoint_beyond(&app, &client, &job, seen).await {
         app.kill9(Role::Serve);
         seen = app.checkpointed_rows(&job);
         app.start_role(Role::Serve).await;
+        kills += 1;
     }
+    assert!(kills > 0, "the job was too quick");
     cable.set(Flow::Passes);
     let rested = client.rested(&job, LONG).await;
     assert!(rested["attempt"].as_u64() >= Some(2), "nothing happened to it: {rested}");
