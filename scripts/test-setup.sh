@@ -52,6 +52,14 @@ if ! installed "$env/python.stamp" "$python_wanted" || ! [ -x "$env/bin/python" 
   echo "$python_wanted" >"$env/python.stamp"
 fi
 
+# Apart from the others, whose versions it would decide.
+fuzz_wanted=$(wanted "$kit/python/schemathesis.txt")
+if ! installed "$env/schemathesis.stamp" "$fuzz_wanted" || ! [ -x "$env/schemathesis/bin/schemathesis" ]; then
+  python3 -m venv --clear "$env/schemathesis" || missing "python3 with venv" python3-venv
+  "$env/schemathesis/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r "$kit/python/schemathesis.txt"
+  echo "$fuzz_wanted" >"$env/schemathesis.stamp"
+fi
+
 node_wanted=$(wanted "$kit/node/package.json" "$kit/node/package-lock.json")
 if ! installed "$env/node.stamp" "$node_wanted" || ! [ -d "$env/node/node_modules" ]; then
   mkdir -p "$env/node"

@@ -7,7 +7,7 @@ use crate::buffer::{Buffer, Spares};
 use crate::error::{Error, ErrorKind};
 
 /// Bytes of buffers that may be spare at the worst moment.
-const SPARE: u64 = 24 << 20;
+const SPARE: u64 = 8 << 20;
 
 /// Counts the bytes a job holds and refuses to pass the limit (law 11). Cloning shares the count.
 #[derive(Debug, Clone)]

@@ -171,7 +171,7 @@ mod tests {
         drop(budget.take(4 << 20).unwrap());
         let buffers: Vec<Buffer> = (0..64).map(|_| budget.buffer(1 << 20)).collect();
         drop(buffers);
-        assert_eq!(spare_bytes(&budget), 28 << 20);
+        assert_eq!(spare_bytes(&budget), 12 << 20);
     }
 
     #[test]

@@ -243,6 +243,16 @@ impl Permissions {
         asked.all(|one| self.allow(&one))
     }
 
+    /// What is granted here and there alike.
+    #[must_use]
+    pub fn within(&self, most: &Self) -> Self {
+        let named = self.granted.union(&most.granted).cloned();
+        let every = Permission::Dataset(EVERY_DATASET.to_owned());
+        let asked = Permission::FIXED.into_iter().chain(named).chain([every]);
+        let granted = asked.filter(|one| self.allow(one) && most.allow(one)).collect();
+        Self { granted, withheld: self.withheld.clone(), ..Self::default() }
+    }
+
     /// The words a token carries for these.
     pub fn to_words(&self) -> Vec<String> {
         let all = self.all.then(|| "all".to_owned());
@@ -266,6 +276,26 @@ mod tests {
         assert!(all.allow(&Permission::Admin) && all.allow(&dataset("trades")));
         assert!(!all.allow(&Permission::Operator));
         assert!(Permissions::from_words(["all", "operator"]).allow(&Permission::Operator));
+    }
+
+    #[test]
+    fn what_is_granted_stays_within_what_may_be() {
+        let of = |words: &str| Permissions::from_words(words.split(' '));
+        for (granted, most, expected) in [
+            ("all operator", "all", "all"),
+            ("all", "exports:read operator", "exports:read"),
+            ("exports:read exports:create datasets:x operator", "all", "exports:create exports:read datasets:x"),
+            ("exports:read exports:create", "exports:read admin", "exports:read"),
+            ("operator", "operator", "operator"),
+            ("all", "", ""),
+            ("role:admin", "all", "all"),
+            ("role:analyst datasets:x", "role:viewer", "role:viewer"),
+            ("all", "role:ingest", "spans:write"),
+            ("datasets:*", "datasets:x admin", "datasets:x"),
+        ] {
+            let (within, expected) = (of(granted).within(&of(most)), of(expected));
+            assert!(within.cover(&expected) && expected.cover(&within), "{granted} within {most}: {within:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::pool::Pool;
+use crate::walls::usable_sql;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Examined {
     pub may_create: bool,
     /// Whether the user may read and write every table of the schema.
     pub may_write: bool,
+    /// Whether policies do not hold for the user: a superuser, or one with BYPASSRLS.
+    pub bypasses_policies: bool,
+    /// Whether transactions can go on as the role that policies hold for, or will be once Offtake has started.
+    pub has_rows_role: bool,
     /// Whether something on the way gives one session of the server to several clients by turns.
     pub shares_sessions: bool,
 }
@@ -53,6 +58,8 @@ impl Pool {
             has_schema: cell(5) == "t",
             may_create: cell(6) == "t",
             may_write: cell(7) == "t",
+            bypasses_policies: cell(9) == "t",
+            has_rows_role: cell(10) == "t" || cell(11) == "t",
             shares_sessions: other.first() == cells.get(8),
         })
     }
@@ -82,7 +89,11 @@ fn question(schema: &str) -> String {
                                      AND has_table_privilege(pg_class.oid, 'INSERT')
                                      AND has_table_privilege(pg_class.oid, 'UPDATE')
                                      AND has_table_privilege(pg_class.oid, 'DELETE'))),
-                pg_backend_pid()"
+                pg_backend_pid(),
+                (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user),
+                ({usable}),
+                (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user)",
+        usable = usable_sql(schema),
     )
 }
 

@@ -16,6 +16,7 @@ mod session;
 mod settings;
 mod tls;
 mod trouble;
+mod walls;
 mod work;
 
 pub use backend::Backend;
@@ -27,4 +28,5 @@ pub use pool::{Canceller, Limits, Pool};
 pub use session::Session;
 pub use settings::Settings;
 pub use trouble::{Faults, Role, Trouble};
+pub use walls::{ROWS_ROLE, Reach, Walls};
 pub use work::{Params, Work};

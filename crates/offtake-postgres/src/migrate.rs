@@ -8,6 +8,16 @@ use crate::pool::Pool;
 /// Whoever migrates any part of Offtake's schema in a database holds this advisory lock ("offtake" in ASCII).
 const LOCK: i64 = 0x006f_6666_7461_6b65;
 
+/// Waits until nobody else changes Offtake's schemas, and keeps others waiting until the transaction ends.
+pub(crate) async fn lock(transaction: &impl GenericClient) -> Result<(), tokio_postgres::Error> {
+    // Waiting for another process, or filling an index, is no reason to give up.
+    let sql = format!(
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+         SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
+    );
+    transaction.batch_execute(&sql).await
+}
+
 /// The migrations of one component, in order. Once released they are never changed, only added to.
 #[derive(Debug, Clone, Copy)]
 pub struct Migrations {
@@ -31,7 +41,7 @@ impl Migrations {
         }
         loop {
             let transaction = connection.transaction().await.map_err(|cause| pool.error(cause))?;
-            self.lock(pool, &transaction).await?;
+            lock(&transaction).await.map_err(|cause| pool.error(cause))?;
             let applied = match self.applied(pool, &transaction).await? {
                 Some(applied) => applied,
                 None => {
@@ -45,15 +55,6 @@ impl Migrations {
             self.step(&transaction, applied + 1, sql).await.map_err(|cause| self.failed(pool, applied + 1, cause))?;
             transaction.commit().await.map_err(|cause| self.failed(pool, applied + 1, cause))?;
         }
-    }
-
-    async fn lock(&self, pool: &Pool, client: &impl GenericClient) -> Result<()> {
-        // Waiting for another process, or filling an index, is no reason to give up.
-        let sql = format!(
-            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
-             SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
-        );
-        client.batch_execute(&sql).await.map_err(|cause| pool.error(cause))
     }
 
     /// How many steps are applied; `None` if there is not even the table that says so.

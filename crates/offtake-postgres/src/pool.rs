@@ -48,6 +48,8 @@ pub struct Pool {
     limits: Limits,
     faults: Faults,
     farewells: Farewells,
+    #[cfg(feature = "unscoped")]
+    pub(crate) changed: Option<fn(&str) -> String>,
 }
 
 impl fmt::Debug for Pool {
@@ -81,7 +83,25 @@ impl Pool {
             .build()
             .map_err(|cause| Error::new(ErrorKind::Internal, "the pool cannot be made").caused_by(cause))?;
         let faults = Faults::new(role, settings.to_string(), session);
-        Ok(Self { pool, tls, settings: Arc::new(settings), session, limits, faults, farewells })
+        Ok(Self {
+            pool,
+            tls,
+            settings: Arc::new(settings),
+            session,
+            limits,
+            faults,
+            farewells,
+            #[cfg(feature = "unscoped")]
+            changed: None,
+        })
+    }
+
+    /// The same, with every statement of [`Work`](crate::Work) changed on its way.
+    #[cfg(feature = "unscoped")]
+    #[must_use]
+    pub fn changing(mut self, change: fn(&str) -> String) -> Self {
+        self.changed = Some(change);
+        self
     }
 
     /// A connection, idle or new. It has all the methods of a `tokio_postgres::Client`.

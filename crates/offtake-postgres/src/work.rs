@@ -27,7 +27,11 @@ pub struct Work {
     limit: Duration,
     faults: Faults,
     in_transaction: bool,
+    /// What begins the transaction that each statement is, where the work is none itself.
+    each: Option<String>,
     broken: AtomicBool,
+    #[cfg(feature = "unscoped")]
+    changed: Option<fn(&str) -> String>,
 }
 
 impl fmt::Debug for Work {
@@ -53,8 +57,22 @@ impl Pool {
             limit,
             faults: self.faults().clone(),
             in_transaction: false,
+            each: None,
             broken: AtomicBool::new(false),
+            #[cfg(feature = "unscoped")]
+            changed: self.changed,
         })
+    }
+
+    /// Begins work whose every statement is a transaction of its own that `enter` begins. It takes no more time than
+    /// without: what begins and ends the transaction is sent together with the statement.
+    ///
+    /// # Errors
+    /// The kinds of [`Faults`].
+    pub async fn work_within(&self, limit: Duration, enter: &str) -> Result<Work> {
+        let mut work = self.work(limit).await?;
+        work.each = Some(format!("BEGIN; {enter}"));
+        Ok(work)
     }
 
     /// Begins a transaction (READ COMMITTED), to be done within `limit`; [`Work::end`] ends it.
@@ -62,9 +80,21 @@ impl Pool {
     /// # Errors
     /// The kinds of [`Faults`].
     pub async fn transaction(&self, limit: Duration) -> Result<Work> {
+        self.begin_with(limit, "BEGIN").await
+    }
+
+    /// The same, with these statements at its beginning.
+    ///
+    /// # Errors
+    /// The kinds of [`Faults`].
+    pub async fn transaction_within(&self, limit: Duration, enter: &str) -> Result<Work> {
+        self.begin_with(limit, &format!("BEGIN; {enter}")).await
+    }
+
+    async fn begin_with(&self, limit: Duration, begin: &str) -> Result<Work> {
         let mut work = self.work(limit).await?;
         work.in_transaction = true;
-        work.command("BEGIN").await?;
+        work.command(begin).await?;
         Ok(work)
     }
 }
@@ -76,9 +106,11 @@ impl Work {
     /// The kinds of [`Faults`].
     pub async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
         let connection = self.connection()?;
+        #[cfg(feature = "unscoped")]
+        let sql = &*self.changed.map_or_else(|| sql.to_owned(), |change| change(sql));
         self.timely(async {
             let statement = connection.prepare_cached(sql).await?;
-            connection.execute(&statement, params).await
+            self.in_its_own(connection, connection.execute(&statement, params)).await
         })
         .await
     }
@@ -89,9 +121,11 @@ impl Work {
     /// The kinds of [`Faults`].
     pub async fn rows(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
         let connection = self.connection()?;
+        #[cfg(feature = "unscoped")]
+        let sql = &*self.changed.map_or_else(|| sql.to_owned(), |change| change(sql));
         self.timely(async {
             let statement = connection.prepare_cached(sql).await?;
-            connection.query(&statement, params).await
+            self.in_its_own(connection, connection.query(&statement, params)).await
         })
         .await
     }
@@ -143,6 +177,22 @@ impl Work {
     /// What an error on this connection comes to.
     pub fn error(&self, cause: tokio_postgres::Error) -> Error {
         self.faults.of(cause)
+    }
+
+    /// Runs a prepared statement as a transaction of its own, where that is how the work is done.
+    async fn in_its_own<T>(
+        &self,
+        connection: &Object,
+        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, tokio_postgres::Error> {
+        let Some(begin) = &self.each else { return statement.await };
+        // Each is sent when it is first polled, which is in this order; answers come in the same. COMMIT after an error
+        // rolls back.
+        let (begun, done, ended) =
+            futures::join!(connection.batch_execute(begin), statement, connection.batch_execute("COMMIT"));
+        begun?;
+        let done = done?;
+        ended.map(|()| done)
     }
 
     async fn command(&self, sql: &str) -> Result<()> {

@@ -155,9 +155,11 @@ fn actions(params: &mut Params) -> Vec<String> {
 /// `store_unavailable`, whatever it was that failed.
 pub(crate) async fn gave(app: &App, act: &Act, action: Action, artifact: &Artifact) -> Result<()> {
     let written = app.store.audit.append(&artifact.org, act, &to_file(action, artifact)).await;
-    written.map(drop).map_err(|error| match error.kind() {
-        ErrorKind::StoreUnavailable => error,
-        _ => Error::new(ErrorKind::StoreUnavailable, "the audit trail cannot be written to").caused_by(error),
+    written.map(drop).map_err(|error| {
+        if error.kind() == ErrorKind::StoreUnavailable {
+            return error;
+        }
+        Error::new(ErrorKind::StoreUnavailable, "the audit trail cannot be written to").caused_by(error)
     })
 }
 

@@ -65,7 +65,8 @@ pub(crate) struct ExportResponse {
 #[utoipa::path(post, path = "/api/v1/export/{dataset}", tag = "exports", operation_id = "create_export",
     params(
         ("dataset" = String, Path, description = "The dataset"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the same job"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the same job", min_length = 1,
+            max_length = 255, pattern = "^[!-~]+$"),
         ("Prefer" = Option<String>, Header, description = "wait=N: wait for the file up to N seconds, at most 60"),
         ("X-Request-Id" = Option<String>, Header, description = "Kept on the job and in every log line"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context, kept on the job"),

@@ -18,6 +18,7 @@ mod exports;
 mod extract;
 mod files;
 mod health;
+pub mod identity;
 mod jobs;
 mod limits;
 mod links;
@@ -35,7 +36,6 @@ mod router;
 mod serve;
 pub mod sign_in;
 mod state;
-pub mod token;
 mod watch;
 
 pub use acting::{ForwardedHeader, TrustedProxies};

@@ -11,15 +11,15 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Artifact, LinkRequest};
 
 use crate::files::disposition;
+use crate::identity::{DerivedKeys, Secrets, mac};
 use crate::state::{AppState, Downloads, ServerSettings};
-use crate::token::{Secret, mac};
 
 /// Whatever the setting says, no link lives longer (law 9).
 const MAX_TTL: SignedDuration = SignedDuration::from_mins(10);
 
 /// Signs and checks links.
 pub(crate) struct Links {
-    key: [u8; 32],
+    keys: DerivedKeys,
     base: String,
     ttl: SignedDuration,
 }
@@ -37,10 +37,10 @@ impl fmt::Debug for Links {
 }
 
 impl Links {
-    pub(crate) fn new(secret: &Secret, settings: &ServerSettings) -> Self {
+    pub(crate) fn new(secrets: &Secrets, settings: &ServerSettings) -> Self {
         let base = settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
         let ttl = settings.link_ttl.clamp(SignedDuration::from_secs(1), MAX_TTL);
-        Self { key: secret.derive("offtake link v2"), base, ttl }
+        Self { keys: secrets.derive("offtake link v2"), base, ttl }
     }
 
     /// What every address of ours begins with; empty if they are paths.
@@ -51,7 +51,8 @@ impl Links {
     /// A link of ours to `artifact`, for nobody but `subject`: it ends with the subject's right to the file.
     fn sign(&self, artifact: ArtifactId, subject: &str, now: Timestamp) -> Link {
         let expires = now.as_second() + self.ttl.as_secs();
-        let signature = BASE64_URL_SAFE_NO_PAD.encode(self.mac(artifact, subject, expires).finalize().into_bytes());
+        let key = &self.keys.current().bytes;
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(signed(key, artifact, subject, expires).finalize().into_bytes());
         let subject = BASE64_URL_SAFE_NO_PAD.encode(subject);
         let url = format!("{}/files/{artifact}?expires={expires}&for={subject}&signature={signature}", self.base);
         Link { url, expires_at: Timestamp::from_second(expires).unwrap_or(Timestamp::MAX) }
@@ -98,16 +99,19 @@ impl Links {
         if moment.to_string() != expires {
             return Err(tampered());
         }
-        self.mac(id, &subject, moment).verify_slice(&given).map_err(|_| tampered())?;
+        let is_ours = |key: &[u8; 32]| signed(key, id, &subject, moment).verify_slice(&given).is_ok();
+        if !self.keys.in_force(now).any(|key| is_ours(&key.bytes)) {
+            return Err(tampered());
+        }
         if now.as_second() >= moment {
             return Err(Error::new(ErrorKind::Gone, "this link has expired; ask for a new one"));
         }
         Ok((id, subject))
     }
+}
 
-    fn mac(&self, artifact: ArtifactId, subject: &str, expires: i64) -> hmac::Hmac<sha2::Sha256> {
-        // The subject last: it is the one part whose length is not known.
-        let parts = [artifact.to_string(), expires.to_string()];
-        mac(&self.key, &[parts[0].as_bytes(), b"\n", parts[1].as_bytes(), b"\n", subject.as_bytes()])
-    }
+fn signed(key: &[u8; 32], artifact: ArtifactId, subject: &str, expires: i64) -> hmac::Hmac<sha2::Sha256> {
+    // The subject last: it is the one part whose length is not known.
+    let parts = [artifact.to_string(), expires.to_string()];
+    mac(key, &[parts[0].as_bytes(), b"\n", parts[1].as_bytes(), b"\n", subject.as_bytes()])
 }

@@ -98,7 +98,7 @@ impl PerfView {
 
 /// Recent timings and sizes of the organization's exports.
 #[utoipa::path(get, path = "/api/v1/export/jobs/perf", tag = "exports", operation_id = "recent_performance",
-    params(("limit" = Option<u64>, Query, description = "1 to 500; 100")),
+    params(("limit" = Option<u64>, Query, description = "1 to 500; 100", minimum = 1, maximum = 500)),
     responses((status = 200, description = "Newest first, with percentiles", body = PerfResponse)))]
 pub(crate) async fn recent(
     State(app): State<App>,
@@ -165,7 +165,7 @@ impl From<StatisticsRow> for StatisticsView {
 /// What the organization asked for over some days, by dataset and state. Today counts on top, and jobs count whether or
 /// not they can still be listed.
 #[utoipa::path(get, path = "/api/v1/export/statistics", tag = "exports", operation_id = "statistics",
-    params(("days" = Option<u64>, Query, description = "1 to 366; 30")),
+    params(("days" = Option<u64>, Query, description = "1 to 366; 30", minimum = 1, maximum = 366)),
     responses((status = 200, description = "Totals", body = StatisticsResponse)))]
 pub(crate) async fn statistics(
     State(app): State<App>,

@@ -67,7 +67,8 @@ pub(crate) async fn protected(State(protections): State<Protections>, request: R
 /// How long browsers may remember an answer to a preflight.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// Lets pages of just these origins read answers. Nothing here is told who calls by a cookie, so none are allowed along.
+/// Lets pages of just these origins read answers. They send a token: the cookie of a session is for our own pages, and is not
+/// allowed along.
 pub(crate) fn cors(settings: &ServerSettings) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> =
         settings.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();

@@ -16,12 +16,12 @@ use crate::acting::TrustedProxies;
 use crate::audit::Uses;
 use crate::auth::noting::Notes;
 use crate::extract::Room;
+use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
 use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
-use crate::token::{Secret, Verifier};
 
 /// JSON bodies of the largest size that are in memory at once; most are a thousandth of it.
 const JSON_BODIES: usize = 16;
@@ -113,7 +113,9 @@ pub struct AppState {
     /// The time.
     pub clock: SharedClock,
     /// What tokens and links are signed with.
-    pub secret: Secret,
+    pub secrets: Secrets,
+    /// Whose tokens are taken besides our own.
+    pub issuers: Arc<Issuers>,
     /// How the server behaves.
     pub settings: ServerSettings,
     /// What `/metrics` shows.
@@ -159,11 +161,11 @@ pub(crate) type App = Arc<Shared>;
 
 impl Shared {
     pub(crate) fn new(state: AppState) -> App {
-        let verifier = Verifier::new(&state.secret);
-        let links = Links::new(&state.secret, &state.settings);
-        let hash_key = state.secret.hash_key();
+        let verifier = Verifier::new(&state.secrets, Arc::clone(&state.issuers));
+        let links = Links::new(&state.secrets, &state.settings);
+        let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
-        let one_time = OneTimeKeys::new(&state.secret, []);
+        let one_time = OneTimeKeys::new(&state.secrets);
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));

@@ -36,6 +36,12 @@ impl Watch {
         Self { principals: Arc::clone(&app.store.principals), org: artifact.org.clone(), subject, needed }
     }
 
+    /// The right, where it takes this permission too.
+    pub(crate) fn needing(mut self, permission: Permission) -> Self {
+        self.needed.push(permission);
+        self
+    }
+
     pub(crate) fn subject(&self) -> &str {
         &self.subject
     }

@@ -3,112 +3,35 @@
 usage: press_button.py URL FOLDER
 Prints a JSON object: the page's title, the proof that its style counts (`float` of the first dt), what the browser
 complained about, the name of the file, and under what name it lies in FOLDER.
-
-Speaks the DevTools protocol over a pipe, so nothing but Chromium and Python's own library is needed.
 """
 
 import json
-import os
-import select
-import subprocess
 import sys
 import tempfile
 import time
 
-PATIENCE = 60
-
-
-class Browser:
-    def __init__(self, profile):
-        reads, theirs_out = os.pipe()
-        theirs_in, self.out = os.pipe()
-        # Chromium reads commands from descriptor 3 and answers on 4.
-        script = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
-        command = ["chromium-headless-shell", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-proxy-server"]
-        command += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
-        self.process = subprocess.Popen(
-            ["bash", "-c", script, "browser", *command],
-            pass_fds=(theirs_in, theirs_out),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self.reads, self.rest, self.events, self.number = reads, b"", [], 0
-
-    def message(self, until):
-        while b"\0" not in self.rest:
-            ready, _, _ = select.select([self.reads], [], [], max(0, until - time.monotonic()))
-            assert ready, "the browser says nothing more"
-            piece = os.read(self.reads, 1 << 16)
-            assert piece, "the browser is gone"
-            self.rest += piece
-        text, self.rest = self.rest.split(b"\0", 1)
-        return json.loads(text)
-
-    def ask(self, method, session=None, **parameters):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        if session:
-            message["sessionId"] = session
-        os.write(self.out, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + PATIENCE
-        while True:
-            answer = self.message(until)
-            if answer.get("id") == self.number:
-                assert "error" not in answer, (method, answer)
-                return answer["result"]
-            self.events.append(answer)
-
-    def wait(self, found):
-        until = time.monotonic() + PATIENCE
-        while True:
-            for event in self.events:
-                if found(event):
-                    return event["params"]
-            self.events.append(self.message(until))
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-
-
-def is_event(name, **values):
-    def found(event):
-        return event.get("method") == name and all(event["params"].get(key) == value for key, value in values.items())
-
-    return found
+from browser import PATIENCE, Browser, Page, is_event
 
 
 def pressed(browser, url, folder):
-    target = browser.ask("Target.createTarget", url="about:blank")["targetId"]
-    session = browser.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-    ask = lambda method, **parameters: browser.ask(method, session, **parameters)
+    page = Page(browser)
     browser.ask("Browser.setDownloadBehavior", behavior="allowAndName", downloadPath=folder, eventsEnabled=True)
     for domain in ["Page", "Log", "DOM", "CSS"]:
-        ask(f"{domain}.enable")
-    ask("Emulation.setScriptExecutionDisabled", value=True)
-    ask("Page.navigate", url=url)
-    browser.wait(is_event("Page.loadEventFired"))
-    root = ask("DOM.getDocument")["root"]["nodeId"]
-    node = lambda selector: ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-    styles = ask("CSS.getComputedStyleForNode", nodeId=node("dt"))["computedStyle"]
-    html = ask("DOM.getOuterHTML", nodeId=node("title"))["outerHTML"]
-    box = ask("DOM.getBoxModel", nodeId=node("button"))["model"]["content"]
-    x, y = (box[0] + box[4]) / 2, (box[1] + box[5]) / 2
-    for kind in ["mousePressed", "mouseReleased"]:
-        ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        page.ask(f"{domain}.enable")
+    page.ask("Emulation.setScriptExecutionDisabled", value=True)
+    page.open(url)
+    styles = page.ask("CSS.getComputedStyleForNode", nodeId=page.node("dt"))["computedStyle"]
+    html = page.ask("DOM.getOuterHTML", nodeId=page.node("title"))["outerHTML"]
+    page.press("button")
     until = time.monotonic() + PATIENCE
-    complaints = lambda: [e["params"]["entry"]["text"] for e in browser.events if e.get("method") == "Log.entryAdded"]
     while not any(is_event("Browser.downloadProgress", state="completed")(event) for event in browser.events):
-        assert time.monotonic() < until and not complaints(), complaints()
+        assert time.monotonic() < until and not page.complaints(), page.complaints()
         browser.events.append(browser.message(until))
     begun = browser.wait(is_event("Browser.downloadWillBegin"))
     return {
         "title": html.removeprefix("<title>").removesuffix("</title>"),
         "float": next(style["value"] for style in styles if style["name"] == "float"),
-        "complaints": complaints(),
+        "complaints": page.complaints(),
         "name": begun["suggestedFilename"],
         "saved": begun["guid"],
     }

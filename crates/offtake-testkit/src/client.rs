@@ -274,6 +274,14 @@ impl Client {
         self.send(Method::POST, "/v1/traces", &[("content-type", "application/json")], body).await
     }
 
+    /// The same client, of whoever listens at `address` (`127.0.0.1:PORT`).
+    #[must_use]
+    pub fn at(&self, address: &str) -> Self {
+        let door = Door::default();
+        door.open(address);
+        Self { door: Arc::new(door), token: self.token.clone() }
+    }
+
     /// The same client without its token.
     #[must_use]
     pub fn without_token(&self) -> Self {

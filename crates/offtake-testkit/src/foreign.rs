@@ -1,12 +1,13 @@
 //! Other people's software: it reads what Offtake wrote, and sends what Offtake shall take.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use crate::data::repository;
 use crate::diff::{Cells, parse_cells};
-use crate::process::{Ran, run};
+use crate::process::{Ran, run, run_for};
 
 const SETUP: &str = "run scripts/test-setup.sh (make test does)";
 
@@ -87,6 +88,24 @@ pub async fn node(script: &str, arguments: &[&str]) -> Ran {
     let ran = run(Path::new("node"), &all, &packages).await;
     std::fs::remove_file(&copy).expect("the copy can be removed");
     ran
+}
+
+/// Schemathesis against the server at `url`: every call of its document, for so many seconds, by somebody with `token`.
+/// Works in `folder`.
+///
+/// # Panics
+/// If it is not installed.
+pub async fn schemathesis(url: &str, token: &str, seconds: u64, seed: u64, folder: &Path) -> Ran {
+    let program = repository().join("target/testenv/schemathesis/bin/schemathesis");
+    assert!(program.exists(), "{} is missing: {SETUP}", program.display());
+    let config = repository().join("crates/offtake-testkit/python/schemathesis.toml");
+    let (config, document) = (config.to_string_lossy(), format!("{url}/openapi.json"));
+    // What it has begun it ends.
+    let limit = Duration::from_secs(seconds + 300);
+    let (header, seconds, seed) = (format!("Authorization: Bearer {token}"), seconds.to_string(), seed.to_string());
+    let arguments = ["--config-file", &*config, "run", &*document, "--header", &header, "--checks", "all"];
+    let more = ["--max-time", &*seconds, "--seed", &seed, "--workers", "1", "--no-color"];
+    run_for(limit, &program, &[&arguments[..], &more].concat(), folder).await
 }
 
 pub(crate) fn checked(what: &str, ran: Ran) -> String {

@@ -67,9 +67,14 @@ impl Process {
         }
     }
 
-    /// SIGSTOP: it stands still, sockets open, locks held.
+    /// SIGSTOP, and waits until all its threads have heard it: it stands still, sockets open, locks held.
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(5) && self.ended().is_none() && !all_stopped(&tasks) {
+            std::thread::yield_now();
+        }
     }
 
     /// SIGCONT.
@@ -162,12 +167,20 @@ pub struct Ran {
 /// # Panics
 /// If it cannot be started, or lasts longer than ten minutes.
 pub async fn run(program: &Path, arguments: &[&str], folder: &Path) -> Ran {
+    run_for(Duration::from_secs(600), program, arguments, folder).await
+}
+
+/// The same, for what may last longer.
+///
+/// # Panics
+/// If it cannot be started, or lasts longer than `limit`.
+pub(crate) async fn run_for(limit: Duration, program: &Path, arguments: &[&str], folder: &Path) -> Ran {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     for name in crate::settings::products_variables() {
         command.env_remove(name);
     }
-    let output = crate::within(&format!("{command:?}"), Duration::from_secs(600), command.output())
+    let output = crate::within(&format!("{command:?}"), limit, command.output())
         .await
         .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
     Ran {
@@ -201,4 +214,13 @@ impl Rng {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         (mixed ^ (mixed >> 31)) % bound.max(1)
     }
+}
+
+/// Whether every thread in a folder of `/proc` is stopped: what follows its name in brackets is `T` then.
+fn all_stopped(tasks: &str) -> bool {
+    let stopped = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('T'))
+    };
+    std::fs::read_dir(tasks).is_ok_and(|tasks| tasks.flatten().all(stopped))
 }

@@ -84,7 +84,8 @@ fn sequence(dialect: Dialect) -> Option<String> {
         // The highest that was ever given, though the newest rows may be deleted.
         Dialect::Sqlite => format!("SELECT {}", super::sqlite::LAST_SEQUENCE),
         // What was given to a transaction that has not ended does not count.
-        Dialect::Postgres => "SELECT coalesce(max(ingest_seq), 0) FROM spans".to_owned(),
+        // Of all organizations: this session sees the rows of one.
+        Dialect::Postgres => "SELECT last_settled_span()".to_owned(),
     })
 }
 

@@ -132,7 +132,13 @@ impl<'a> Statements<'a> {
         if !self.by_lookup() {
             return Ok(None);
         }
-        let identity: Vec<String> = (0..self.schema.identity.len()).map(|index| format!("c.c{index}")).collect();
+        // A relation that joins them further inside, on columns that hold the same, does not show them here.
+        let shown = self.relation.lookup.as_ref().is_some_and(|lookup| lookup.starts_with("temp.chosen c"));
+        let identity: Vec<String> = if shown {
+            (0..self.schema.identity.len()).map(|index| format!("c.c{index}")).collect()
+        } else {
+            self.read_expressions(&self.schema.identity)?
+        };
         let mut sql = self.select(&identity.join(", "), Bounds::default())?;
         sql.push(" ORDER BY ");
         sql.push(&self.key_expressions()?.join(", "));

@@ -131,7 +131,7 @@ impl Deed {
     pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
         let value = match value.into() {
             Json::String(text) => Json::String(plain(&text, DETAIL_BYTES)),
-            other => other,
+            other @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => other,
         };
         self.detail.insert(name.to_owned(), value);
         self

@@ -34,7 +34,7 @@ const GROUP_BYTES: usize = 32 << 20;
 /// are worth a larger one, and documents the most.
 const DICTIONARY_BYTES: usize = 128 << 10;
 const DICTIONARY_BYTES_OF_TEXT: usize = 512 << 10;
-const DICTIONARY_BYTES_OF_JSON: usize = 4 << 20;
+const DICTIONARY_BYTES_OF_JSON: usize = 3 << 20;
 /// A tenth smaller than level 1, and still several times faster than rows are read.
 const LEVEL: i32 = 3;
 

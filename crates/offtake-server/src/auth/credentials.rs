@@ -72,7 +72,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 }
 
 async fn by_token(app: &App, token: &str, needed: Option<&Permission>) -> Result<(Principal, Via)> {
-    let principal = app.verifier.verify(token, app.clock.now())?;
+    let principal = app.verifier.verify(token, app.clock.now()).await?;
     if is_reserved(&principal.sub) {
         return Err(refuse("the bearer token is not valid here"));
     }

@@ -64,9 +64,9 @@ struct Pagination {
         ("dataset" = Option<String>, Query, description = "Only this dataset"),
         ("mine" = Option<bool>, Query, description = "Only the caller's own"),
         ("request_id" = Option<String>, Query, description = "Only those asked for with this request id"),
-        ("limit" = Option<u64>, Query, description = "1 to 100; 20"),
-        ("offset" = Option<u64>, Query, description = "Leave out so many; not with cursor"),
-        ("cursor" = Option<String>, Query, description = "As handed out with the page before"),
+        ("limit" = Option<u64>, Query, description = "1 to 100; 20", minimum = 1, maximum = 100),
+        ("offset" = Option<u64>, Query, description = "Leave out so many; not with cursor", maximum = 4294967295_u64),
+        ("cursor" = Option<String>, Query, description = "As handed out with the page before", pattern = "^job_[0-9a-f]{32}$"),
     ),
     responses((status = 200, description = "A page, newest first", body = JobListResponse)))]
 pub(crate) async fn list(
@@ -118,7 +118,7 @@ fn statuses(params: &mut Params) -> Vec<JobStatus> {
 #[utoipa::path(get, path = "/api/v1/export/jobs/{id}", tag = "exports", operation_id = "get_job",
     params(
         ("id" = String, Path, description = "The job"),
-        ("wait" = Option<u64>, Query, description = "Wait so many seconds at most, 0 to 60"),
+        ("wait" = Option<u64>, Query, description = "Wait so many seconds at most, 0 to 60", maximum = 60),
         ("If-None-Match" = Option<String>, Header, description = "The ETag known already"),
     ),
     responses(

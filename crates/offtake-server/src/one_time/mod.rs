@@ -12,6 +12,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::audit::Act;
+use offtake_model::job::Job;
+use offtake_model::permission::Permission;
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use offtake_store::{Artifact, JobScope, NewToken, Token, TokenClaims, TokenPurpose, token_is_over};
 use serde::Serialize;
@@ -213,7 +215,7 @@ async fn spend(app: &App, by: Act, text: &str) -> Result<(Link, Artifact)> {
 /// `not_found` for what we never handed out, whatever is wrong with it; `gone` for what was ours and is over.
 async fn offer(app: &App, text: &str) -> Result<Offer> {
     let unknown = || Error::new(ErrorKind::NotFound, "there is no such token; ask for one");
-    let shown = app.one_time.read(text).ok_or_else(unknown)?;
+    let shown = app.one_time.read(text, app.clock.now()).ok_or_else(unknown)?;
     let sha256 = shown.sha256();
     // The signature says that it was ours, so there was a row.
     let token = app.store.tokens.look(sha256).await?.ok_or_else(token_is_over)?;
@@ -223,10 +225,23 @@ async fn offer(app: &App, text: &str) -> Result<Offer> {
     }
     token.require_live()?;
     let scope = JobScope { org: token.claims.org.clone(), owner: None };
-    let artifact = app.store.artifacts.ready(&scope, token.claims.job).await.map_err(file_is_gone)?;
-    // One who may no longer have it takes no file with an old token.
-    Watch::over(app, &artifact, token.claims.subject.clone()).look().await?;
+    let job = app.store.jobs.get(&scope, token.claims.job).await.map_err(file_is_gone)?;
+    let artifact = app.store.artifacts.ready(&scope, job.id).await.map_err(file_is_gone)?;
+    require_standing(app, &token.claims.subject, &job, &artifact).await?;
     Ok(Offer { sha256, token, artifact })
+}
+
+/// Judges the subject of a token: who could not ask for it any more has nothing of it either.
+///
+/// # Errors
+/// `revoked`; why is nobody's to know who shows a token.
+async fn require_standing(app: &App, subject: &str, job: &Job, artifact: &Artifact) -> Result<()> {
+    let mut right = Watch::over(app, artifact, subject.to_owned());
+    if job.owner != subject {
+        right = right.needing(Permission::ExportsReadAll);
+    }
+    let withdrawn = || Error::new(ErrorKind::Revoked, "the right that this token gave was withdrawn");
+    right.look().await.map_err(|error| if error.kind() == ErrorKind::Forbidden { withdrawn() } else { error })
 }
 
 /// Whatever became of the job, to who shows a token it is one thing.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use offtake_store::TokenClaims;
 use sha2::{Digest, Sha256};
 
-use crate::token::{Secret, mac};
+use crate::identity::{Secret, Secrets, mac};
 
 const VERSION: &str = "ot1";
 /// The length of each of the three pieces of a payload.
@@ -57,6 +57,8 @@ pub(crate) struct OneTimeKeys {
 }
 
 struct Key {
+    /// From when on it counts for nothing, if there is such a moment.
+    until: Option<Timestamp>,
     /// Hexadecimal, so that a token ends in no character that a mail program would take for the end of a sentence.
     id: String,
     key: [u8; 32],
@@ -88,8 +90,9 @@ impl Shown {
 }
 
 impl OneTimeKeys {
-    pub(crate) fn new<'a>(current: &Secret, previous: impl IntoIterator<Item = &'a Secret>) -> Self {
-        Self { current: Key::of(current), previous: previous.into_iter().map(Key::of).collect() }
+    pub(crate) fn new(secrets: &Secrets) -> Self {
+        let previous = secrets.previous.iter().map(|old| Key::of(&old.secret, Some(old.until))).collect();
+        Self { current: Key::of(&secrets.current, None), previous }
     }
 
     /// The id of the key that is signed with.
@@ -106,12 +109,13 @@ impl OneTimeKeys {
     }
 
     /// Reads a token. `None` for whatever was not signed with a key we know, letter by letter.
-    pub(crate) fn read(&self, text: &str) -> Option<Shown> {
+    pub(crate) fn read(&self, text: &str, now: Timestamp) -> Option<Shown> {
         let (payload, id) = text.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')?;
         let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok().filter(|payload| payload.len() == 3 * PIECE)?;
         let (seed, rest) = payload.split_first_chunk::<PIECE>()?;
         let (binding, tag) = rest.split_first_chunk::<PIECE>()?;
-        let key = self.all().filter(|key| key.id == id).find(|key| key.mac(seed, binding).verify_slice(tag).is_ok());
+        let in_force = |key: &&Key| key.id == id && key.until.is_none_or(|until| now < until);
+        let key = self.all().filter(in_force).find(|key| key.mac(seed, binding).verify_slice(tag).is_ok());
         key.map(|_| Shown { seed: Seed(*seed), binding: *binding })
     }
 
@@ -121,9 +125,9 @@ impl OneTimeKeys {
 }
 
 impl Key {
-    fn of(secret: &Secret) -> Self {
+    fn of(secret: &Secret, until: Option<Timestamp>) -> Self {
         let id = secret.derive("offtake one-time token key id v1");
-        Self { id: hex::encode(&id[..KEY_ID_BYTES]), key: secret.derive("offtake one-time token v1") }
+        Self { until, id: hex::encode(&id[..KEY_ID_BYTES]), key: secret.derive("offtake one-time token v1") }
     }
 
     fn mac(&self, seed: &[u8; PIECE], binding: &[u8; PIECE]) -> hmac::Hmac<Sha256> {
@@ -137,6 +141,7 @@ mod tests {
     use offtake_store::TokenPurpose;
 
     use super::*;
+    use crate::identity::Previous;
 
     fn claims() -> TokenClaims {
         let job = JobId::new(Timestamp::UNIX_EPOCH);
@@ -144,11 +149,12 @@ mod tests {
         TokenClaims { org, subject: "ada".to_owned(), job, purpose: TokenPurpose::Download }
     }
 
+    const NOW: Timestamp = Timestamp::constant(1_794_000_000, 0);
     const SOON: Timestamp = Timestamp::constant(1_795_000_000, 123_456_000);
 
     #[test]
     fn a_token_is_short_and_fit_for_a_url() {
-        let keys = OneTimeKeys::new(&Secret::generate(), []);
+        let keys = OneTimeKeys::new(&Secret::generate().into());
         let token = keys.sign(&Seed::draw(), &claims(), SOON);
         assert_eq!(token.len(), 141);
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{token}");
@@ -158,9 +164,9 @@ mod tests {
 
     #[test]
     fn a_token_is_bound_to_everything_it_was_made_for() {
-        let keys = OneTimeKeys::new(&Secret::generate(), []);
+        let keys = OneTimeKeys::new(&Secret::generate().into());
         let (seed, mine) = (Seed::draw(), claims());
-        let shown = keys.read(&keys.sign(&seed, &mine, SOON)).expect("it is ours");
+        let shown = keys.read(&keys.sign(&seed, &mine, SOON), NOW).expect("it is ours");
         assert_eq!(shown.sha256(), seed.sha256());
         assert!(shown.is_bound_to(&mine, SOON));
         let later = Timestamp::from_microsecond(SOON.as_microsecond() + 1).expect("a moment");
@@ -178,43 +184,48 @@ mod tests {
 
     #[test]
     fn no_character_of_it_can_be_changed() {
-        let keys = OneTimeKeys::new(&Secret::generate(), []);
+        let keys = OneTimeKeys::new(&Secret::generate().into());
         let token = keys.sign(&Seed::draw(), &claims(), SOON);
         for at in 0..token.len() {
             for other in [b'A', b'b', b'0', b'-', b'.', b'=', b'%'] {
                 let mut bytes = token.clone().into_bytes();
                 if std::mem::replace(&mut bytes[at], other) != other {
                     let changed = String::from_utf8(bytes).expect("ASCII");
-                    assert!(keys.read(&changed).is_none(), "{changed}");
+                    assert!(keys.read(&changed, NOW).is_none(), "{changed}");
                 }
             }
-            assert!(keys.read(&token[..at]).is_none() && keys.read(&token[at + 1..]).is_none());
+            assert!(keys.read(&token[..at], NOW).is_none() && keys.read(&token[at + 1..], NOW).is_none());
         }
         for more in [format!("{token}A"), format!(" {token}"), format!("{token}="), token.to_uppercase()] {
-            assert!(keys.read(&more).is_none(), "{more}");
+            assert!(keys.read(&more, NOW).is_none(), "{more}");
         }
     }
 
     #[test]
     fn tokens_of_an_earlier_secret_hold_while_it_is_known() {
         let (old, new, other) = (Secret::generate(), Secret::generate(), Secret::generate());
-        let before = OneTimeKeys::new(&old, []);
+        let before = OneTimeKeys::new(&old.clone().into());
         let token = before.sign(&Seed::draw(), &claims(), SOON);
-        let rotated = OneTimeKeys::new(&new, [&other, &old]);
-        assert!(rotated.read(&token).is_some());
+        let after = |previous: &[&Secret]| {
+            let previous = previous.iter().map(|old| Previous { secret: (*old).clone(), until: SOON }).collect();
+            OneTimeKeys::new(&Secrets { current: new.clone(), previous })
+        };
+        let rotated = after(&[&other, &old]);
+        assert!(rotated.read(&token, NOW).is_some());
+        assert!(rotated.read(&token, SOON).is_none(), "over");
         let fresh = rotated.sign(&Seed::draw(), &claims(), SOON);
         assert!(fresh.ends_with(rotated.id()) && rotated.id() != before.id());
-        assert!(rotated.read(&fresh).is_some() && before.read(&fresh).is_none());
-        assert!(OneTimeKeys::new(&new, [&other]).read(&token).is_none(), "forgotten");
+        assert!(rotated.read(&fresh, NOW).is_some() && before.read(&fresh, NOW).is_none());
+        assert!(after(&[&other]).read(&token, NOW).is_none(), "forgotten");
         // The id alone proves nothing.
         let (start, _) = token.rsplit_once('.').expect("an id");
-        assert!(rotated.read(&format!("{start}.{}", rotated.id())).is_none());
+        assert!(rotated.read(&format!("{start}.{}", rotated.id()), NOW).is_none());
     }
 
     #[test]
     fn nothing_secret_is_printed() {
         let secret = Secret::generate();
-        let keys = OneTimeKeys::new(&secret, []);
+        let keys = OneTimeKeys::new(&secret.clone().into());
         assert_eq!(format!("{keys:?}"), format!("OneTimeKeys {{ ids: [{:?}], .. }}", keys.id()));
     }
 }

@@ -130,7 +130,10 @@ fn rows_properties(schema: &DatasetSchema) -> Map<String, Json> {
             "description": "trace: filters and selection choose rows, and every row of their traces is taken"}),
         );
     }
-    add("as_of", json!({"type": "string", "description": "As handed out by count, page and preview"}));
+    add(
+        "as_of",
+        json!({"type": "string", "pattern": r"^(c[0-9]{1,18}|s)\.[0-9]{1,18}$", "description": "As handed out by count, page and preview"}),
+    );
     for filter in &schema.filters {
         add(&filter.name, filter_schema(schema, filter));
     }
@@ -157,7 +160,7 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     }
     properties.insert(
         "preset".to_owned(),
-        json!({"type": "string", "description": "The name of a preset; what stands beside it goes first"}),
+        json!({"type": "string", "minLength": 1, "maxLength": 100, "description": "The name of a preset; what stands beside it goes first"}),
     );
     properties.insert(
         "name".to_owned(),

@@ -159,7 +159,9 @@ fn add_components(components: &mut Json) {
     });
     components["responses"]["OtlpStatus"] = json!({
         "description": "What went wrong, in the request's encoding",
-        "content": {"application/json": {"schema": status}, "application/x-protobuf": {"schema": {}}},
+        "content": {"application/json": {"schema": status}, "application/x-protobuf": {"schema": {}},
+            // Where the request has no encoding of OTLP.
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     });
     let statuses: Vec<&str> = JobStatus::ALL.iter().map(|status| status.name()).collect();
     let phases: Vec<&str> = Phase::ALL.iter().map(|phase| phase.name()).collect();

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::Method;
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
-use offtake_server::token::Secret;
+use offtake_server::identity::Secret;
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
 

@@ -20,7 +20,7 @@ use offtake_model::permission::Permissions;
 use offtake_model::plan::Plan;
 use offtake_model::principal::Principal;
 use offtake_model::receipt::Receipt;
-use offtake_server::token::{Secret, mint};
+use offtake_server::identity::{IssuerSettings, Issuers, Previous, Secret, Secrets, mint};
 use offtake_server::{AppState, LimitSettings, ServerMetrics, ServerSettings, router};
 use offtake_store::objects::FolderObjects;
 use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, Take, WorkerName};
@@ -30,6 +30,7 @@ use prometheus_client::registry::Registry;
 use prost::Message;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
 pub(crate) struct House {
@@ -37,6 +38,8 @@ pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) secret: Secret,
+    /// Ends what keeps the keys of issuers.
+    _keys: DropGuard,
     folder: tempfile::TempDir,
 }
 
@@ -128,6 +131,13 @@ impl Ask<'_> {
     }
 }
 
+/// Whose tokens a house takes, besides those of its own secret.
+#[derive(Default)]
+struct Trust {
+    issuers: Vec<IssuerSettings>,
+    previous: Vec<Previous>,
+}
+
 pub(crate) const NOW: &str = "2026-11-20T12:00:00Z";
 
 impl House {
@@ -142,7 +152,7 @@ impl House {
 
     /// With one more dataset: what its source does is up to the test.
     pub(crate) fn with_dataset(settings: ServerSettings, source: Option<Arc<dyn Source>>) -> Self {
-        Self::built(settings, |catalog, _, _| {
+        Self::built(settings, Trust::default(), |catalog, _, _| {
             if let Some(source) = source {
                 let mut schema = catalog.get("spans").expect("it is there").schema.as_ref().clone();
                 schema.name = "faulty".to_owned();
@@ -155,12 +165,27 @@ impl House {
     pub(crate) fn with_people() -> Self {
         let (sync_wait, limits) = (std::time::Duration::ZERO, LimitSettings::NONE);
         let settings = ServerSettings { sync_wait, limits, ..ServerSettings::default() };
-        Self::built(settings, |catalog, folder, clock| {
+        Self::built(settings, Trust::default(), |catalog, folder, clock| {
             people(folder, clock).into_iter().for_each(|dataset| catalog.insert(dataset));
         })
     }
 
-    fn built(settings: ServerSettings, add: impl FnOnce(&mut Catalog, &Path, &SharedClock)) -> Self {
+    /// With tokens of these issuers, too.
+    pub(crate) fn with_issuers(issuers: Vec<IssuerSettings>) -> Self {
+        Self::trusting(Trust { issuers, ..Trust::default() })
+    }
+
+    /// With secrets that were replaced.
+    pub(crate) fn with_previous(previous: Vec<Previous>) -> Self {
+        Self::trusting(Trust { previous, ..Trust::default() })
+    }
+
+    fn trusting(trust: Trust) -> Self {
+        let settings = ServerSettings { limits: LimitSettings::NONE, ..ServerSettings::default() };
+        Self::built(settings, trust, |_, _, _| {})
+    }
+
+    fn built(settings: ServerSettings, trust: Trust, add: impl FnOnce(&mut Catalog, &Path, &SharedClock)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::starting_at(NOW.parse().expect("a moment"));
         let shared: SharedClock = clock.clone();
@@ -183,18 +208,25 @@ impl House {
         let mut registry = Registry::default();
         let metrics = ServerMetrics::register(&mut registry);
         let secret = Secret::generate();
+        let issuers = Arc::new(Issuers::new(trust.issuers, &shared).expect("sound issuers"));
+        let stop = CancellationToken::new();
+        if !issuers.is_empty() {
+            let (issuers, stop) = (Arc::clone(&issuers), stop.clone());
+            tokio::spawn(async move { issuers.keep(stop).await });
+        }
         let state = AppState {
             store: store.clone(),
             catalog: Arc::new(catalog),
             spans: Some(spans),
             conventions: Arc::new(Conventions::default()),
             clock: shared,
-            secret: secret.clone(),
+            secrets: Secrets { current: secret.clone(), previous: trust.previous },
+            issuers,
             settings,
             registry: Arc::new(registry),
             metrics,
         };
-        Self { router: router(state), store, clock, secret, folder }
+        Self { router: router(state), store, clock, secret, _keys: stop.drop_guard(), folder }
     }
 
     /// Another hand on the job store.

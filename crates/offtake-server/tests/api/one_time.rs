@@ -321,3 +321,42 @@ async fn addresses_begin_with_the_public_one() {
     let link = redeem(&house, token).await.expect(200).json()["link"].as_str().expect("a link").to_owned();
     assert!(link.starts_with("https://data.example.com/x/files/art_"), "{link}");
 }
+
+/// A token is no better than whoever asked for it stands.
+#[tokio::test]
+async fn what_is_taken_from_the_subject_is_taken_from_its_tokens() {
+    let house = House::new();
+    let job = house.a_file(CONTENT).await;
+    let alices = token(&house, &job).await;
+    let boss = house.ask(Method::POST, format!("{job}/token")).by("acme", "boss", "all").json(&json!({}));
+    let bosses = boss.answer().await.expect(201).json()["token"].as_str().expect("a token").to_owned();
+    let decide = |who: &str, body: Json| {
+        let ask = house.ask(Method::PATCH, format!("/api/v1/principals/{who}")).by("acme", "root", "admin");
+        ask.json(&body).answer()
+    };
+    for (who, token, decision) in [
+        ("alice", &alices, json!({"disabled": true})),
+        ("alice", &alices, json!({"withheld": ["exports:download"]})),
+        ("alice", &alices, json!({"withheld": ["traces:read"]})),
+        ("boss", &bosses, json!({"withheld": ["exports:read_all"]})),
+    ] {
+        decide(who, decision.clone()).await.expect(200);
+        let refused = redeem(&house, token).await.expect(403);
+        assert_eq!(refused.json()["detail"], "the right that this token gave was withdrawn", "{decision}");
+        assert_eq!(refused.problem(403).0, "revoked");
+        let page = house.ask(Method::GET, format!("/d/{token}")).answer().await.expect(403);
+        let html = String::from_utf8(page.body.to_vec()).expect("UTF-8");
+        assert!(!html.contains("bytes") && !html.contains("<form"), "{html}");
+        house.ask(Method::POST, format!("/d/{token}")).answer().await.expect(403);
+        decide(who, json!({"disabled": false, "withheld": []})).await.expect(200);
+    }
+    // Nobody spent them meanwhile. What is taken from one is not taken from the other.
+    decide("alice", json!({"withheld": ["exports:read_all"]})).await.expect(200);
+    decide("boss", json!({"disabled": true})).await.expect(200);
+    let link = redeem(&house, &alices).await.expect(200).json()["link"].as_str().expect("a link").to_owned();
+    redeem(&house, &bosses).await.expect(403);
+    // The link ends with the right, too.
+    house.ask(Method::GET, &link).answer().await.expect(200);
+    decide("alice", json!({"disabled": true})).await.expect(200);
+    house.ask(Method::GET, &link).answer().await.expect(403);
+}

@@ -303,3 +303,34 @@ async fn names_of_exports_are_not_made_of_sensitive_filters() {
         (&json!("People – DE – 2026-11-20"), &json!("People-DE-2026-11-20.csv"))
     );
 }
+
+#[tokio::test]
+async fn a_link_ends_with_the_right_to_what_the_file_tells() {
+    let house = House::with_people();
+    let job = begun(&house, "alice", CLEAR, &json!({"format": "csv", "fields": ["id", "email"]})).await;
+    house.complete_next(b"id,email\n1,ada@example.org\n").await;
+    let path = format!("/api/v1/export/jobs/{job}/download");
+    let link = house.ask(Method::GET, path).by("acme", "alice", CLEAR).answer().await.expect(302);
+    let link = link.header("location").to_owned();
+    house.ask(Method::GET, &link).answer().await.expect(200);
+    let withheld = json!({"withheld": ["pii:read"]});
+    let change = house.ask(Method::PATCH, "/api/v1/principals/alice").by("acme", "root", "admin").json(&withheld);
+    change.answer().await.expect(200);
+    assert_silent(&house.ask(Method::GET, &link).answer().await.expect(403));
+}
+
+#[tokio::test]
+async fn a_key_has_at_most_the_role_of_its_maker() {
+    let house = House::with_people();
+    let make = async |permissions: &str, words: Json| {
+        let body = json!({"name": "robot", "permissions": words});
+        house.ask(Method::POST, "/api/v1/api-keys").by("acme", "root", permissions).json(&body).answer().await
+    };
+    make("admin,role:analyst", json!(["role:viewer", "exports:create"])).await.expect(201);
+    make("role:admin", json!(["role:analyst", "pii:read"])).await.expect(201);
+    for (permissions, words) in [("admin,role:viewer", json!(["role:analyst"])), ("admin", json!(["role:admin"]))] {
+        let refused = make(permissions, words.clone()).await;
+        assert!(matches!(refused.status, 403 | 422), "{permissions} {words}: {refused:?}");
+    }
+    assert_eq!(make("role:admin", json!(["role:king"])).await.problem(422).1, ["/permissions/0"]);
+}

@@ -225,8 +225,8 @@ pub(crate) async fn a_ticket_opens_one_session(b: &Backend) {
     let ends = b.sessions.offer(&act(), "ticket", &visitor(), MINUTE).await.unwrap();
     assert_eq!(ends, b.now() + MINUTE);
     let names: Vec<String> = (0..8).map(|number| format!("session {number}")).collect();
-    let by = act();
-    let all = names.iter().map(|session| b.sessions.open(&by, "ticket", session, hours));
+    let visit = act();
+    let all = names.iter().map(|session| b.sessions.open(&visit, "ticket", session, hours));
     let all = futures::future::join_all(all).await;
     let opened: Vec<_> = all.iter().flatten().collect();
     assert_eq!(opened.len(), 1, "at once, one of them gets it");

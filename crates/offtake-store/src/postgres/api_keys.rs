@@ -20,7 +20,7 @@ use crate::rows::to_json;
 #[async_trait]
 impl ApiKeys for PostgresStore {
     async fn create(&self, by: &Act, org: &OrgId, key: NewApiKey) -> Result<ApiKey> {
-        let tx = self.write().await?;
+        let tx = self.write_of(org).await?;
         let create = async {
             let now = self.now(&tx).await?;
             let expires_at = api_keys::end_of(key.lifetime, now)?;
@@ -44,14 +44,14 @@ impl ApiKeys for PostgresStore {
     }
 
     async fn get(&self, org: &OrgId, id: ApiKeyId) -> Result<ApiKey> {
-        load(&self.read().await?, org, id).await
+        load(&self.read_of(org).await?, org, id).await
     }
 
     async fn list(&self, org: &OrgId, after: Option<ApiKeyId>, limit: u32) -> Result<(Vec<ApiKey>, bool)> {
         let sql =
             format!("{API_KEYS} WHERE api_keys.org = $1 AND ($2::text IS NULL OR id < $2) ORDER BY id DESC LIMIT $3");
         let after = after.map(|id| id.to_string());
-        let rows = self.read().await?.rows(&sql, &[&org.as_str(), &after, &(i64::from(limit) + 1)]).await?;
+        let rows = self.read_of(org).await?.rows(&sql, &[&org.as_str(), &after, &(i64::from(limit) + 1)]).await?;
         let mut found = rows.iter().map(api_keys::key).collect::<Result<Vec<_>>>()?;
         let has_more = found.len() > limit as usize;
         found.truncate(limit as usize);
@@ -59,7 +59,7 @@ impl ApiKeys for PostgresStore {
     }
 
     async fn revoke(&self, by: &Act, org: &OrgId, id: ApiKeyId) -> Result<()> {
-        let tx = self.write().await?;
+        let tx = self.write_of(org).await?;
         let revoke = async {
             let now = self.now(&tx).await?;
             let sql = "UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND org = $2 AND revoked_at IS NULL";

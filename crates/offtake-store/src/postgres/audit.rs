@@ -84,22 +84,22 @@ async fn follow(tx: &Work, entry: &AuditEntry, first: u64) -> Result<()> {
 #[async_trait]
 impl Audit for PostgresStore {
     async fn append(&self, org: &OrgId, act: &Act, deed: &Deed) -> Result<AuditEntry> {
-        let tx = self.write().await?;
+        let tx = self.write_of(org).await?;
         let outcome = async { append(&tx, self.now(&tx).await?, org, act, deed).await }.await;
         tx.end(outcome).await
     }
 
     async fn list(&self, org: &OrgId, filter: &AuditFilter) -> Result<AuditPage> {
-        list(&self.read().await?, org, filter).await
+        list(&self.read_of(org).await?, org, filter).await
     }
 
     async fn walk(&self, org: &OrgId, from: u64, limit: u32) -> Result<Vec<AuditEntry>> {
-        let found = self.read().await?.rows(&WALK, &[&org.as_str(), &int(from), &i64::from(limit)]).await?;
+        let found = self.read_of(org).await?.rows(&WALK, &[&org.as_str(), &int(from), &i64::from(limit)]).await?;
         found.iter().map(rows::audit_entry).collect()
     }
 
     async fn head(&self, org: &OrgId) -> Result<Head> {
-        let row = self.read().await?.first(HEAD, &[&org.as_str()]).await?;
+        let row = self.read_of(org).await?.first(HEAD, &[&org.as_str()]).await?;
         row.as_ref().map_or_else(|| Ok(Head::none(org.clone())), rows::audit_head)
     }
 
@@ -121,7 +121,7 @@ impl Audit for PostgresStore {
                 return Ok(pruned);
             };
             drop(work);
-            let tx = self.write().await?;
+            let tx = self.write_of(&org).await?;
             let outcome = async { prune(&tx, self.now(&tx).await?, &org, retention).await }.await;
             let removed = tx.end(outcome).await?;
             pruned += removed;

@@ -1,7 +1,8 @@
 //! The job store in a Postgres database, shared by any number of servers and workers on any number of machines.
 //!
 //! Responsible for making each verb of the ports one transaction (READ COMMITTED, the row of the job locked first;
-//! ADR 6 says why) with a deadline. Not responsible for deciding which state follows which (`offtake_model::job`),
+//! ADR 6 says why) with a deadline, and for naming the organization whose rows it is about: row-level security shows it
+//! no other (ADR 17). Not responsible for deciding which state follows which (`offtake_model::job`),
 //! for bytes at rest (`objects`), or for reaching the server (`offtake_postgres`).
 
 mod api_keys;
@@ -20,13 +21,16 @@ mod wake;
 
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "unscoped")]
+mod unscoped;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use offtake_model::Result;
 use offtake_model::clock::SharedClock;
-use offtake_postgres::{Examined, Limits, Migrations, Pool, Role, Session, Settings, Work};
+use offtake_model::id::OrgId;
+use offtake_postgres::{Examined, Limits, Migrations, Pool, Reach, Role, Session, Settings, Walls, Work};
 
 use crate::refusals::internal;
 use rows::get;
@@ -60,6 +64,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0005_tokens.sql"),
         include_str!("../../migrations/postgres/0006_audit.sql"),
         include_str!("../../migrations/postgres/0007_limits.sql"),
+        include_str!("../../migrations/postgres/0008_walls.sql"),
     ],
 };
 
@@ -70,6 +75,7 @@ const NOW: &str = "SELECT coalesce($1::bigint, (extract(epoch FROM clock_timesta
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: Pool,
+    walls: Walls,
     clock: Option<SharedClock>,
     wake: Arc<Wake>,
     _listening: Listening,
@@ -83,11 +89,15 @@ impl PostgresStore {
     /// `store_unavailable` if it cannot be reached or refuses; `invalid_request` if a root certificate cannot be
     /// read; `internal` if a newer Offtake has been here.
     pub async fn open(settings: Settings, connections: usize, clock: Option<SharedClock>) -> Result<Arc<Self>> {
-        let pool = pool(settings, connections).await?;
+        Self::over(pool(settings, connections).await?, clock).await
+    }
+
+    async fn over(pool: Pool, clock: Option<SharedClock>) -> Result<Arc<Self>> {
         MIGRATIONS.apply(&pool).await?;
+        let walls = Walls::raise(&pool, SCHEMA).await?;
         let wake = Arc::new(Wake::new());
         let listening = Listening::start(pool.clone(), Arc::clone(&wake));
-        Ok(Arc::new(Self { pool, clock, wake, _listening: listening }))
+        Ok(Arc::new(Self { pool, walls, clock, wake, _listening: listening }))
     }
 
     /// What the server of `settings` is like, and what its user may do there. Changes nothing.
@@ -104,14 +114,24 @@ impl PostgresStore {
         &self.pool
     }
 
-    /// A transaction that writes.
+    /// A transaction that writes rows of every organization: what workers and upkeep do.
     async fn write(&self) -> Result<Work> {
-        self.pool.transaction(LIMIT).await
+        self.pool.transaction_within(LIMIT, &self.walls.enter(Reach::All)).await
     }
 
-    /// Single statements that read.
+    /// Single statements that read rows of every organization: what workers and upkeep do.
     async fn read(&self) -> Result<Work> {
-        self.pool.work(LIMIT).await
+        self.pool.work_within(LIMIT, &self.walls.enter(Reach::All)).await
+    }
+
+    /// A transaction that writes rows of one organization, and sees no other's.
+    async fn write_of(&self, org: &OrgId) -> Result<Work> {
+        self.pool.transaction_within(LIMIT, &self.walls.enter(Reach::Org(org.as_str()))).await
+    }
+
+    /// Single statements that read rows of one organization, and see no other's.
+    async fn read_of(&self, org: &OrgId) -> Result<Work> {
+        self.pool.work_within(LIMIT, &self.walls.enter(Reach::Org(org.as_str()))).await
     }
 
     /// What replaces the database's clock, in microseconds.

@@ -72,7 +72,7 @@ impl PostgresStore {
 #[async_trait]
 impl Jobs for PostgresStore {
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
-        let tx = self.write().await?;
+        let tx = self.write_of(&job.org).await?;
         let enqueue = async {
             let now = self.now(&tx).await?;
             let enqueued = requests::enqueue(&tx, now, &job).await?;
@@ -93,19 +93,19 @@ impl Jobs for PostgresStore {
     }
 
     async fn asked_before(&self, org: &OrgId, owner: &str, idempotency: &Idempotency) -> Result<Option<Job>> {
-        requests::asked_before(&self.read().await?, org, owner, idempotency).await
+        requests::asked_before(&self.read_of(org).await?, org, owner, idempotency).await
     }
 
     async fn get(&self, scope: &JobScope, id: JobId) -> Result<Job> {
-        requests::get_job(&self.read().await?, scope, id).await
+        requests::get_job(&self.read_of(&scope.org).await?, scope, id).await
     }
 
     async fn list(&self, scope: &JobScope, filter: &JobFilter) -> Result<JobPage> {
-        requests::list(&self.read().await?, scope, filter).await
+        requests::list(&self.read_of(&scope.org).await?, scope, filter).await
     }
 
     async fn cancel(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
-        let tx = self.write().await?;
+        let tx = self.write_of(&scope.org).await?;
         let cancel = async {
             let now = self.now(&tx).await?;
             let job = requests::cancel(&tx, now, scope, id).await?;
@@ -117,7 +117,7 @@ impl Jobs for PostgresStore {
     }
 
     async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
-        let tx = self.write().await?;
+        let tx = self.write_of(&scope.org).await?;
         let retry = async {
             let now = self.now(&tx).await?;
             let (job, allowances) = requests::retry(&tx, now, scope, id, limits).await?;
@@ -129,11 +129,11 @@ impl Jobs for PostgresStore {
     }
 
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
-        requests::recent_performance(&self.read().await?, org, limit).await
+        requests::recent_performance(&self.read_of(org).await?, org, limit).await
     }
 
     async fn statistics(&self, org: &OrgId, since: Timestamp) -> Result<Vec<StatisticsRow>> {
-        requests::statistics(&self.read().await?, org, since.as_microsecond()).await
+        requests::statistics(&self.read_of(org).await?, org, since.as_microsecond()).await
     }
 
     async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>> {
@@ -287,7 +287,7 @@ impl Artifacts for PostgresStore {
     }
 
     async fn ready(&self, scope: &JobScope, job: JobId) -> Result<Artifact> {
-        let work = self.read().await?;
+        let work = self.read_of(&scope.org).await?;
         artifacts::ready(&work, self.now(&work).await?, scope, job).await
     }
 
@@ -296,7 +296,7 @@ impl Artifacts for PostgresStore {
     }
 
     async fn expire_now(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Artifact> {
-        let tx = self.write().await?;
+        let tx = self.write_of(&scope.org).await?;
         let expire = async {
             let now = self.now(&tx).await?;
             let artifact = artifacts::expire_now(&tx, now, scope, job).await?;

@@ -17,7 +17,7 @@ use crate::rows::to_json;
 #[async_trait]
 impl Presets for PostgresStore {
     async fn create(&self, by: &Act, org: &OrgId, content: PresetContent) -> Result<Preset> {
-        let tx = self.write().await?;
+        let tx = self.write_of(org).await?;
         let create = async {
             let now = self.now(&tx).await?;
             let counted = tx.first("SELECT count(*) FROM presets WHERE org = $1", &[&org.as_str()]).await?;
@@ -42,17 +42,17 @@ impl Presets for PostgresStore {
     }
 
     async fn get(&self, org: &OrgId, name: &str) -> Result<Preset> {
-        stored(&self.read().await?, org, name, "").await?.preset()
+        stored(&self.read_of(org).await?, org, name, "").await?.preset()
     }
 
     async fn list(&self, org: &OrgId) -> Result<Vec<Preset>> {
         let sql = format!("{PRESETS} WHERE org = $1 ORDER BY name");
-        let rows = self.read().await?.rows(&sql, &[&org.as_str()]).await?;
+        let rows = self.read_of(org).await?.rows(&sql, &[&org.as_str()]).await?;
         rows.iter().map(|row| of(row)?.preset()).collect()
     }
 
     async fn replace(&self, by: &Act, org: &OrgId, name: &str, version: u64, content: PresetContent) -> Result<Preset> {
-        let tx = self.write().await?;
+        let tx = self.write_of(org).await?;
         let replace = async {
             let present = stored(&tx, org, name, " FOR UPDATE").await?;
             presets::unchanged(&present.preset()?, Some(version))?;
@@ -80,7 +80,7 @@ impl Presets for PostgresStore {
     }
 
     async fn delete(&self, by: &Act, org: &OrgId, name: &str, version: Option<u64>) -> Result<()> {
-        let tx = self.write().await?;
+        let tx = self.write_of(org).await?;
         let delete = async {
             let preset = stored(&tx, org, name, " FOR UPDATE").await?.preset()?;
             presets::unchanged(&preset, version)?;

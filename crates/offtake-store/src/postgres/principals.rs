@@ -16,12 +16,12 @@ use crate::principals::{self, NOTED_FOR, PRINCIPALS, Principals, STANDING, Stand
 #[async_trait]
 impl Principals for PostgresStore {
     async fn standing(&self, org: &OrgId, sub: &str) -> Result<Stand> {
-        let row = self.read().await?.first(&STANDS, &[&org.as_str(), &sub, &self.injected()]).await?;
+        let row = self.read_of(org).await?.first(&STANDS, &[&org.as_str(), &sub, &self.injected()]).await?;
         row.map_or_else(|| Ok(Stand::default()), |row| principals::stand(&row, sub, get(&row, 0)?))
     }
 
     async fn note(&self, org: &OrgId, sub: &str, email: Option<&str>) -> Result<()> {
-        let work = self.read().await?;
+        let work = self.read_of(org).await?;
         let now = self.now(&work).await?;
         let sql = "INSERT INTO principals AS known (org, sub, email, first_seen, last_seen) VALUES ($1, $2, $3, $4, $4)
                    ON CONFLICT (org, sub) DO UPDATE
@@ -35,13 +35,13 @@ impl Principals for PostgresStore {
 
     async fn get(&self, org: &OrgId, sub: &str) -> Result<KnownPrincipal> {
         let sql = format!("{PRINCIPALS} WHERE org = $1 AND sub = $2");
-        let row = self.read().await?.first(&sql, &[&org.as_str(), &sub]).await?;
+        let row = self.read_of(org).await?.first(&sql, &[&org.as_str(), &sub]).await?;
         principals::known(&row.ok_or_else(principals::no_such_principal)?)
     }
 
     async fn list(&self, org: &OrgId, after: Option<&str>, limit: u32) -> Result<(Vec<KnownPrincipal>, bool)> {
         let sql = format!("{PRINCIPALS} WHERE org = $1 AND ($2::text IS NULL OR sub > $2) ORDER BY sub LIMIT $3");
-        let rows = self.read().await?.rows(&sql, &[&org.as_str(), &after, &(i64::from(limit) + 1)]).await?;
+        let rows = self.read_of(org).await?.rows(&sql, &[&org.as_str(), &after, &(i64::from(limit) + 1)]).await?;
         let mut found = rows.iter().map(principals::known).collect::<Result<Vec<_>>>()?;
         let has_more = found.len() > limit as usize;
         found.truncate(limit as usize);
@@ -50,7 +50,7 @@ impl Principals for PostgresStore {
 
     async fn change(&self, by: &Act, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal> {
         let withheld = change.withheld.as_ref().map(principals::to_words).transpose()?;
-        let tx = self.write().await?;
+        let tx = self.write_of(org).await?;
         let sql = "INSERT INTO principals AS known (org, sub, disabled_at, withheld)
                    VALUES ($1, $2, CASE WHEN $3::boolean THEN $4::bigint END, coalesce($5::text, '[]'))
                    ON CONFLICT (org, sub) DO UPDATE

@@ -52,7 +52,7 @@ impl Tokens for PostgresStore {
             &token.key_id,
             &micros(token.ttl),
         ];
-        let tx = self.write().await?;
+        let tx = self.write_of(&claims.org).await?;
         let issue = async {
             let row = tx.first(&ISSUE, &params).await?.ok_or_else(|| refusals::no_job(claims.job))?;
             let expires_at = Timestamp::from_microsecond(get(&row, 0)?);

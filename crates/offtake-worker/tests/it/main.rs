@@ -10,4 +10,5 @@ mod rows;
 mod ends;
 mod leases;
 mod road;
+mod sensitive;
 mod upkeep;

@@ -5,12 +5,13 @@ use serde_json::json;
 
 use super::Context;
 use crate::config::{Config, show_json, show_toml};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::output;
+use crate::wire;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Check the configuration, and every dataset against its source
+    /// Check the configuration, every dataset against its source, and the keys of every issuer
     Check,
     /// Show what is in force, and where each value comes from
     Show,
@@ -21,9 +22,14 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Outcome {
     match command {
         ConfigCommand::Check => {
             let config = Config::validate(&typed)?;
-            let datasets = crate::wire::check_datasets(&config)?;
+            let datasets = wire::check_datasets(&config)?;
+            wire::previous(&config.token)?;
+            let warnings = issuers(&config)?;
             if context.global.json {
-                return output::json(&json!({ "ok": true, "datasets": datasets }));
+                return output::json(&json!({ "ok": true, "datasets": datasets, "warnings": warnings }));
+            }
+            for warning in warnings {
+                output::say(&format!("warning: {warning}"));
             }
             let own = if datasets.is_empty() { "none".to_owned() } else { datasets.join(", ") };
             output::line(&format!("the configuration is sound; datasets of its own: {own}"))
@@ -31,4 +37,18 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Outcome {
         ConfigCommand::Show if context.global.json => output::json(&show_json(&typed)),
         ConfigCommand::Show => output::line(show_toml(&typed).trim_end()),
     }
+}
+
+/// What may be wrong with issuers, though it may be right again later.
+fn issuers(config: &Config) -> Result<Vec<String>, Failure> {
+    let mut warnings = Vec::new();
+    wire::block_on(async {
+        for state in wire::check_issuers(config).await? {
+            if let Some(problem) = wire::issuer_problem(&state) {
+                warnings.push(format!("issuers.{}: {problem}", state.name));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(warnings)
 }

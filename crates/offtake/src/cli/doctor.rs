@@ -2,6 +2,7 @@
 //!
 //! It looks, and changes nothing but what any command makes on its first run.
 
+mod issuers;
 mod postgres;
 
 use std::collections::BTreeSet;
@@ -77,6 +78,7 @@ pub(super) fn run(context: &Context) -> Outcome {
         configuration_file(context, &config, &mut found);
         directory(&config.data_dir, &mut found);
         secret(&config, &mut found);
+        issuers::examine(&config, &mut found).await;
         databases(&config, &mut found).await;
         objects(&config, &mut found).await;
         clock(&config, &mut found).await;
@@ -190,7 +192,7 @@ fn secret(config: &Config, found: &mut Findings) {
     let own_file = config.token.secret.is_none();
     if own_file && others_may(&file, 0o077) {
         found.fail("token secret", format!("others may read {0}: chmod 600 {0}, and make a new one", file.display()));
-    } else if let Err(error) = offtake_server::token::Secret::new(&text) {
+    } else if let Err(error) = offtake_server::identity::Secret::new(&text) {
         found.error("token secret", &error);
     } else if text.bytes().collect::<BTreeSet<u8>>().len() < 12 {
         found.warn("token secret", "long, but of few different characters; make one with: openssl rand -hex 32");

@@ -9,8 +9,8 @@ use offtake_model::id::OrgId;
 use offtake_model::permission::Permissions;
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
+use offtake_server::identity::{Issuers, Secret, mint};
 use offtake_server::sign_in::link;
-use offtake_server::token::{Secret, mint};
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
 use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
@@ -90,6 +90,8 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     // Said before anything else, because nothing works without.
     let data = DataDir::open(&config.data_dir)?;
     let found = wire::secret(&config.token, config.database.postgres.as_ref(), &data)?;
+    let secrets = wire::secrets(&found.secret, &config.token)?;
+    let issuers = wire::issuers(&config).await?;
     let house = House::open(config).await?;
     let listener = listen(house.config.listen, "--listen or server.listen").await?;
     let address = address_of(&listener)?;
@@ -100,13 +102,15 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         Role::Server => None,
     };
     let sources = wire::wait_for_sources(&house, stop.clone());
+    let keys = spawn_keys(&issuers, stop.clone());
     let state = AppState {
         store: house.store.clone(),
         catalog: Arc::clone(&house.catalog),
         spans: Some(Arc::clone(&house.spans)),
         conventions: Arc::new(house.config.conventions.clone()),
         clock: Arc::clone(&house.clock),
-        secret: found.secret.clone(),
+        secrets,
+        issuers: Arc::clone(&issuers),
         settings: house.config.server.clone(),
         metrics: ServerMetrics::register(&mut registry),
         registry: Arc::new(registry),
@@ -120,10 +124,16 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         offtake_server::serve(listener, offtake_server::router(state), house.config.connections, stop.clone()).await;
     // Whatever ended the server ends the worker too.
     stop.cancel();
-    for task in worker.into_iter().chain(sources) {
+    for task in worker.into_iter().chain(sources).chain(keys) {
         joined(task).await?;
     }
     served.map_err(|error| unavailable("the server ended", error))
+}
+
+/// Keeps the keys of issuers at hand. `None` if there are no issuers.
+fn spawn_keys(issuers: &Arc<Issuers>, stop: CancellationToken) -> Option<JoinHandle<()>> {
+    let issuers = Arc::clone(issuers);
+    (!issuers.is_empty()).then(|| tokio::spawn(async move { issuers.keep(stop).await }))
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {

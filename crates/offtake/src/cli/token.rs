@@ -8,7 +8,7 @@ use offtake_model::id::OrgId;
 use offtake_model::permission::{Permission, Permissions, Role};
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_server::token::mint;
+use offtake_server::identity::mint;
 use serde_json::json;
 
 use super::Context;

@@ -4,6 +4,7 @@
 //! command line before anything is opened. The only place of Offtake that reads the environment.
 
 mod environment;
+mod issuers;
 mod reader;
 mod show;
 mod store;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use offtake_model::{Error, ErrorKind};
 
 pub(crate) use environment::Environment;
+pub(crate) use issuers::{IssuerConfig, KeyConfig};
 pub(crate) use show::{show_json, show_toml};
 pub(crate) use store::StoreConfig;
 pub(crate) use typed::{FlagSetting, Typed};

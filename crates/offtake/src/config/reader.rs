@@ -43,6 +43,16 @@ impl<'a> Reader<'a> {
         Some(self.text(key)).filter(|text| !text.is_empty())
     }
 
+    /// The list of texts at `key`.
+    pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
+        let list = self.typed.get(key).and_then(toml::Value::as_array);
+        let texts = list.and_then(|list| list.iter().map(|one| one.as_str().map(str::to_owned)).collect());
+        texts.unwrap_or_else(|| {
+            self.refuse(key, "must be a list of texts");
+            Vec::new()
+        })
+    }
+
     /// True or false.
     pub(crate) fn flag(&mut self, key: &str) -> bool {
         let value = self.typed.get(key).and_then(toml::Value::as_bool);

@@ -63,8 +63,15 @@ fn redacted(key: &str, value: &Value) -> Value {
     match value.as_str() {
         Some(text) if secret && !text.is_empty() => Value::String("[redacted]".to_owned()),
         Some(text) if text.contains("://") => Value::String(without_password(text)),
+        None if secret || word.ends_with("secrets") => hidden(value),
         Some(_) | None => value.clone(),
     }
+}
+
+/// A list of secrets, of which only the number is seen.
+fn hidden(value: &Value) -> Value {
+    let length = value.as_array().map(Vec::len);
+    length.map_or_else(|| value.clone(), |length| Value::Array(vec![Value::String("[redacted]".to_owned()); length]))
 }
 
 /// `postgres://user:password@host/db` → `postgres://user:[redacted]@host/db`.

@@ -185,3 +185,84 @@ fn a_bucket_that_cannot_be_meant_is_refused() {
     store.url (offtake.toml): must be s3://bucket or s3://bucket/prefix, or empty for a folder in the data directory
     ");
 }
+
+fn issuer(text: &str) -> String {
+    let whole = "issuer = \"https://login.example.org\"\naudience = \"offtake\"\nalgorithms = [\"RS256\"]\n\
+                 jwks_url = \"https://login.example.org/keys\"\n";
+    let named = |line: &&str| !text.lines().any(|other| other.split(' ').next() == line.split(' ').next());
+    let rest: Vec<&str> = whole.lines().filter(named).collect();
+    format!("[issuers.corp]\n{}\n{text}\n", rest.join("\n"))
+}
+
+#[test]
+fn an_issuer_has_what_it_needs_and_careful_defaults() {
+    let config = Config::validate(&merged(Some(&issuer("")), &[], &[]).unwrap()).unwrap();
+    let [corp] = config.issuers.as_slice() else { panic!("{:?}", config.issuers) };
+    assert_eq!((corp.name.as_str(), corp.audiences.as_slice()), ("corp", ["offtake".to_owned()].as_slice()));
+    assert_eq!(corp.may_grant, offtake_model::permission::Permissions::from_words(["all"]));
+    assert_eq!(corp.freshness.refetch_after.as_secs(), 30);
+    assert!(matches!(&corp.keys, KeyConfig::JwksUrl(url) if url == "https://login.example.org/keys"));
+    for good in [
+        "jwks_url = \"http://127.0.0.1:1/keys\"",
+        "jwks_url = \"http://[::1]/keys\"",
+        "jwks_url = \"http://localhost/keys\"",
+        "jwks_url = \"http://login.example.org/keys\"\nallow_http = true",
+        "audience = [\"a\", \"b\"]\nmay_grant = [\"exports:read\", \"operator\"]\norg = \"acme\"",
+    ] {
+        let typed = merged(Some(&issuer(good)), &[], &[]).unwrap();
+        assert!(Config::validate(&typed).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn an_issuer_that_would_let_in_others_is_refused() {
+    for (wrong, word) in [
+        ("algorithms = []", "must list"),
+        ("algorithms = [\"none\"]", "must list"),
+        ("algorithms = [\"RS256\", \"HS256\"]", "with public keys"),
+        ("algorithms = [\"rs256\"]", "must list"),
+        ("secret_file = \"x\"", "only one of them"),
+        ("jwks_file = \"x\"", "only one of them"),
+        ("jwks_url = \"http://login.example.org/keys\"", "allow_http"),
+        ("jwks_url = \"http://127.0.0.1.example.org/keys\"", "allow_http"),
+        ("jwks_url = \"http://localhost.example.org/keys\"", "allow_http"),
+        ("jwks_url = \"http://0.0.0.0/keys\"", "allow_http"),
+        ("jwks_url = \"file:///etc/keys\"", "allow_http"),
+        ("jwks_url = \"https://me:hush@login.example.org/keys\"", "user"),
+        ("jwks_url = \"keys\"", "URL"),
+        ("issuer = \"offtake\"", "Offtake itself"),
+        ("issuer = \"\"", "iss"),
+        ("audience = []", "aud"),
+        ("audience = \"\"", "aud"),
+        ("org = \"\"", "organization"),
+        ("org = \"acme\"\norg_claim = \"o\"", "keep one"),
+        ("sub_claim = \"\"", "name a claim"),
+        ("may_grant = [\"everything\"]", "no permission"),
+        ("refetch_after = \"0s\"", "must be from"),
+        ("keep_keys = \"365d\"", "must be from"),
+        ("timeout = \"soon\"", "duration"),
+        ("audiences = \"offtake\"", "unknown field"),
+    ] {
+        let found = problems(&issuer(wrong), &[]).join("\n");
+        assert!(found.contains("issuers.corp") && found.contains(word) && !found.contains("hush"), "{wrong}: {found}");
+    }
+    let twice = issuer("") + &issuer("").replace("corp", "other");
+    assert!(problems(&twice, &[]).join("").contains("another issuer"));
+    let shared =
+        "[issuers.hs]\nissuer = \"x\"\naudience = \"offtake\"\nsecret_file = \"x\"\nalgorithms = [\"RS256\"]\n";
+    assert!(problems(shared, &[]).join("").contains("with a secret: HS256"));
+}
+
+#[test]
+fn previous_secrets_have_an_end_and_are_not_shown() {
+    let file = "[token]\nprevious_secrets = [\"hush one\", \"hush two\"]\n";
+    assert!(problems(file, &[]).join("").contains("token.previous_until"));
+    let file = format!("{file}previous_until = \"2026-12-01T00:00:00Z\"\n");
+    let typed = merged(Some(&file), &[], &[]).unwrap();
+    let config = Config::validate(&typed).unwrap();
+    assert_eq!(config.token.previous.secrets.len(), 2);
+    for text in [show_toml(&typed), show_json(&typed).to_string(), format!("{:?}", config.token)] {
+        assert!(text.contains("redacted") && !text.contains("hush"), "{text}");
+    }
+    assert!(problems("[token]\nprevious_secrets = [1]\n", &[]).join("").contains("list of texts"));
+}

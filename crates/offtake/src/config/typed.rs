@@ -15,7 +15,7 @@ use super::validated::Redacted;
 pub(crate) const DEFAULT: &str = include_str!("config.default.toml");
 
 /// Tables whose keys are the user's own.
-const FREE: [&str; 4] = ["sources", "datasets", "conventions.prices", "spans.sensitive"];
+const FREE: [&str; 5] = ["sources", "datasets", "conventions.prices", "spans.sensitive", "issuers"];
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::conventions::ConventionsConfig;
@@ -15,6 +15,7 @@ use offtake_server::{ConnectionSettings, Downloads, ForwardedHeader, LimitSettin
 use offtake_store::JobLimits;
 use offtake_worker::WorkerSettings;
 
+use super::issuers::IssuerConfig;
 use super::reader::Reader;
 use super::store::StoreConfig;
 use super::typed::{Origin, Typed};
@@ -58,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) connections: ConnectionSettings,
     /// What tokens are signed with.
     pub(crate) token: TokenConfig,
+    /// Whose tokens are taken besides our own.
+    pub(crate) issuers: Vec<IssuerConfig>,
     /// How jobs are worked on.
     pub(crate) worker: WorkerSettings,
     /// Where a worker without a server answers about itself.
@@ -86,6 +89,19 @@ pub(crate) struct TokenConfig {
     pub(crate) secret: Option<Redacted>,
     /// The file it is in.
     pub(crate) secret_file: Option<PathBuf>,
+    /// Those before it.
+    pub(crate) previous: PreviousConfig,
+}
+
+/// Secrets that were replaced: they verify for a while, and sign nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PreviousConfig {
+    /// The secrets themselves.
+    pub(crate) secrets: Vec<Redacted>,
+    /// Files that others are in.
+    pub(crate) files: Vec<PathBuf>,
+    /// From when on they count for nothing; there is one if there are any.
+    pub(crate) until: Timestamp,
 }
 
 /// Section `log`.
@@ -124,6 +140,7 @@ impl Config {
             server: server(read),
             connections: connections(read),
             token: token(read),
+            issuers: super::issuers::issuers(read),
             worker: worker(read),
             metrics_listen: metrics_listen(read),
             conventions: conventions(read),
@@ -264,7 +281,17 @@ fn token(read: &mut Reader<'_>) -> TokenConfig {
     if secret.is_some() && secret_file.is_some() {
         read.refuse("token.secret", "token.secret_file is set as well; keep one of the two");
     }
-    TokenConfig { secret, secret_file }
+    TokenConfig { secret, secret_file, previous: previous(read) }
+}
+
+fn previous(read: &mut Reader<'_>) -> PreviousConfig {
+    let secrets: Vec<Redacted> = read.texts("token.previous_secrets").into_iter().map(Redacted::new).collect();
+    let files: Vec<PathBuf> = read.texts("token.previous_secret_files").into_iter().map(PathBuf::from).collect();
+    let until = read.optional("token.previous_until").and_then(|_| read.parsed("token.previous_until", str::parse));
+    if until.is_none() && !(secrets.is_empty() && files.is_empty()) {
+        read.refuse("token.previous_until", "must say until when previous secrets count: 2026-12-01T00:00:00Z");
+    }
+    PreviousConfig { secrets, files, until: until.unwrap_or_default() }
 }
 
 fn worker(read: &mut Reader<'_>) -> WorkerSettings {

@@ -2,6 +2,7 @@
 //! files or requests are made here. Called by the commands.
 
 mod data_dir;
+mod issuers;
 mod logs;
 mod secret;
 mod shutdown;
@@ -25,8 +26,9 @@ use crate::config::{Config, StoreConfig};
 use crate::exit::Outcome;
 
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
+pub(crate) use issuers::{check_issuers, issuers, problem as issuer_problem};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
-pub(crate) use secret::{hash_key, secret, unshared_secret};
+pub(crate) use secret::{hash_key, previous, secret, secrets, unshared_secret};
 pub(crate) use shutdown::on_signal;
 pub(crate) use user::act;
 
@@ -103,7 +105,6 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
         tokens: sqlite.clone(),
-        audit: sqlite,
         objects,
     })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Settings;
-use offtake_server::token::Secret;
+use offtake_server::identity::{Previous, Secret, Secrets};
 use offtake_worker::HashKey;
 
 use super::{DataDir, House};
@@ -43,6 +43,31 @@ pub(crate) fn secret(config: &TokenConfig, shared: Option<&Settings>, data: &Dat
     Ok(Found { secret: read(&path)?, is_new })
 }
 
+/// The secret with those before it.
+///
+/// # Errors
+/// As [`secret`] and [`previous`].
+pub(crate) fn secrets(current: &Secret, config: &TokenConfig) -> Result<Secrets> {
+    let previous = previous(config)?;
+    if previous.iter().any(|old| old.secret.reveal() == current.reveal()) {
+        let detail = "token.previous_secrets: one of them is the secret in force; take it out";
+        return Err(Error::new(ErrorKind::InvalidRequest, detail));
+    }
+    Ok(Secrets { current: current.clone(), previous })
+}
+
+/// The secrets that were replaced.
+///
+/// # Errors
+/// `invalid_request` if one is weak, or if its file can be read by others; `storage_unavailable`.
+pub(crate) fn previous(config: &TokenConfig) -> Result<Vec<Previous>> {
+    let previous = &config.previous;
+    let given = previous.secrets.iter().map(|secret| Secret::new(secret.expose()));
+    let read = previous.files.iter().map(|path| read(path));
+    let until = previous.until;
+    given.chain(read).map(|secret| Ok(Previous { secret: secret?, until })).collect()
+}
+
 /// What columns are hashed by, where the configuration says that any is: made of the same secret in every process.
 ///
 /// # Errors
@@ -66,7 +91,11 @@ pub(crate) fn unshared_secret(config: &TokenConfig, shared: Option<&Settings>) -
     Some(Error::new(ErrorKind::InvalidRequest, detail))
 }
 
-fn read(path: &Path) -> Result<Secret> {
+/// Reads a secret from a file that is its owner's alone.
+///
+/// # Errors
+/// `invalid_request` if it is weak or others may read it; `storage_unavailable`.
+pub(super) fn read(path: &Path) -> Result<Secret> {
     let shown = path.display();
     let failed = |error: io::Error| {
         Error::new(ErrorKind::StorageUnavailable, format!("the token secret {shown} cannot be read: {error}"))
@@ -118,13 +147,15 @@ mod tests {
         (dir, data)
     }
 
-    const NONE: TokenConfig = TokenConfig { secret: None, secret_file: None };
+    fn token(secret: Option<&str>) -> TokenConfig {
+        TokenConfig { secret: secret.map(Redacted::new), secret_file: None, previous: Default::default() }
+    }
 
     #[test]
     fn it_is_made_once_and_kept() {
         let (_dir, data) = data();
-        let first = secret(&NONE, None, &data).unwrap();
-        let again = secret(&NONE, None, &data).unwrap();
+        let first = secret(&token(None), None, &data).unwrap();
+        let again = secret(&token(None), None, &data).unwrap();
         assert!(first.is_new && !again.is_new);
         assert_eq!(first.secret.reveal(), again.secret.reveal());
         assert_eq!(fs::metadata(data.join("token.secret")).unwrap().permissions().mode() & 0o777, 0o600);
@@ -133,22 +164,21 @@ mod tests {
     #[test]
     fn a_weak_one_and_one_that_others_may_read_are_refused() {
         let (_dir, data) = data();
-        let weak = TokenConfig { secret: Some(Redacted::new("short")), secret_file: None };
+        let weak = token(Some("short"));
         assert_eq!(secret(&weak, None, &data).unwrap_err().kind(), ErrorKind::InvalidRequest);
-        secret(&NONE, None, &data).unwrap();
+        secret(&token(None), None, &data).unwrap();
         fs::set_permissions(data.join("token.secret"), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(secret(&NONE, None, &data).unwrap_err().detail().contains("chmod 600"));
+        assert!(secret(&token(None), None, &data).unwrap_err().detail().contains("chmod 600"));
     }
 
     #[test]
     fn it_is_not_made_up_where_others_may_need_it() {
         let (_dir, data) = data();
         let database = Settings::parse("postgres://me:hunter2@db/jobs").unwrap();
-        let error = secret(&NONE, Some(&database), &data).unwrap_err();
+        let error = secret(&token(None), Some(&database), &data).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
         assert!(error.detail().contains("token.secret_file") && !error.detail().contains("hunter2"), "{error}");
-        let given =
-            TokenConfig { secret: Some(Redacted::new("kV3r9ZtQ2mXw7LpB5nHc8DfJ1sYg4AuEoTi6RbNz")), secret_file: None };
+        let given = token(Some("kV3r9ZtQ2mXw7LpB5nHc8DfJ1sYg4AuEoTi6RbNz"));
         assert!(!secret(&given, Some(&database), &data).unwrap().is_new);
     }
 }

@@ -85,7 +85,8 @@ async fn a_whole_story_can_be_read_and_checked() {
 
     // Heads are kept elsewhere, and asked for later.
     let kept = app.cli(&["audit", "head"]).await.stdout;
-    assert_eq!(kept.lines().count(), 2);
+    // The sign-in link of a first run is an act, too.
+    assert_eq!(kept.lines().filter(|line| !line.ends_with(" demo")).count(), 2);
     std::fs::write(app.folder().join("heads"), &kept).expect("they are kept");
     client.begin("spans", &json!({"format": "csv"})).await;
     let heads = app.folder().join("heads");
@@ -113,7 +114,7 @@ async fn somebody_who_edits_the_database_is_found_out() {
     let refused = database.execute(edit, []).expect_err("the database itself refuses");
     assert!(refused.to_string().contains("never changed"), "{refused}");
     database.execute_batch(&format!("DROP TRIGGER audit_entries_are_never_changed; {edit}")).expect("it is edited");
-    let ran = app.cli(&["audit", "verify"]).await;
+    let ran = app.cli(&["audit", "verify", "--org", "acme"]).await;
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), "acme: BROKEN at entry 3: it is not what was written\n"));
 }
 

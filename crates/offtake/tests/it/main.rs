@@ -1,6 +1,7 @@
 //! The black-box suite: the binary as a user has it, from outside, over sockets, signals and files.
 //!
-//! One binary, a module per topic. Nothing here knows the product's crates; what is asserted, a user could see.
+//! One binary, a module per topic. Nothing here knows the product's crates, but for one server in `matrix` that forgets what the
+//! binary cannot forget; what is asserted, a user could see.
 //! `scripts/test-setup.sh` installs what the tests need beside Rust; what is missing is a failure, nothing is skipped.
 //!
 //! | variable | decides | else |
@@ -12,6 +13,7 @@
 //! | `OFFTAKE_TEST_OUTAGE` | seconds for which sources and stores are away; with 200 a job gives up on a store | 1 |
 //! | `OFFTAKE_TEST_CHAOS_SECONDS`, `…_JOBS`, `…_ROWS` | how long workers are disturbed, the jobs meanwhile, their rows | 20, 12, 60000 |
 //! | `OFFTAKE_TEST_TOKENS`, `…_REDEEMERS` | one-time tokens, and how many show each at once | 40, 50 |
+//! | `OFFTAKE_TEST_FUZZ_SECONDS` | how long Schemathesis asks | 60 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
 //! A million spans, 21 jobs, and memory at one and three million (an hour or so; spans are made once, under `target`):
@@ -53,7 +55,9 @@ mod human;
 mod image;
 mod ingest_bad;
 mod isolation;
+mod issuers;
 mod limits;
+mod matrix;
 mod memory;
 mod metrics_logs;
 mod minio;
@@ -68,6 +72,7 @@ mod requests_bad;
 mod revocation;
 mod road;
 mod s3;
+mod schemathesis;
 mod secrets;
 mod sensitive;
 mod shell;
@@ -78,4 +83,5 @@ mod spreadsheets;
 mod support;
 mod ties;
 mod types;
+mod walls;
 mod whole_traces;

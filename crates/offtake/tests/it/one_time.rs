@@ -194,8 +194,10 @@ async fn a_token_is_worth_one_link_though_the_database_restarts() {
     let jobs = files(&client).await;
     let doors = doors(&app).await;
     let rounds = tokens().div_ceil(AT_ONCE);
-    let stops: [(usize, fn(&mut Postgres)); 3] =
-        [(rounds / 4, Postgres::stop_fast), (rounds / 2, Postgres::stop_immediate), (rounds * 3 / 4, Postgres::kill9)];
+    type Stop = fn(&mut Postgres);
+    let ways: [Stop; 3] = [Postgres::stop_fast, Postgres::stop_immediate, Postgres::kill9];
+    let stops: Vec<(usize, Stop)> =
+        ways.into_iter().zip([1, 2, 3]).map(|(way, turn)| (rounds * turn / 4, way)).collect();
     let (mut tally, began) = (Tally::default(), Instant::now());
     for round in 0..rounds {
         let tokens = fresh(&client, &jobs).await;

@@ -6,6 +6,7 @@ use offtake_testkit::{AppBuilder, Client, Role, TestApp, eventually, small_spans
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
+use tokio::sync::oneshot;
 
 use crate::faults::checkpoint_beyond;
 use crate::support::{OFFTAKE, id_of};
@@ -16,7 +17,7 @@ const OWN: &str = "exports:create,exports:read,exports:cancel,exports:download,t
 const ALICE: &str = "/api/v1/principals/alice";
 
 /// A download that takes its time: how many bytes came, and whether that was all.
-async fn slowly(address: String, link: String) -> (u64, bool) {
+async fn slowly(address: String, link: String, began: oneshot::Sender<()>) -> (u64, bool) {
     let socket = TcpSocket::new_v4().expect("a socket");
     // Little is on its way at any moment.
     socket.set_recv_buffer_size(64 << 10).expect("a small buffer");
@@ -24,6 +25,7 @@ async fn slowly(address: String, link: String) -> (u64, bool) {
     let request = format!("GET {link} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("the request is sent");
     let (mut came, mut head, mut buffer) = (0, String::new(), vec![0; 64 << 10]);
+    let mut began = Some(began);
     let mut body_from = None;
     while let Ok(read) = stream.read(&mut buffer).await {
         if read == 0 {
@@ -34,8 +36,11 @@ async fn slowly(address: String, link: String) -> (u64, bool) {
             body_from = head.find("\r\n\r\n").map(|at| at as u64 + 4);
         }
         came += read as u64;
+        if let Some(began) = began.take() {
+            began.send(()).expect("the test waits for it");
+        }
         // A reader of some megabytes a second.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(head.starts_with("HTTP/1.1 200"), "{head:.300}");
     let length = head.to_ascii_lowercase();
@@ -45,16 +50,20 @@ async fn slowly(address: String, link: String) -> (u64, bool) {
     (came, came == length)
 }
 
-/// Takes the right to everything from alice while she exports and downloads, and looks how long it all goes on.
-async fn alice_is_out(app: &TestApp, alice: &[Client], admin: &Client) {
+/// Takes the right to everything from alice while she exports and downloads, and looks how long it all goes on. Returns
+/// the export that ended.
+async fn alice_is_out(app: &TestApp, alice: &[Client], admin: &Client) -> String {
     // Large enough that a slow reader is in the middle of it.
-    let done = alice[0].export("spans", &json!({"format": "jsonl"})).await;
+    let done = alice[0].export("spans", &json!({"format": "jsonl", "limit": 30_000})).await;
+    println!("a file of {} bytes", done["file_size_bytes"]);
     let link = alice[0].link(id_of(&done)).await;
     assert!(link.starts_with("/files/"), "the server's own: {link}");
     let address = app.url().trim_start_matches("http://").to_owned();
-    let download = tokio::spawn(slowly(address, link.clone()));
     let job = alice[0].begin("spans", &json!({"format": "csv"})).await;
     assert!(checkpoint_beyond(app, &alice[0], &job, 0).await, "the job was over too soon");
+    let (flows, flowing) = oneshot::channel();
+    let download = tokio::spawn(slowly(address, link.clone(), flows));
+    flowing.await.expect("the download begins");
 
     let began = Instant::now();
     admin.patch(ALICE, &json!({"disabled": true})).await.expect(200);
@@ -76,19 +85,20 @@ async fn alice_is_out(app: &TestApp, alice: &[Client], admin: &Client) {
     assert!(!whole && came > 0, "the download was over too soon");
     assert!(took < SOON, "the download went on for {took:?}");
     admin.get(&format!("/api/v1/export/jobs/{job}/download")).await.expect(409);
-
-    admin.patch(ALICE, &json!({"disabled": false})).await.expect(200);
-    alice[0].post(&format!("/api/v1/export/jobs/{job}/retry"), &json!({})).await.expect(202);
-    let again = alice[0].rested(&job, Duration::from_secs(300)).await;
-    assert_eq!((&again["status"], &again["row_count"]), (&json!("completed"), &json!(small_spans())), "{again}");
     app.no_orphans().await;
+    job
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_disabled_is_out_at_once() {
     let app = AppBuilder::new(OFFTAKE).set("server.downloads", "\"proxy\"").with_spans(small_spans()).start().await;
     let (alice, admin) = (app.client_of("acme", "alice", OWN).await, app.client("acme").await);
-    alice_is_out(&app, &[alice], &admin).await;
+    let job = alice_is_out(&app, std::slice::from_ref(&alice), &admin).await;
+    // What was taken away can be given back.
+    admin.patch(ALICE, &json!({"disabled": false})).await.expect(200);
+    alice.post(&format!("/api/v1/export/jobs/{job}/retry"), &json!({})).await.expect(202);
+    let again = alice.rested(&job, Duration::from_secs(300)).await;
+    assert_eq!((&again["status"], &again["row_count"]), (&json!("completed"), &json!(small_spans())), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

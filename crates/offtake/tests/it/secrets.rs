@@ -93,6 +93,46 @@ async fn refusals(app: &TestApp, said: &mut Said, job: &str, link: &str, token: 
     }
 }
 
+/// Hands out whatever is a right by itself, spends it, and shows it again when it is worth nothing any more.
+async fn rights(app: &TestApp, said: &mut Said, job: &str) -> Vec<(String, String)> {
+    let (client, anonymous) = (app.client("acme").await, app.anonymous());
+    let text = |answer: &offtake_testkit::Answer, name: &str| {
+        answer.json()[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer}")).to_owned()
+    };
+    let mut refused = Vec::new();
+
+    let token = text(&client.post(&format!("/api/v1/export/jobs/{job}/token"), &json!({})).await.expect(201), "token");
+    anonymous.get(&format!("/d/{token}")).await.expect(200);
+    anonymous.post("/api/v1/export/redeem", &json!({"token": token})).await.expect(200);
+    refused.push(anonymous.post("/api/v1/export/redeem", &json!({"token": token})).await.expect(410));
+    refused.push(anonymous.post("/api/v1/export/redeem", &json!({"token": format!("{token}x")})).await.expect(404));
+
+    let made = json!({"name": "nightly", "permissions": ["exports:read", "traces:read"]});
+    let made = client.post("/api/v1/api-keys", &made).await.expect(201);
+    let (key, id) = (text(&made, "key"), text(&made, "id"));
+    let machine = app.client_with_token(&key);
+    machine.get("/api/v1/export/jobs").await.expect(200);
+    refused.push(client.get("/api/v1/api-keys").await.expect(200));
+    client.delete(&format!("/api/v1/api-keys/{id}")).await.expect(204);
+    refused.push(machine.get("/api/v1/export/jobs").await.expect(401));
+
+    let link = app.cli(&["sign-in", "--org", "acme", "--sub", "ada", "--server", &app.url()]).await;
+    let ticket = link.stdout.trim().split_once('#').expect("a link").1.to_owned();
+    let opened = anonymous.post("/api/v1/session", &json!({"ticket": ticket})).await.expect(201);
+    let cookie = opened.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    let session = [("cookie", cookie.as_str())];
+    refused.push(anonymous.send(Method::GET, "/api/v1/session", &session, Vec::new()).await.expect(200));
+    refused.push(anonymous.send(Method::POST, "/api/v1/export/spans", &session, Vec::new()).await.expect(403));
+    refused.push(anonymous.post("/api/v1/session", &json!({"ticket": ticket})).await.expect(410));
+    for answer in refused {
+        said.add(answer.asked.clone(), format!("{:?}\n{}", answer.headers, String::from_utf8_lossy(&answer.body)));
+    }
+    let cookie = cookie.split_once('=').expect("a value").1.to_owned();
+    [("a one-time token", token), ("an API key", key), ("a ticket", ticket), ("a session's cookie", cookie)]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_said_has_a_secret_in_it() {
     let mut app = AppBuilder::new(OFFTAKE)
@@ -132,6 +172,7 @@ async fn nothing_that_is_said_has_a_secret_in_it() {
     said.add("the receipt", client.receipt(&id).await.to_string());
     said.add("metrics", String::from_utf8_lossy(&operator.get("/metrics").await.expect(200).body));
     refusals(&app, &mut said, &id, &link, &token).await;
+    let rights = rights(&app, &mut said, &id).await;
     client.delete(&format!("/api/v1/export/jobs/{id}/file")).await.expect(204);
 
     let out = app.folder().join("out.csv").to_string_lossy().into_owned();
@@ -142,6 +183,7 @@ async fn nothing_that_is_said_has_a_secret_in_it() {
         vec!["doctor"],
         vec!["doctor", "--json"],
         vec!["jobs", "list", "--org", "acme", "--json"],
+        vec!["audit", "list", "--org", "acme"],
         vec!["jobs", "show", &id, "--org", "acme"],
         vec!["export", "spans", "--org", "acme", "-o", &out],
         vec!["export", "vault", "--org", "acme", "-o", &out],
@@ -169,6 +211,7 @@ async fn nothing_that_is_said_has_a_secret_in_it() {
         part.strip_prefix("signature=").or_else(|| part.strip_prefix("X-Amz-Signature=")).map(str::to_owned)
     });
     let mut secrets = configured(&fs::read_to_string(app.config()).expect("the configuration"));
+    secrets.extend(rights);
     secrets.push(("the signature of a link".to_owned(), signature.expect("a link is signed")));
     for (name, token) in [("a bearer token", &token), ("the operator's token", &operator_token)] {
         secrets.push((name.to_owned(), token.clone()));

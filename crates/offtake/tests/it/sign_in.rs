@@ -1,6 +1,8 @@
 //! Signing in on one machine, without an identity provider.
 
-use offtake_testkit::{AppBuilder, Client, TestApp};
+use std::time::Duration;
+
+use offtake_testkit::{AppBuilder, Client, TestApp, eventually, python};
 use reqwest::Method;
 use serde_json::json;
 
@@ -22,8 +24,13 @@ async fn spend(client: &Client, ticket: &str) -> offtake_testkit::Answer {
 async fn the_first_run_prints_a_link_that_signs_in_once() {
     // With a configured secret no run is the first.
     let mut app = AppBuilder::new(OFFTAKE).embedded().start().await;
-    let told = app.log();
-    let link = told.lines().find_map(|line| line.trim().strip_prefix("sign in")).expect("a link is printed").trim();
+    let link = eventually("a link is printed", Duration::from_secs(10), || {
+        let told = app.log();
+        let link = told.lines().find_map(|line| line.trim().strip_prefix("sign in"));
+        std::future::ready(link.map(|link| link.trim().to_owned()))
+    })
+    .await;
+    let link = link.as_str();
     let ticket = ticket_in(&app, link);
     let browser = app.anonymous();
     // A scanner's look spends nothing.
@@ -31,6 +38,21 @@ async fn the_first_run_prints_a_link_that_signs_in_once() {
     let opened = spend(&browser, &ticket).await.expect(201);
     assert_eq!((&opened.json()["org_id"], &opened.json()["sub"]), (&json!("demo"), &json!("first-run")));
     spend(&browser, &ticket).await.expect(410);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_button_signs_a_browser_in() {
+    let app = TestApp::start(OFFTAKE).await;
+    let ran = app.cli(&["sign-in", "--org", "acme", "--sub", "ada", "--server", &app.url()]).await;
+    let ran = python("sign_in.py", &[ran.stdout.trim()]).await;
+    assert_eq!(ran.code, Some(0), "chromium-headless-shell is needed: run scripts/test-setup.sh\n{ran:?}");
+    let seen: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(seen["complaints"], json!([]), "its policy lets its own script through: {seen}");
+    assert_eq!(seen["after"], "Signed in as ada of acme.", "{seen}");
+    assert_eq!((&seen["session"]["sub"], &seen["session"]["via"]), (&json!("ada"), &json!("session")), "{seen}");
+    assert!(seen["at"].as_str().is_some_and(|at| at.ends_with("/sign-in")), "the ticket is out of sight: {seen}");
+    assert_eq!(seen["cookie"], "", "no script reads the cookie");
+    assert_eq!((&seen["out"], &seen["later"]), (&json!(204), &json!(401)), "{seen}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,3 +75,20 @@ async fn prompts_have_whole_traces_and_traces_need_none() {
     assert_eq!(refused.problem().1, ["/scope"]);
     client.create("traces", &json!({"format": "csv", "scope": "row"})).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_that_are_named_are_exported() {
+    let app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    let spans = [span(1, 1, "a"), span(2, 1, "a"), span(3, 1, "b"), span(1, 2, "b")];
+    send(&client, &spans).await;
+    let named = |sketch: &SpanSketch| json!({"trace_id": sketch.trace_id()});
+    let ids = json!([named(&spans[2]), named(&spans[0])]);
+    for (mode, expected) in [("partial", vec![1, 3]), ("all_except", vec![2])] {
+        let body = json!({"format": "jsonl", "fields": ["trace_id"], "selection": {"mode": mode, "ids": ids}});
+        let job = client.export("traces", &body).await;
+        let rows: Vec<String> =
+            json_rows(&client, &job).await.iter().map(|row| crate::support::text(row, "trace_id")).collect();
+        assert_eq!(rows, expected.iter().map(|trace| format!("{trace:02x}").repeat(16)).collect::<Vec<_>>(), "{mode}");
+    }
+}

@@ -25,7 +25,7 @@ use offtake_model::dataset::{Column, DatasetSchema, RowsMode};
 use offtake_model::plan::Plan;
 use offtake_model::query::RowQuery;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_postgres::Pool;
+use offtake_postgres::{Pool, Walls};
 use rusqlite::types::Value as SqlValue;
 
 use super::cursor::Cursor;
@@ -65,9 +65,20 @@ impl PostgresSource {
         clock: SharedClock,
         relations: BTreeMap<String, Relation>,
     ) -> Arc<Self> {
+        Self::walled(None, pool, settings, clock, relations)
+    }
+
+    /// The same in Offtake's own database, whose tables have policies.
+    pub(crate) fn walled(
+        walls: Option<Walls>,
+        pool: Pool,
+        settings: PostgresSettings,
+        clock: SharedClock,
+        relations: BTreeMap<String, Relation>,
+    ) -> Arc<Self> {
         let relations = relations.into_iter().map(|(name, relation)| (name, Arc::new(relation))).collect();
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&clock)));
-        Arc::new(Self { clock, relations, sessions: Sessions::new(pool), snapshots, settings })
+        Arc::new(Self { clock, relations, sessions: Sessions::new(pool, walls), snapshots, settings })
     }
 
     fn timeless(&self, schema: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Task> {
@@ -256,7 +267,7 @@ impl Task {
 #[async_trait]
 impl Source for PostgresSource {
     async fn count(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Count> {
-        let session = self.sessions.begin().await?;
+        let session = self.sessions.begin(&query.org).await?;
         let task = self.task(&session, dataset, query, query.as_of).await?;
         let [rows] = session.numbers(&task.statements().count()?).await?;
         session.end().await?;
@@ -267,7 +278,7 @@ impl Source for PostgresSource {
         let cursor = page.cursor.as_deref().map(|text| Cursor::parse(text, dataset, query, page)).transpose()?;
         let kept = cursor.as_ref().filter(|_| dataset.rows.keeps_moments());
         let asked = kept.map(|cursor| cursor.as_of).or(query.as_of);
-        let session = self.sessions.begin().await?;
+        let session = self.sessions.begin(&query.org).await?;
         let task = self.task(&session, dataset, query, asked).await?;
         let read = page::read(&session, &task, query, page, cursor.map(|cursor| cursor.position)).await?;
         session.end().await?;
@@ -282,7 +293,7 @@ impl Source for PostgresSource {
         progress: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Result<Plan> {
         if dataset.rows.keeps_moments() {
-            let session = self.sessions.begin_in(Some(self.sessions.turn().await?), None).await?;
+            let session = self.sessions.begin_in(&query.org, Some(self.sessions.turn().await?), None).await?;
             let task = self.task(&session, dataset, query, query.as_of).await?;
             let plan = plan::make(&session, &task, settings, &*progress).await?;
             task.check_key(&session).await?;
@@ -292,7 +303,8 @@ impl Source for PostgresSource {
         if self.sessions.all_keep() {
             self.snapshots.give_way();
         }
-        let keeper = Keeper::begin(&self.sessions, &self.settings.name, self.settings.max_snapshot_age).await?;
+        let keeper =
+            Keeper::begin(&self.sessions, &query.org, &self.settings.name, self.settings.max_snapshot_age).await?;
         let task = self.task(keeper.session(), dataset, query, query.as_of).await?;
         let mut plan = plan::make(keeper.session(), &task, settings, &*progress).await?;
         task.check_key(keeper.session()).await?;
@@ -310,7 +322,7 @@ impl Source for PostgresSource {
     ) -> Result<Arc<dyn RangeReader>> {
         match plan.as_of {
             AsOf::Cutoff { sequence, .. } => {
-                let session = self.sessions.begin_in(Some(self.sessions.turn().await?), None).await?;
+                let session = self.sessions.begin_in(&query.org, Some(self.sessions.turn().await?), None).await?;
                 let task = self.timeless(dataset, query)?.at(plan.as_of);
                 self.has_come_to(&session, &task, sequence).await?;
                 let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
@@ -331,6 +343,6 @@ impl Source for PostgresSource {
 
     async fn ping(&self) -> Result<()> {
         self.snapshots.forget_old();
-        self.sessions.begin().await?.end().await
+        self.sessions.look().await?.end().await
     }
 }

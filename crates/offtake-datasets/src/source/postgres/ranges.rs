@@ -221,7 +221,9 @@ impl Reader {
             let closed = |_| Error::new(ErrorKind::Internal, "the readers are closed");
             let permit = permits.acquire_owned().await.map_err(closed)?;
             let lane = match snapshot {
-                None => Lane::Own(Box::new(sessions.begin_in(Some(sessions.turn().await?), None).await?)),
+                None => Lane::Own(Box::new(
+                    sessions.begin_in(&ranges.task.query.org, Some(sessions.turn().await?), None).await?,
+                )),
                 Some((keeper, None)) => {
                     let keeper = keeper.lock_owned().await;
                     keeper.young_enough()?;
@@ -230,7 +232,7 @@ impl Reader {
                 Some((keeper, Some(exported))) => {
                     let turn = sessions.turn().await?;
                     keeper.lock().await.young_enough()?;
-                    match sessions.begin_in(Some(turn), Some(&exported)).await {
+                    match sessions.begin_in(&ranges.task.query.org, Some(turn), Some(&exported)).await {
                         Ok(session) => Lane::Own(Box::new(session)),
                         Err(error) => return Err(super::snapshot::gone(error, &*keeper.lock().await).await),
                     }

@@ -9,8 +9,9 @@ use std::task::Poll;
 use futures::TryStreamExt as _;
 use offtake_model::budget::MemoryBudget;
 use offtake_model::dataset::Column;
+use offtake_model::id::OrgId;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_postgres::{Canceller, Connection, Pool, Trouble};
+use offtake_postgres::{Canceller, Connection, Pool, Reach, Trouble, Walls};
 use rusqlite::types::Value as SqlValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::CopyOutStream;
@@ -30,6 +31,8 @@ use crate::sql::Sql;
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
     pub(super) pool: Pool,
+    /// In Offtake's own database: how sessions come to see the rows of one organization alone.
+    walls: Option<Walls>,
     cancelling: TaskTracker,
     keeping: Arc<Semaphore>,
     reading: Arc<Semaphore>,
@@ -46,17 +49,21 @@ pub(super) struct Session {
     _turn: Option<OwnedSemaphorePermit>,
 }
 
+/// Every statement sees the same rows, and changes none.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
 /// How many bytes the server may send of one row: its own limit for a field, in hex.
 const LONGEST_ROW: usize = 1 << 31;
 
 impl Sessions {
-    pub(super) fn new(pool: Pool) -> Self {
+    pub(super) fn new(pool: Pool, walls: Option<Walls>) -> Self {
         let connections = pool.connections();
         let keeping = (connections.saturating_sub(1) / 2).max(1);
         let spare = usize::from(connections > 2);
         let reading = connections.saturating_sub(keeping + spare).max(1);
         Self {
             pool,
+            walls,
             cancelling: TaskTracker::new(),
             keeping: Arc::new(Semaphore::new(keeping)),
             reading: Arc::new(Semaphore::new(reading)),
@@ -67,9 +74,9 @@ impl Sessions {
     ///
     /// # Errors
     /// Those of [`begin`](Self::begin).
-    pub(super) async fn keep(&self) -> Result<Session> {
+    pub(super) async fn keep(&self, org: &OrgId) -> Result<Session> {
         let turn = Arc::clone(&self.keeping).acquire_owned().await.map_err(closed)?;
-        self.begin_in(Some(turn), None).await
+        self.begin_in(org, Some(turn), None).await
     }
 
     /// Whether nobody else can hold a snapshot at the moment.
@@ -86,16 +93,44 @@ impl Sessions {
     ///
     /// # Errors
     /// `source_unavailable`, `source_denied`; and what the server says of the snapshot.
-    pub(super) async fn begin(&self) -> Result<Session> {
-        self.begin_in(None, None).await
+    pub(super) async fn begin(&self, org: &OrgId) -> Result<Session> {
+        self.begin_in(org, None, None).await
+    }
+
+    /// The same, without a word about whose rows are read: of an own database none.
+    ///
+    /// # Errors
+    /// Those of [`begin`](Self::begin).
+    pub(super) async fn look(&self) -> Result<Session> {
+        self.begin_by(BEGIN, None, None).await
     }
 
     /// The same, for whoever has waited for a turn.
     ///
     /// # Errors
     /// Those of [`begin`](Self::begin).
-    pub(super) async fn begin_in(&self, turn: Option<OwnedSemaphorePermit>, snapshot: Option<&str>) -> Result<Session> {
-        let (connection, process) = self.pool.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    pub(super) async fn begin_in(
+        &self,
+        org: &OrgId,
+        turn: Option<OwnedSemaphorePermit>,
+        snapshot: Option<&str>,
+    ) -> Result<Session> {
+        match self.walls {
+            Some(walls) => {
+                let begin = format!("{BEGIN}; {}", walls.enter(Reach::Org(org.as_str())));
+                self.begin_by(&begin, turn, snapshot).await
+            }
+            None => self.begin_by(BEGIN, turn, snapshot).await,
+        }
+    }
+
+    async fn begin_by(
+        &self,
+        begin: &str,
+        turn: Option<OwnedSemaphorePermit>,
+        snapshot: Option<&str>,
+    ) -> Result<Session> {
+        let (connection, process) = self.pool.begin(begin).await?;
         let session = Session {
             canceller: Some(self.pool.canceller(&connection)),
             connection: Some(connection),

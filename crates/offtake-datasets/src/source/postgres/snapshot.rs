@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use offtake_model::id::OrgId;
 use offtake_model::{Error, ErrorKind, Result};
 
 use super::session::{Session, Sessions, ends_session};
@@ -18,8 +19,8 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Takes a snapshot and lets other sessions see it, which a standby cannot.
-    pub(super) async fn begin(sessions: &Sessions, source: &str, oldest: Duration) -> Result<Self> {
-        let session = sessions.keep().await?;
+    pub(super) async fn begin(sessions: &Sessions, org: &OrgId, source: &str, oldest: Duration) -> Result<Self> {
+        let session = sessions.keep(org).await?;
         let began = Instant::now();
         // It waits while others read: longer than sessions otherwise may, and no longer than it is wanted.
         let patience = oldest.as_millis().saturating_add(60_000).min(i32::MAX as u128);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use offtake_model::clock::SharedClock;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_postgres::{Limits, Migrations, Pool, Role, Session, Settings};
+use offtake_postgres::{Limits, Migrations, Pool, Role, Session, Settings, Walls};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::relations;
@@ -55,7 +55,10 @@ const READING: Session = Session {
 const MIGRATIONS: Migrations = Migrations {
     component: "spans",
     schema: SCHEMA,
-    steps: &[include_str!("../../../migrations/spans/postgres/0001_spans.sql")],
+    steps: &[
+        include_str!("../../../migrations/spans/postgres/0001_spans.sql"),
+        include_str!("../../../migrations/spans/postgres/0002_walls.sql"),
+    ],
 };
 
 impl SpanStore {
@@ -69,9 +72,11 @@ impl SpanStore {
         let (writing, reading) = pools(settings, connections).await?;
         check_encoding(&writing).await?;
         MIGRATIONS.apply(&writing).await?;
+        let walls = Walls::raise(&writing, SCHEMA).await?;
         // Snapshots are for mutable rows, which spans are not: nothing is held for any time.
         let named = PostgresSettings { name: "spans".to_owned(), max_snapshot_age: Duration::ZERO };
-        let source = PostgresSource::new(reading, named, clock, relations::relations(Dialect::Postgres));
+        let relations = relations::relations(Dialect::Postgres);
+        let source = PostgresSource::walled(Some(walls), reading, named, clock, relations);
         Self::new(source, |appends| {
             Ok(Writer::Task(AbortOnDropHandle::new(tokio::spawn(writer::run(writing, appends)))))
         })

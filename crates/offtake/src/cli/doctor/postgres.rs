@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use offtake_model::clock::{Clock, SystemClock};
-use offtake_postgres::{Examined, Settings};
+use offtake_postgres::{Examined, ROWS_ROLE, Settings};
 use offtake_store::PostgresStore;
 
 use super::{CLOCK_WARNS, Findings, in_time};
@@ -29,6 +29,7 @@ pub(super) async fn examine(settings: &Settings, found: &mut Findings) -> bool {
 fn judge(server: &Examined, now: Timestamp, found: &mut Findings) {
     version(server, found);
     rights(server, found);
+    walls(server, found);
     if server.shares_sessions {
         found.fail(
             "job database: pooler",
@@ -75,6 +76,29 @@ fn rights(server: &Examined, found: &mut Findings) {
     }
 }
 
+/// Whether row-level security holds for what Offtake does.
+fn walls(server: &Examined, found: &mut Findings) {
+    let about = "job database: row-level security";
+    let user = &server.user;
+    let advice = format!("CREATE ROLE {ROWS_ROLE} NOLOGIN; GRANT {ROWS_ROLE} TO {user}; and start Offtake again");
+    match (server.bypasses_policies, server.has_rows_role) {
+        (_, true) => found.ok(about, format!("transactions run as {ROWS_ROLE}, which sees one organization at a time")),
+        (false, false) => found.ok(
+            about,
+            format!(
+                "it holds for user {user}, but for spans, whose owner it does not hold for; for those too: {advice}"
+            ),
+        ),
+        (true, false) => found.warn(
+            about,
+            format!(
+                "it does not hold for user {user}, who bypasses it, so that only Offtake's own conditions keep \
+                     organizations apart; connect as another user, or: {advice}"
+            ),
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -91,6 +115,8 @@ mod tests {
             has_schema: true,
             may_create: true,
             may_write: true,
+            bypasses_policies: false,
+            has_rows_role: true,
             shares_sessions: false,
         }
     }
@@ -106,6 +132,14 @@ mod tests {
     #[test]
     fn what_is_in_order_is_not_complained_about() {
         assert_eq!(wrong(&sound(), 1_800_000_003), []);
+    }
+
+    #[test]
+    fn a_user_whom_policies_do_not_hold_is_told() {
+        let finding = ("job database: row-level security".to_owned(), "warning");
+        let bypassing = Examined { bypasses_policies: true, has_rows_role: false, ..sound() };
+        assert_eq!(wrong(&bypassing, 1_800_000_003), [finding]);
+        assert_eq!(wrong(&Examined { bypasses_policies: false, ..bypassing }, 1_800_000_003), []);
     }
 
     #[test]
