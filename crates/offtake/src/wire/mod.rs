@@ -101,6 +101,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         jobs: sqlite.clone(),
         artifacts: sqlite.clone(),
         presets: sqlite.clone(),
+        audit: sqlite.clone(),
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
