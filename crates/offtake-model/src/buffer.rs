@@ -156,6 +156,7 @@ mod tests {
     #[test]
     fn what_is_held_and_what_is_spare_stay_within_the_limit() {
         let budget = MemoryBudget::new(10 << 20);
+        drop(budget.take(4 << 20).unwrap());
         let buffers: Vec<Buffer> = (0..14).map(|_| budget.buffer(1 << 20)).collect();
         drop(buffers);
         assert_eq!(spare_bytes(&budget), 10 << 20);
