@@ -186,19 +186,7 @@ impl Task {
         columns: &[Column],
         budget: Option<&MemoryBudget>,
     ) -> Result<Rows> {
-        self.rows_like(session, sql, sql, columns, budget).await
-    }
-
-    /// The same, described by a statement that is `alike`.
-    async fn rows_like(
-        &self,
-        session: &Session,
-        sql: &Sql,
-        alike: &Sql,
-        columns: &[Column],
-        budget: Option<&MemoryBudget>,
-    ) -> Result<Rows> {
-        let mut rows = session.rows(sql, alike, columns, budget).await?;
+        let mut rows = session.rows(sql, columns, budget).await?;
         for (decoder, column) in rows.decoders.iter_mut().zip(columns) {
             if self.relation.stored.get(&column.name) == Some(&Stored::Escaped) {
                 decoder.unescape();

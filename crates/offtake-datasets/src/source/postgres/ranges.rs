@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::dataset::Column;
 use offtake_model::plan::Plan;
-use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
@@ -19,7 +18,7 @@ use super::snapshot::Keeper;
 use super::{RangeReader, RangeRows, Task};
 use crate::source::building::{Building, Form};
 use crate::source::snapshots::Snapshots;
-use crate::sql::{Bounds, Sql, Statements};
+use crate::sql::{Bounds, Sql};
 
 /// What is read of a plan.
 #[derive(Debug)]
@@ -29,25 +28,13 @@ pub(super) struct Ranges {
     names: Vec<String>,
     columns: Vec<Column>,
     form: Arc<Form>,
-    /// A statement of the same columns without the identities of the selection, of which there may be thousands.
-    alike: Sql,
 }
 
 impl Ranges {
     pub(super) fn new(task: Task, plan: Arc<Plan>, names: &[String]) -> Result<Self> {
         let columns = task.columns(names)?;
         let form = Form::of(columns.iter());
-        let RowQuery { org, predicates, chosen: _, scope, as_of } = &*task.query;
-        let query = RowQuery {
-            org: org.clone(),
-            predicates: predicates.clone(),
-            chosen: Chosen::All,
-            scope: *scope,
-            as_of: *as_of,
-        };
-        let statements = Statements { schema: &task.schema, relation: &task.relation, query: &query };
-        let alike = statements.range(names, Bounds::default(), 0)?;
-        Ok(Self { task, plan, names: names.to_vec(), columns, form, alike })
+        Ok(Self { task, plan, names: names.to_vec(), columns, form })
     }
 
     /// Finds out whether the columns are there and of their types.
@@ -238,8 +225,7 @@ impl Reader {
                     }
                 }
             };
-            let rows =
-                ranges.task.rows_like(lane.session(), &sql, &ranges.alike, &ranges.columns, Some(&budget)).await?;
+            let rows = ranges.task.rows(lane.session(), &sql, &ranges.columns, Some(&budget)).await?;
             let left = ranges.plan.rows_in(index);
             Ok(Some(Reading { ranges, budget, index, left, rows, lane, read_to_the_end, _permit: permit }))
         }

@@ -197,20 +197,14 @@ impl Session {
     }
 
     /// Runs a statement whose rows have these columns, then columns of text; rows longer than the budget are refused.
-    /// `alike` is a statement of the same columns and tables, perhaps a shorter one, by which they are described.
     ///
     /// # Errors
     /// `schema_drift` if the columns are of other types now.
-    pub(super) async fn rows(
-        &self,
-        sql: &Sql,
-        alike: &Sql,
-        columns: &[Column],
-        budget: Option<&MemoryBudget>,
-    ) -> Result<Rows> {
+    pub(super) async fn rows(&self, sql: &Sql, columns: &[Column], budget: Option<&MemoryBudget>) -> Result<Rows> {
         let connection = self.connection()?;
+        let text = inlined(sql)?;
         // In this order, within one transaction: what was described cannot change until it is read.
-        let described = self.line.heard(connection.prepare(&inlined(alike)?)).await?;
+        let described = self.line.heard(connection.prepare(&text)).await?;
         let fields = described.columns().len();
         let decoders = columns.iter().zip(described.columns());
         let decoders = decoders.map(|(column, described)| Decoder::new(column, described.type_()));
@@ -218,7 +212,7 @@ impl Session {
         if fields < columns.len() {
             return Err(Error::new(ErrorKind::Internal, "a statement yields fewer columns than were asked for"));
         }
-        let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", inlined(sql)?);
+        let copy = format!("COPY ({text}) TO STDOUT (FORMAT binary)");
         let stream = self.line.heard(connection.copy_out(&copy)).await?;
         let longest = budget.map_or(LONGEST_ROW, |budget| usize::try_from(budget.limit()).unwrap_or(LONGEST_ROW));
         Ok(Rows { stream: Box::pin(stream), tuples: Tuples::new(fields, longest), decoders, line: self.line.clone() })
