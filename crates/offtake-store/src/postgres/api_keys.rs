@@ -74,7 +74,7 @@ impl ApiKeys for PostgresStore {
     }
 
     async fn shown(&self, id: ApiKeyId) -> Result<Option<ShownKey>> {
-        let row = self.read().await?.first(&SHOWN, &[&id.to_string(), &self.injected()]).await?;
+        let row = self.read_all().await?.first(&SHOWN, &[&id.to_string(), &self.injected()]).await?;
         let read = |row: tokio_postgres::Row| {
             let now = get(&row, 0)?;
             api_keys::shown(&row, principals::stand(&row, &sub_of(id), now)?, now)

@@ -108,7 +108,7 @@ impl Audit for PostgresStore {
                    ORDER BY org LIMIT $3";
         let after = after.map(OrgId::as_str).unwrap_or_default();
         let since = since.map_or(i64::MIN, Timestamp::as_microsecond);
-        let found = self.read().await?.rows(sql, &[&after, &since, &i64::from(limit)]).await?;
+        let found = self.read_all().await?.rows(sql, &[&after, &since, &i64::from(limit)]).await?;
         found.iter().map(rows::audit_head).collect()
     }
 
@@ -116,7 +116,7 @@ impl Audit for PostgresStore {
         let mut pruned = 0;
         let mut after = String::new();
         loop {
-            let work = self.read().await?;
+            let work = self.read_all().await?;
             let Some(org) = overdue(&work, self.now(&work).await?, &after, retention).await? else {
                 return Ok(pruned);
             };

@@ -115,12 +115,12 @@ impl PostgresStore {
     }
 
     /// A transaction that writes rows of every organization: what workers and upkeep do.
-    async fn write(&self) -> Result<Work> {
+    async fn write_all(&self) -> Result<Work> {
         self.pool.transaction_within(LIMIT, &self.walls.enter(Reach::All)).await
     }
 
     /// Single statements that read rows of every organization: what workers and upkeep do.
-    async fn read(&self) -> Result<Work> {
+    async fn read_all(&self) -> Result<Work> {
         self.pool.work_within(LIMIT, &self.walls.enter(Reach::All)).await
     }
 

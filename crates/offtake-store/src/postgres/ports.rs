@@ -30,7 +30,7 @@ use crate::rows;
 
 impl PostgresStore {
     async fn take_from(&self, dead: Dead<'_>, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let rescue = async {
             let rescued = upkeep::rescue(&tx, self.now(&tx).await?, &dead, max_deaths, keep).await?;
             for job in &rescued {
@@ -137,13 +137,13 @@ impl Jobs for PostgresStore {
     }
 
     async fn claim(&self, worker: &WorkerName, take: Take, lease: SignedDuration) -> Result<Option<Claimed>> {
-        let look = self.read().await?;
+        let look = self.read_all().await?;
         let turns = leases::turns(&look, self.injected(), worker, take).await?;
         drop(look);
         if turns.is_empty() {
             return Ok(None);
         }
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let claim = async {
             let claimed = leases::claim(&tx, self.now(&tx).await?, worker, &turns, lease).await?;
             if let Some(claimed) = &claimed {
@@ -166,7 +166,7 @@ impl Jobs for PostgresStore {
         progress: &Progress,
         extend: SignedDuration,
     ) -> Result<Signal> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let hold = Hold::from(lease);
         let beat = async { leases::heartbeat(&tx, self.now(&tx).await?, hold, phase, *progress, extend).await };
         let outcome = beat.await;
@@ -177,24 +177,24 @@ impl Jobs for PostgresStore {
     }
 
     async fn signal(&self, lease: &Lease) -> Result<Signal> {
-        leases::signal(&self.read().await?, Hold::from(lease)).await
+        leases::signal(&self.read_all().await?, Hold::from(lease)).await
     }
 
     async fn save_plan(&self, lease: &Lease, plan: &Plan) -> Result<()> {
         let json = rows::to_json(plan)?;
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let outcome = leases::save_plan(&tx, Hold::from(lease), &json, plan.rows_matching, plan.rows_expected).await;
         self.end_changed(tx, lease.job, outcome).await
     }
 
     async fn save_checkpoint(&self, lease: &Lease, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let outcome = leases::save_checkpoint(&tx, Hold::from(lease), checkpoint, *progress).await;
         self.end_changed(tx, lease.job, outcome).await
     }
 
     async fn forget_plan(&self, lease: &Lease) -> Result<()> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let outcome = leases::forget_plan(&tx, Hold::from(lease)).await;
         self.end_changed(tx, lease.job, outcome).await
     }
@@ -207,7 +207,7 @@ impl Jobs for PostgresStore {
         usage: &JobUsage,
         keep: SignedDuration,
     ) -> Result<Job> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let hold = Hold::from(&lease);
         let complete =
             async { leases::complete(&tx, self.now(&tx).await?, hold, artifact, receipt, usage, keep).await };
@@ -216,20 +216,20 @@ impl Jobs for PostgresStore {
     }
 
     async fn fail(&self, lease: Lease, error: &JobError, keep: SignedDuration) -> Result<Job> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let outcome = async { leases::fail(&tx, self.now(&tx).await?, Hold::from(&lease), error, keep).await }.await;
         self.end_changed(tx, lease.job, outcome).await
     }
 
     async fn postpone(&self, lease: Lease, error: &JobError, delay: SignedDuration) -> Result<Job> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let postpone = async { leases::postpone(&tx, self.now(&tx).await?, Hold::from(&lease), error, delay).await };
         let outcome = postpone.await;
         self.end_due(tx, lease.job, outcome).await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let outcome = leases::release(&tx, Hold::from(&lease)).await;
         self.end_due(tx, lease.job, outcome).await
     }
@@ -245,7 +245,7 @@ impl Jobs for PostgresStore {
     async fn prune(&self, retention: SignedDuration) -> Result<u64> {
         let mut pruned = 0;
         loop {
-            let work = self.read().await?;
+            let work = self.read_all().await?;
             let now = self.now(&work).await?;
             let now_gone = upkeep::prune(&work, now, retention).await?;
             pruned += now_gone;
@@ -256,17 +256,17 @@ impl Jobs for PostgresStore {
     }
 
     async fn prune_performance(&self, retention: SignedDuration) -> Result<u64> {
-        let work = self.read().await?;
+        let work = self.read_all().await?;
         upkeep::prune_performance(&work, self.now(&work).await?, retention).await
     }
 
     async fn depth(&self) -> Result<QueueDepth> {
-        let work = self.read().await?;
+        let work = self.read_all().await?;
         upkeep::depth(&work, self.now(&work).await?).await
     }
 
     async fn ping(&self) -> Result<()> {
-        self.read().await?.first("SELECT EXISTS (SELECT 1 FROM jobs)", &[]).await.map(drop)
+        self.read_all().await?.first("SELECT EXISTS (SELECT 1 FROM jobs)", &[]).await.map(drop)
     }
 
     fn due(&self) -> Arc<Notify> {
@@ -281,7 +281,7 @@ impl Jobs for PostgresStore {
 #[async_trait]
 impl Artifacts for PostgresStore {
     async fn stage(&self, lease: &Lease, artifact: NewArtifact) -> Result<Artifact> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let outcome = artifacts::stage(&tx, Hold::from(lease), &artifact).await;
         tx.end(outcome).await
     }
@@ -292,7 +292,7 @@ impl Artifacts for PostgresStore {
     }
 
     async fn by_id(&self, id: ArtifactId) -> Result<Artifact> {
-        artifacts::by_id(&self.read().await?, id).await
+        artifacts::by_id(&self.read_all().await?, id).await
     }
 
     async fn expire_now(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Artifact> {
@@ -308,7 +308,7 @@ impl Artifacts for PostgresStore {
     }
 
     async fn expire_due(&self) -> Result<u64> {
-        let work = self.read().await?;
+        let work = self.read_all().await?;
         let expired = artifacts::expire_due(&work, self.now(&work).await?).await?;
         drop(work);
         if expired > 0 {
@@ -318,12 +318,12 @@ impl Artifacts for PostgresStore {
     }
 
     async fn disposable(&self, limit: u32) -> Result<Vec<Artifact>> {
-        let work = self.read().await?;
+        let work = self.read_all().await?;
         artifacts::disposable(&work, self.now(&work).await?, limit).await
     }
 
     async fn mark_deleted(&self, id: ArtifactId) -> Result<()> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let outcome = artifacts::mark_deleted(&tx, id).await;
         tx.end(outcome).await?;
         self.wake.changed();
@@ -331,6 +331,6 @@ impl Artifacts for PostgresStore {
     }
 
     async fn unknown(&self, keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>> {
-        artifacts::unknown(&self.read().await?, keys).await
+        artifacts::unknown(&self.read_all().await?, keys).await
     }
 }

@@ -21,7 +21,7 @@ use crate::sessions::{self, Session, Sessions};
 #[async_trait]
 impl Sessions for PostgresStore {
     async fn offer(&self, by: &Act, ticket: &str, principal: &Principal, ttl: SignedDuration) -> Result<Timestamp> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let sql = "INSERT INTO sign_in_tickets (hash, org, sub, email, permissions, expires_at)
                    VALUES ($1, $2, $3, $4, $5, $6)";
         let Principal { org, sub, email, permissions } = principal;
@@ -39,7 +39,7 @@ impl Sessions for PostgresStore {
     }
 
     async fn open(&self, by: &Act, ticket: &str, session: &str, lifetime: SignedDuration) -> Result<Session> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         // One statement: of two that spend the ticket at once, one deletes it.
         let sql = "WITH spent AS (
                        DELETE FROM sign_in_tickets WHERE hash = $1 AND expires_at > $3
@@ -62,7 +62,7 @@ impl Sessions for PostgresStore {
     }
 
     async fn get(&self, session: &str, idle: SignedDuration) -> Result<Option<(Session, Stand)>> {
-        let row = self.read().await?.first(&OPEN, &[&session, &self.injected(), &micros(idle)]).await?;
+        let row = self.read_all().await?.first(&OPEN, &[&session, &self.injected(), &micros(idle)]).await?;
         let read = |row: tokio_postgres::Row| {
             let session = sessions::session(&row)?;
             let stand = principals::stand(&row, &session.principal.sub, get(&row, 0)?)?;
@@ -72,14 +72,14 @@ impl Sessions for PostgresStore {
     }
 
     async fn note(&self, session: &str) -> Result<()> {
-        let work = self.read().await?;
+        let work = self.read_all().await?;
         let now = self.now(&work).await?;
         let sql = "UPDATE sessions SET last_used = $2 WHERE hash = $1 AND last_used <= $3";
         work.execute(sql, &[&session, &now, &now.saturating_sub(NOTED_FOR)]).await.map(drop)
     }
 
     async fn close(&self, by: &Act, session: &str) -> Result<()> {
-        let tx = self.write().await?;
+        let tx = self.write_all().await?;
         let close = async {
             let sql = "DELETE FROM sessions WHERE hash = $1 RETURNING org";
             let Some(row) = tx.first(sql, &[&session]).await? else { return Ok(()) };

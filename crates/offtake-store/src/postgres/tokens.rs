@@ -66,11 +66,11 @@ impl Tokens for PostgresStore {
     }
 
     async fn look(&self, sha256: [u8; 32]) -> Result<Option<Token>> {
-        self.look_at(&self.read().await?, &hex::encode(sha256)).await
+        self.look_at(&self.read_all().await?, &hex::encode(sha256)).await
     }
 
     async fn spend(&self, by: Act, sha256: [u8; 32]) -> Result<()> {
-        let (tx, digest) = (self.write().await?, hex::encode(sha256));
+        let (tx, digest) = (self.write_all().await?, hex::encode(sha256));
         let spend = async {
             let spent = tx.execute(&SPEND, &[&self.injected(), &digest]).await? == 1;
             match self.look_at(&tx, &digest).await? {
@@ -86,7 +86,7 @@ impl Tokens for PostgresStore {
     }
 
     async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64> {
-        let work = self.read().await?;
+        let work = self.read_all().await?;
         let before = self.now(&work).await?.saturating_sub(micros(retention));
         work.execute("DELETE FROM tokens WHERE expires_at < $1", &[&before]).await
     }
