@@ -24,6 +24,7 @@ async fn empty(version: PgVersion) -> (Keep, Backend) {
     let database = server.database();
     let clock = ManualClock::starting_at(given::noon());
     let store = PostgresStore::open(settings(&database.url()), 6, Some(clock.clone())).await.unwrap();
+    listens(&store).await;
     let backend = Backend::of(store, clock);
     ((database, server), backend)
 }
@@ -42,6 +43,13 @@ async fn no_presets(version: PgVersion) -> (Keep, Arc<dyn crate::Presets>) {
 /// By the database's own clock.
 async fn store(url: &str) -> Arc<PostgresStore> {
     PostgresStore::open(settings(url), 4, None).await.unwrap()
+}
+
+/// Waits until the store hears of others. When it begins to, it wakes everybody once: what is woken after this was
+/// woken for a reason.
+async fn listens(store: &PostgresStore) {
+    let mut changes = store.changes();
+    within("it listens", Duration::from_secs(20), changes.wait_for(|version| *version > 0)).await.unwrap();
 }
 
 mod v15 {
@@ -178,8 +186,8 @@ async fn others_hear_of_jobs_and_changes() {
     let database = server.database();
     let (here, there) = (store(&database.url()).await, store(&database.url()).await);
     let (due, mut changes) = (there.due(), there.changes());
-    // Once it listens it looks at once; what it hears then, it heard from the other.
-    within("it listens", Duration::from_secs(10), changes.changed()).await.unwrap();
+    // What it hears from here on, it heard from the other.
+    listens(&there).await;
     let waiting = due.notified();
     here.enqueue(request()).await.unwrap();
     within("the other process is woken", Duration::from_secs(10), waiting).await;
@@ -195,7 +203,7 @@ async fn a_lost_connection_is_made_anew_and_what_was_missed_looked_for() {
     let database = server.database();
     let store = store(&database.url()).await;
     let mut changes = store.changes();
-    within("it listens", Duration::from_secs(10), changes.changed()).await.unwrap();
+    listens(&store).await;
     server.stop_fast();
     let began = Instant::now();
     let error = store.enqueue(request()).await.unwrap_err();
