@@ -87,6 +87,31 @@ typed_id!(
     ApiKeyId,
     "key_"
 );
+typed_id!(
+    /// A notification that is owed to somebody.
+    NotificationId,
+    "ntf_"
+);
+typed_id!(
+    /// An endpoint that is told by webhook.
+    WebhookId,
+    "whk_"
+);
+typed_id!(
+    /// An alert rule.
+    AlertId,
+    "alr_"
+);
+typed_id!(
+    /// A schedule.
+    ScheduleId,
+    "sch_"
+);
+typed_id!(
+    /// A bucket of the organization's own.
+    DestinationId,
+    "dst_"
+);
 
 /// The tenant: every row, job, file and event belongs to exactly one.
 ///

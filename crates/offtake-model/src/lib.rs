@@ -14,6 +14,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod dataset;
 pub mod error;
+pub mod event;
 pub mod export;
 pub mod format;
 pub mod human;

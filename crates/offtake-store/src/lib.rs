@@ -12,9 +12,11 @@ pub mod artifacts;
 pub mod audit;
 #[cfg(test)]
 mod contract;
+pub mod events;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
+pub mod outbox;
 mod postgres;
 pub mod presets;
 pub mod principals;
@@ -27,12 +29,14 @@ pub mod tokens;
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
+pub use events::Events;
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     STATISTICS_DAYS, Share, Signal, StatisticsRow, Take, WorkerName, end_patiently,
 };
 pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
+pub use outbox::{Channel, Notification, NotificationFilter, NotificationState, Outbox, Owed, Tried, Try, Verdict};
 pub use postgres::PostgresStore;
 pub use presets::Presets;
 pub use principals::{Principals, Stand};
