@@ -8,7 +8,7 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
 use offtake_pipeline::HashKey;
-use offtake_store::Store;
+use offtake_store::{OneTimeKeys, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
@@ -20,7 +20,6 @@ use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
 use crate::metrics::ServerMetrics;
-use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 
 /// JSON bodies of the largest size that are in memory at once; most are a thousandth of it.
@@ -165,7 +164,7 @@ impl Shared {
         let links = Links::new(&state.secrets, &state.settings);
         let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
-        let one_time = OneTimeKeys::new(&state.secrets);
+        let one_time = state.secrets.one_time_keys();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
