@@ -23,6 +23,7 @@ mod jobs;
 mod limits;
 mod links;
 mod metrics;
+mod notifications;
 mod one_time;
 mod openapi;
 mod otlp;
@@ -35,6 +36,7 @@ mod protections;
 mod router;
 mod serve;
 pub mod sign_in;
+mod sse;
 mod state;
 mod watch;
 
