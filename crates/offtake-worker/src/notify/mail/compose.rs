@@ -217,7 +217,8 @@ impl Composer {
             timestamp: None,
             ..base
         };
-        let human = formats(asked).compile(Format::Csv).or_else(|_| formats(HumanFormats::default()).compile(Format::Csv));
+        let human =
+            formats(asked).compile(Format::Csv).or_else(|_| formats(HumanFormats::default()).compile(Format::Csv));
         let plain = Human { numbers: None, date: None, timestamp: None, zone: jiff::tz::TimeZone::UTC };
         let language = self.templates.language(&locale).to_owned();
         let bytes = self.templates.word(&language, "bytes").to_owned();
@@ -229,9 +230,8 @@ impl Composer {
         let rows = receipt.map_or(job.progress.rows, |receipt| receipt.rows_written);
         let traces = notification.event.data.get("trace_count").and_then(serde_json::Value::as_u64);
         let masked = receipt.map(|receipt| receipt.masked.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-        let dropped: Vec<String> = receipt
-            .map(|receipt| receipt.spec.disclosure.dropped().map(str::to_owned).collect())
-            .unwrap_or_default();
+        let dropped: Vec<String> =
+            receipt.map(|receipt| receipt.spec.disclosure.dropped().map(str::to_owned).collect()).unwrap_or_default();
         FileView {
             name: artifact.file_name.clone(),
             format: format_name(artifact.format, artifact.compression),
@@ -272,12 +272,8 @@ impl Composer {
         let Some(base) = self.settings.public_url.as_deref().filter(|_| job.require_stored().is_ok()) else {
             return Ok(None);
         };
-        let claims = TokenClaims {
-            org: job.org.clone(),
-            subject: subject.to_owned(),
-            job: job.id,
-            purpose: TokenPurpose::Mail,
-        };
+        let claims =
+            TokenClaims { org: job.org.clone(), subject: subject.to_owned(), job: job.id, purpose: TokenPurpose::Mail };
         let tokens = self.store.tokens.as_ref();
         let token = self.keys.issue(tokens, claims, self.settings.link_ttl, Act::of_system()).await?;
         Ok(Some(LinkView { url: format!("{base}/d/{}", token.text), until: reader.moment(token.expires_at) }))
@@ -353,7 +349,10 @@ impl View {
                 masked: some("input, output"),
                 dropped: some("events"),
             }),
-            link: Some(LinkView { url: text("https://offtake.example.org/d/ot1.x.y"), until: text("11/2/2026 09:00:00 UTC") }),
+            link: Some(LinkView {
+                url: text("https://offtake.example.org/d/ot1.x.y"),
+                until: text("11/2/2026 09:00:00 UTC"),
+            }),
             failure: Some(FailureView {
                 code: text("source_unavailable"),
                 message: text("the source does not answer"),

@@ -46,9 +46,8 @@ pub(super) fn letter(from: Mailbox, to: Address, id: &str, at: std::time::System
     for (name, value) in MACHINES {
         builder = builder.raw_header(HeaderValue::new(name, value.to_owned()));
     }
-    let parts = MultiPart::alternative()
-        .singlepart(SinglePart::plain(said.text))
-        .singlepart(SinglePart::html(said.html));
+    let parts =
+        MultiPart::alternative().singlepart(SinglePart::plain(said.text)).singlepart(SinglePart::html(said.html));
     let message = builder.multipart(parts).map_err(broken)?;
     Ok(Letter { envelope: message.envelope().clone(), bytes: message.formatted() })
 }
@@ -84,7 +83,8 @@ mod tests {
             let lines = head.split("\r\n").filter(|line| !line.starts_with([' ', '\t']));
             lines.filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
         };
-        for subject in ["a\r\nBcc: eve@evil.test", "a\nX: y\n\nbody", "a\u{2028}Bcc: b\u{85}c", "ä\r\nBcc: 🎉\u{202e}"] {
+        for subject in ["a\r\nBcc: eve@evil.test", "a\nX: y\n\nbody", "a\u{2028}Bcc: b\u{85}c", "ä\r\nBcc: 🎉\u{202e}"]
+        {
             let mail = sent(subject);
             assert_eq!(names(&mail), names(&plain), "{mail}");
             assert!(mail.is_ascii(), "{mail}");
@@ -96,8 +96,12 @@ mod tests {
     #[test]
     fn machines_are_told_not_to_answer_and_a_try_looks_like_the_next() {
         let mail = sent("x");
-        for header in ["Auto-Submitted: auto-generated\r\n", "X-Auto-Response-Suppress: All\r\n",
-            "Message-ID: <ntf_1@acme.test>\r\n", "Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n"] {
+        for header in [
+            "Auto-Submitted: auto-generated\r\n",
+            "X-Auto-Response-Suppress: All\r\n",
+            "Message-ID: <ntf_1@acme.test>\r\n",
+            "Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n",
+        ] {
             assert!(mail.contains(header), "{header} in {mail}");
         }
     }

@@ -9,8 +9,6 @@ mod letter;
 mod settings;
 mod smtp;
 mod templates;
-#[cfg(test)]
-mod tests;
 mod words;
 
 use std::sync::Arc;
@@ -33,6 +31,11 @@ use templates::Templates;
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(4);
 /// A mail that was not taken for so long is given up.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whether mail can be from this: `offtake@example.org`, `Offtake <offtake@example.org>`.
+pub fn is_mailbox(text: &str) -> bool {
+    text.parse::<lettre::message::Mailbox>().is_ok()
+}
 
 /// Sends mail by the configured server.
 #[derive(Debug)]

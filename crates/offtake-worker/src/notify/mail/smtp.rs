@@ -108,8 +108,7 @@ impl Smtp {
     async fn ready(&self) -> Result<AsyncSmtpConnection, Refused> {
         let implicit = (self.kind == MailTls::Implicit).then(|| self.tls.clone());
         let server = (self.host.as_str(), self.port);
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1(server, Some(self.timeout), &self.hello, implicit, None);
+        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(self.timeout), &self.hello, implicit, None);
         let mut connection = self.step(Stage::Connection, connecting).await?;
         let wanted = match self.kind {
             MailTls::Starttls => true,
@@ -143,7 +142,7 @@ impl Smtp {
 
     /// Addresses beyond ASCII are an extension that a server may not have.
     fn options(&self, connection: &AsyncSmtpConnection, envelope: &Envelope) -> Result<Vec<MailParameter>, Refused> {
-        if !envelope.has_non_ascii_addresses() {
+        if envelope.from().into_iter().chain(envelope.to()).all(|address| address.to_string().is_ascii()) {
             return Ok(Vec::new());
         }
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
@@ -204,7 +203,8 @@ fn encryption(settings: &MailSettings) -> Result<TlsParameters> {
     let mut builder = TlsParameters::builder(settings.host.clone());
     if let Some(path) = &settings.ca_file {
         let shown = path.display();
-        let pem = std::fs::read(path).map_err(|error| refuse(format!("mail.ca_file: {shown} cannot be read: {error}")))?;
+        let pem =
+            std::fs::read(path).map_err(|error| refuse(format!("mail.ca_file: {shown} cannot be read: {error}")))?;
         // A certificate file of nothing would be found out by the first mail only.
         let has_any = pem.windows(b"BEGIN CERTIFICATE".len()).any(|window| window == b"BEGIN CERTIFICATE");
         let certificate = Certificate::from_pem(&pem).ok().filter(|_| has_any);

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use minijinja::value::{Kwargs, Value};
+use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use serde_json::Value as Json;
@@ -51,7 +51,7 @@ impl Templates {
     pub(super) fn load(folder: Option<&Path>) -> Result<Self> {
         let mut wrong = Wrong::default();
         let languages = languages(folder, &mut wrong)?;
-        let mut environment = environment();
+        let mut environment = environment()?;
         let mut sources = Vec::new();
         for (name, ours) in TEMPLATES {
             let (file, source) = match folder.map(|folder| folder.join(name)).filter(|path| path.exists()) {
@@ -90,7 +90,8 @@ impl Templates {
         let context = self.context(view);
         let part = |extension: &str| {
             let name = format!("{}.{extension}", kind.name());
-            let rendered = self.environment.get_template(&name).and_then(|template| template.render(&context));
+            let rendered =
+                self.environment.get_template(&name).and_then(|template| template.render(Value::from(Serde(&context))));
             rendered.map_err(|error| {
                 let detail = format!("the mail template {name} cannot be rendered: {}", told(&error));
                 Error::new(ErrorKind::Internal, detail)
@@ -126,7 +127,7 @@ impl Templates {
         }
         for language in self.languages.keys() {
             for view in [View::sample(language), View::least(language)] {
-                if let Err(error) = template.render(self.context(&view)) {
+                if let Err(error) = template.render(Value::from(Serde(self.context(&view)))) {
                     return wrong.at(file, error.line(), told(&error));
                 }
             }
@@ -139,15 +140,18 @@ fn is_in(context: &Json, path: &str) -> bool {
     path.split('.').try_fold(context, |at, name| at.get(name)).is_some()
 }
 
-fn environment() -> Environment<'static> {
+fn environment() -> Result<Environment<'static>> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_keep_trailing_newline(true);
-    environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-    });
+    let mut syntax = environment.syntax().to_builder();
+    let syntax = syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    let broken = |error| Error::new(ErrorKind::Internal, "templates have no syntax").caused_by(error);
+    environment.set_syntax(syntax.map_err(broken)?);
+    environment.set_auto_escape_callback(
+        |name| {
+            if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
     environment.add_filter("fill", |text: String, values: Kwargs| -> std::result::Result<String, minijinja::Error> {
         let mut filled = BTreeMap::new();
         for name in values.args() {
@@ -155,7 +159,7 @@ fn environment() -> Environment<'static> {
         }
         Ok(words::fill(&text, |name| filled.get(name).map(String::as_str)))
     });
-    environment
+    Ok(environment)
 }
 
 fn told(error: &minijinja::Error) -> String {
@@ -187,7 +191,9 @@ fn languages(folder: Option<&Path>, wrong: &mut Wrong) -> Result<BTreeMap<String
     let complete: Words = languages.get(FALLBACK).cloned().unwrap_or_default();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let Some(language) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_ascii_lowercase) else { continue };
+        let Some(language) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_ascii_lowercase) else {
+            continue;
+        };
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
