@@ -58,6 +58,7 @@ mod ingest_bad;
 mod isolation;
 mod issuers;
 mod limits;
+mod mail;
 mod matrix;
 mod memory;
 mod metrics_logs;

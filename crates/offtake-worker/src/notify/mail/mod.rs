@@ -118,14 +118,38 @@ impl Mailer {
         }
     }
 
-    /// The pause after this try (from 1): each twice as long as the one before, a day in all.
     fn again(&self, tries: u32) -> Verdict {
-        let pause = |number: u32| {
-            let factor = 1_i32.checked_shl(number.saturating_sub(1).min(30)).unwrap_or(i32::MAX);
-            self.first_pause.checked_mul(factor).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE)
-        };
-        let passed = (1..tries).map(pause).fold(SignedDuration::ZERO, SignedDuration::saturating_add);
-        if passed >= PATIENCE { Verdict::GiveUp } else { Verdict::Again(pause(tries.max(1))) }
+        again(self.first_pause, tries)
+    }
+}
+
+/// What follows from a try (from 1) that failed: each pause is twice as long as the one before, a day in all.
+fn again(first: SignedDuration, tries: u32) -> Verdict {
+    let pause = |number: u32| {
+        let factor = 1_i32 << number.saturating_sub(1).min(30);
+        first.checked_mul(factor).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE)
+    };
+    let passed = (1..tries).map(pause).fold(SignedDuration::ZERO, SignedDuration::saturating_add);
+    if passed >= PATIENCE { Verdict::GiveUp } else { Verdict::Again(pause(tries.max(1))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_tried_for_a_day() {
+        let mut passed = SignedDuration::ZERO;
+        let mut pauses = Vec::new();
+        for tries in 1.. {
+            let Verdict::Again(pause) = again(SignedDuration::from_secs(15), tries) else { break };
+            pauses.push(pause.as_secs());
+            passed += pause;
+        }
+        assert_eq!(pauses[..3], [15, 30, 60]);
+        assert!(pauses.iter().all(|pause| *pause <= 4 * 3600) && pauses.is_sorted(), "{pauses:?}");
+        assert!((24..=28).contains(&passed.as_hours()), "{passed}");
+        assert_eq!(again(SignedDuration::from_millis(10), u32::MAX), Verdict::GiveUp);
     }
 }
 

@@ -221,3 +221,94 @@ fn languages(folder: Option<&Path>, wrong: &mut Wrong) -> Result<BTreeMap<String
     }
     Ok(languages)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(kind: Kind, view: &View) -> Said {
+        Templates::load(None).expect("ours are sound").render(kind, view).expect("ours can be rendered")
+    }
+
+    #[test]
+    fn mails_say_what_there_is_to_say() {
+        for kind in [Kind::Ready, Kind::Failed] {
+            for language in ["en", "de"] {
+                let Said { subject, text, html } = said(kind, &View::sample(language));
+                let name = format!("{}_{language}", kind.name());
+                insta::assert_snapshot!(format!("{name}_text"), format!("{subject}\n\n{text}"));
+                insta::assert_snapshot!(format!("{name}_html"), html);
+            }
+        }
+        insta::assert_snapshot!("ready_least_text", said(Kind::Ready, &View::least("en")).text);
+        insta::assert_snapshot!("failed_least_text", said(Kind::Failed, &View::least("en")).text);
+    }
+
+    #[test]
+    fn names_are_text_and_no_markup() {
+        let mut view = View::sample("en");
+        view.job.name = "<img src=x onerror=alert(1)>\" {{ t.footer }} {name}".to_owned();
+        let Said { subject, text, html } = said(Kind::Ready, &view);
+        assert!(!html.contains("<img") && html.contains("&lt;img src=x onerror=alert(1)&gt;"), "{html}");
+        assert!(subject.contains(&view.job.name) && text.contains(&view.job.name), "{subject} {text}");
+    }
+
+    #[test]
+    fn html_asks_nobody_for_anything() {
+        for kind in [Kind::Ready, Kind::Failed] {
+            let html = said(kind, &View::sample("en")).html.to_lowercase();
+            for word in ["<img", "<script", "<link", "@import", "url(", "src=", "javascript:"] {
+                assert!(!html.contains(word), "{word} in {html}");
+            }
+        }
+    }
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        folder
+    }
+
+    fn wrong(files: &[(&str, &str)]) -> Vec<String> {
+        let folder = folder(files);
+        let error = Templates::load(Some(folder.path())).expect_err("something is wrong");
+        let root = format!("{}/", folder.path().display());
+        error.violations().iter().map(|wrong| wrong.detail.replace(&root, "")).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_folder_is_told_with_file_and_line() {
+        let found = wrong(&[
+            ("ready.txt", "fine {{ job.name }}\n\n{{ file.secret }}\n{% if nonsense %}{% endif %}\n"),
+            ("ready.html", "<p>\n{% if link %}\n</p>"),
+            ("failed.txt", "{{ job.name | shout }}"),
+            ("en.toml", "name = \"x\"\nnam = \"y\"\n"),
+            ("fr.toml", "name = \"Export\"\n"),
+            ("it.toml", "name = \"x\"\nb = \n"),
+        ]);
+        let has = |start: &str| found.iter().any(|one| one.starts_with(start));
+        assert!(has("mail.templates: ready.txt:3: there is no variable file.secret"), "{found:#?}");
+        assert!(has("mail.templates: ready.txt:4: there is no variable nonsense"), "{found:#?}");
+        assert!(has("mail.templates: ready.html:"), "{found:#?}");
+        assert!(has("mail.templates: failed.txt:1: "), "{found:#?}");
+        assert!(has("mail.templates: en.toml:2: there is no text nam"), "{found:#?}");
+        assert!(has("mail.templates: fr.toml: texts are missing: bytes, "), "{found:#?}");
+        assert!(has("mail.templates: it.toml:2: "), "{found:#?}");
+        assert_eq!(found.len(), 7, "{found:#?}");
+        assert!(Templates::load(Some(Path::new("/nowhere/at/all"))).is_err());
+    }
+
+    #[test]
+    fn a_folder_goes_before_ours_and_a_language_is_a_file() {
+        let all = BUILT_IN[0].1.replace("\"Rows\"", "\"Lignes\"").replace("Your file is ready", "Voici");
+        let folder = folder(&[("ready.txt", "{{ t.rows }}={{ file.rows }}\n"), ("fr.toml", &all)]);
+        let templates = Templates::load(Some(folder.path())).expect("they are sound");
+        assert_eq!(templates.language("fr-CA"), "fr");
+        assert_eq!((templates.language("de-CH"), templates.language("ja-JP")), ("de", "en"));
+        let said = templates.render(Kind::Ready, &View::sample("fr")).expect("a mail");
+        assert_eq!((said.subject.as_str(), said.text.as_str()), ("Voici: Spans 2026-10", "Lignes=1,000\n"));
+        assert!(said.html.contains("<h1 "), "the other part is ours: {}", said.html);
+    }
+}
