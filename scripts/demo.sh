@@ -13,6 +13,7 @@ offtake=target/release/offtake
 mkdir -p "$out"
 
 command -v python3 >/dev/null || { echo "python3 is needed: apt-get install python3" >&2; exit 1; }
+scripts/web.sh
 cargo build --release --quiet -p offtake --bin offtake
 
 # The demo is the binary and the data directory, nothing of this shell's environment.
