@@ -92,6 +92,17 @@ export class Client {
   oneTimeToken = (id: string): Promise<OneTimeToken> => this.#json(`export/jobs/${id}/token`, { method: "POST", body: {} });
   timings = (): Promise<Timings> => this.#json("export/jobs/perf");
 
+  /** Where events come from. A page of the server's own is known by its cookie; another needs a ticket. */
+  liveUrl = async (): Promise<string> => {
+    const url = new URL(`${this.#base}/api/v1/ws`, globalThis.location?.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    if (this.#token) {
+      const { ticket } = await this.#json<{ ticket: string }>("ws/ticket", { method: "POST", body: {} });
+      url.searchParams.set("ticket", ticket);
+    }
+    return url.href;
+  };
+
   /** Where a click fetches the file. */
   downloadUrl = (job: Job): string => `${this.#base}${job.download_url}`;
 

@@ -1,9 +1,10 @@
 /**
- * One's own exports, kept up to date for as many listeners as there are, by looking again and again: often while one
- * runs, seldom otherwise, and at once when the page is looked at. Nothing said about a job ever goes backwards.
- * Not responsible for showing them.
+ * One's own exports, kept up to date for as many listeners as there are: by events where there is a connection for them, else by
+ * looking again and again, often while one runs, seldom otherwise, and at once when the page is looked at. Nothing said about a
+ * job ever goes backwards. Not responsible for showing them.
  */
 import { type Client, type Job, Problem } from "./client";
+import { Live, type LiveEvent } from "./live";
 
 export type JobsState = {
   readonly jobs: readonly Job[];
@@ -28,9 +29,18 @@ export class Jobs extends EventTarget {
   #looking = false;
   #again = false;
   #listeners = 0;
+  #isLive = false;
+  readonly #live: Live;
 
   constructor(readonly client: Client) {
     super();
+    this.#live = new Live(client.liveUrl, ["export_job_status"], {
+      event: (event) => this.#happened(event),
+      missed: () => void this.look(),
+      connected: (isConnected) => {
+        this.#isLive = isConnected;
+      },
+    });
   }
 
   get state(): JobsState {
@@ -44,6 +54,7 @@ export class Jobs extends EventTarget {
     if (this.#listeners++ === 0) {
       document.addEventListener("visibilitychange", this.#seen);
       addEventListener("online", this.#seen);
+      this.#live.start();
       void this.look();
     }
     heard();
@@ -53,6 +64,7 @@ export class Jobs extends EventTarget {
       clearTimeout(this.#timer);
       document.removeEventListener("visibilitychange", this.#seen);
       removeEventListener("online", this.#seen);
+      this.#live.stop();
     };
   }
 
@@ -86,10 +98,19 @@ export class Jobs extends EventTarget {
     if (this.#listeners > 0) this.#timer = setTimeout(() => void this.look(), this.#pause());
   }
 
+  /** Progress is shown as it is told; a change of state, and an export that is not known yet, are looked up. */
+  #happened({ data }: LiveEvent): void {
+    const known = this.#state.jobs.find((job) => job.job_id === data["job_id"]);
+    if (!known || known.status !== data["status"] || !isActive(known)) return void this.look();
+    const told = { progress_percent: data["progress_percent"], row_count: data["row_count"] } as Partial<Job>;
+    const jobs = this.#state.jobs.map((job) => (job === known ? this.#onwards({ ...known, ...told }) : job));
+    this.#set({ ...this.#state, jobs });
+  }
+
   #pause(): number {
     if (this.#failures > 0) return Math.min(FAILED_MS * 2 ** (this.#failures - 1), IDLE_MS);
     const isBusy = this.#state.jobs.some(isActive);
-    return isBusy && document.visibilityState === "visible" ? ACTIVE_MS : IDLE_MS;
+    return isBusy && !this.#isLive && document.visibilityState === "visible" ? ACTIVE_MS : IDLE_MS;
   }
 
   /** A later attempt begins at its checkpoint, which may be less than what was said: what was said stays until it is passed. */
