@@ -2,16 +2,17 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
-const LIMITS = { js: 105_000, css: 20_000 };
-const assets = new URL("../dist/assets/", import.meta.url);
-const weights = { js: 0, css: 0 };
-for (const name of readdirSync(assets)) {
-  const kind = name.split(".").at(-1);
-  if (kind in weights) weights[kind] += gzipSync(readFileSync(new URL(name, assets)), { level: 9 }).length;
-}
-for (const [kind, weight] of Object.entries(weights)) {
-  if (weight <= LIMITS[kind]) continue;
-  console.error(`${kind}: ${weight} bytes gzipped, ${LIMITS[kind]} are allowed`);
+const BUDGETS = [
+  { what: "scripts of the console", folder: "assets/", ending: ".js", most: 105_000 },
+  { what: "styles of the console", folder: "assets/", ending: ".css", most: 20_000 },
+  { what: "the elements for other pages", folder: "embed/", ending: ".js", most: 35_000 },
+];
+const dist = new URL("../dist/", import.meta.url);
+for (const { what, folder, ending, most } of BUDGETS) {
+  const names = readdirSync(new URL(folder, dist)).filter((name) => name.endsWith(ending));
+  const weight = names.reduce((sum, name) => sum + gzipSync(readFileSync(new URL(folder + name, dist)), { level: 9 }).length, 0);
+  if (process.argv.includes("--print")) console.log(`${what}: ${weight} of ${most} bytes`);
+  if (weight <= most) continue;
+  console.error(`${what}: ${weight} bytes gzipped, ${most} are allowed`);
   process.exitCode = 1;
 }
-if (process.argv.includes("--print")) console.log(weights);

@@ -1,4 +1,5 @@
-//! The console: what `web/` was built to, out of the binary. Not responsible for what it does.
+//! The console, and the elements for other pages: what `web/` was built to, out of the binary. Not responsible for what
+//! it does.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
@@ -14,6 +15,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Names of assets hold a hash of what is in them.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// The script for other pages keeps its name.
+const FOR_AN_HOUR: &str = "public, max-age=3600";
 
 /// A binary that was made without the console has none of these files (`scripts/web.sh` builds them).
 #[derive(RustEmbed)]
@@ -35,14 +38,22 @@ pub(crate) fn page() -> Option<Response> {
 /// What the console consists of.
 #[utoipa::path(get, path = "/assets/{file}", tag = "pages", responses((status = 200, description = "A file")))]
 pub(crate) async fn asset(name: Name, headers: HeaderMap) -> Result<Response, Problem> {
-    let path = format!("assets/{}", name.as_str());
-    let media_type = media_type(&path).filter(|_| Built::get(&path).is_some());
+    file(&format!("assets/{}", name.as_str()), &headers, FOR_EVER)
+}
+
+/// The elements for other pages, as one script.
+#[utoipa::path(get, path = "/embed/{file}", tag = "pages", responses((status = 200, description = "A script")))]
+pub(crate) async fn embed(name: Name, headers: HeaderMap) -> Result<Response, Problem> {
+    file(&format!("embed/{}", name.as_str()), &headers, FOR_AN_HOUR)
+}
+
+fn file(path: &str, headers: &HeaderMap, cache: &'static str) -> Result<Response, Problem> {
     let missing = || Error::new(ErrorKind::NotFound, "there is nothing of this name");
-    let media_type = media_type.ok_or_else(missing)?;
-    let (encoding, file) = smallest(&path, &headers).ok_or_else(missing)?;
+    let media_type = media_type(path).ok_or_else(missing)?;
+    let (encoding, file) = smallest(path, headers).ok_or_else(missing)?;
     let about = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-        (header::CACHE_CONTROL, HeaderValue::from_static(FOR_EVER)),
+        (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
         (header::VARY, HeaderValue::from_static("accept-encoding")),
     ];
     let encoding = encoding.map(|encoding| [(header::CONTENT_ENCODING, HeaderValue::from_static(encoding))]);

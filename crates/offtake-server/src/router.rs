@@ -68,6 +68,7 @@ fn table(app: &App) -> Table {
         .add(metrics, routes!(health::metrics))
         .add(Public, routes!(pages::root))
         .add(Public, routes!(console::asset))
+        .add(Public, routes!(console::embed))
         .add(Public, routes!(sign_in::page))
         .add(Public, routes!(sign_in::script))
         .add(Public, routes!(pages::openapi))

@@ -103,8 +103,20 @@ export class Client {
     return url.href;
   };
 
+  /** Whether a click can fetch a file by itself: a cookie goes along with it, a token does not. */
+  get fetchesByClick(): boolean {
+    return this.#token === undefined;
+  }
+
   /** Where a click fetches the file. */
   downloadUrl = (job: Job): string => `${this.#base}${job.download_url}`;
+
+  /** A fresh link to the file that needs nothing else, for a click that has no cookie. */
+  link = async (job: Job): Promise<string> => {
+    const { token } = await this.oneTimeToken(job.job_id);
+    const { link } = await this.#json<Schemas["RedeemResponse"]>("export/redeem", { method: "POST", body: { token } });
+    return new URL(link, this.#base || globalThis.location.href).href;
+  };
 
   async #json<T>(path: string, call: Call = {}): Promise<T> {
     const headers: Record<string, string> = { accept: "application/json", ...call.headers };

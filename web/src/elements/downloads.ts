@@ -3,8 +3,9 @@ import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { asked } from "../core/asked";
-import { type Job, Problem } from "../core/client";
+import { type ClientOptions, type Job, Problem } from "../core/client";
 import { isActive, type Jobs } from "../core/jobs";
+import { jobsOf } from "../core/shared";
 import * as text from "../core/text";
 import { messages as m } from "../i18n";
 import "./problem";
@@ -31,7 +32,12 @@ export class DownloadsElement extends LitElement {
     `,
   ];
 
+  /** The exports to show; without, those that `server` and `token` lead to. */
   @property({ attribute: false }) jobs!: Jobs;
+  /** Where Offtake is; the page's own origin by default. */
+  @property() server = "";
+  /** Gives a bearer token for each call. */
+  @property({ attribute: false }) token: ClientOptions["token"];
   @property({ type: Number }) most = 20;
   @state() private said = "";
   @state() private problem: Problem | null = null;
@@ -42,6 +48,7 @@ export class DownloadsElement extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.#clock = setInterval(() => (this.now = Date.now()), 15_000);
+    this.jobs ??= jobsOf(this.server, this.token);
     this.#stop = this.jobs.subscribe(() => {
       this.requestUpdate();
       this.fetchAsked();
@@ -100,15 +107,21 @@ export class DownloadsElement extends LitElement {
     const named = (action: string) => m.downloads.named(action, job.name);
     return html`
       ${can_download
-        ? html`<a class="button" href=${this.jobs.client.downloadUrl(job)} download aria-label=${named(m.downloads.download)} @click=${() => asked.take(job.job_id)}>${m.downloads.download}</a>
+        ? html`${this.downloadAction(job, named(m.downloads.download))}
             <button aria-label=${named(m.downloads.copyLink)} @click=${() => this.act(() => this.copyLink(job))}>${m.downloads.copyLink}</button>
-            <button aria-label=${named(m.downloads.receipt)} @click=${() => this.dispatchEvent(new CustomEvent<Job>("receipt", { detail: job }))}>${m.downloads.receipt}</button>`
+            <button class="receipt" aria-label=${named(m.downloads.receipt)} @click=${() => this.dispatchEvent(new CustomEvent<Job>("receipt", { detail: job }))}>${m.downloads.receipt}</button>`
         : nothing}
       ${can_cancel ? html`<button aria-label=${named(m.downloads.cancel)} @click=${() => this.act(() => this.jobs.client.cancel(job.job_id))}>${m.downloads.cancel}</button>` : nothing}
       ${can_retry
         ? html`<button aria-label=${named(m.downloads.retry)} @click=${() => this.act(() => this.jobs.client.retry(job.job_id))}>${m.downloads.retry}</button>
             ${job.row_count ? html`<span class="quiet">${m.downloads.retryHint(text.number(job.row_count))}</span>` : nothing}`
         : nothing}`;
+  }
+
+  private downloadAction(job: Job, label: string) {
+    return this.jobs.client.fetchesByClick
+      ? html`<a class="button" href=${this.jobs.client.downloadUrl(job)} download aria-label=${label} @click=${() => asked.take(job.job_id)}>${m.downloads.download}</a>`
+      : html`<button class="primary" aria-label=${label} @click=${() => this.act(() => this.fetch(job))}>${m.downloads.download}</button>`;
   }
 
   private async act(work: () => Promise<unknown>): Promise<void> {
@@ -138,13 +151,15 @@ export class DownloadsElement extends LitElement {
     for (const job of this.jobs.state.jobs) {
       if (isActive(job) || !asked.has(job.job_id)) continue;
       if (!job.metadata.can_download) asked.take(job.job_id);
-      else if (document.visibilityState === "visible" && asked.take(job.job_id)) this.fetch(job);
+      else if (document.visibilityState === "visible" && asked.take(job.job_id)) void this.act(() => this.fetch(job));
     }
   }
 
-  private fetch(job: Job): void {
+  private async fetch(job: Job): Promise<void> {
+    const { client } = this.jobs;
+    asked.take(job.job_id);
     const link = document.createElement("a");
-    link.href = this.jobs.client.downloadUrl(job);
+    link.href = client.fetchesByClick ? client.downloadUrl(job) : await client.link(job);
     link.download = "";
     link.click();
   }

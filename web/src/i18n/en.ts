@@ -148,6 +148,7 @@ export const en = {
     timings: "Lately",
   },
   timings: { rate: "Rows per second", duration: "Duration", frame: "Time of a frame", size: "Size of the file", both: "P50, and P95 behind it" },
+  embed: { export: "Export", rows: "rows", unknown: (name: string) => `There is no dataset called ${name}` },
   receipt: { title: (name: string) => `Receipt of ${name}`, close: "Close", lead: "What the file must be. offtake verify FILE checks it." },
   trace: {
     title: (id: string) => `Trace ${id}`,

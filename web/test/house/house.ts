@@ -3,7 +3,7 @@
  * names the binary.
  */
 import { execFile, type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -18,14 +18,17 @@ const ran = promisify(execFile);
 
 export class House {
   readonly #data = mkdtempSync(join(tmpdir(), "offtake-web-"));
+  #config = "";
   #server: ChildProcess | undefined;
   #browser: Browser | undefined;
   #state: State | undefined;
   url = "";
   token = "";
 
-  static async open(options: { spans: boolean } = { spans: true }): Promise<House> {
+  static async open(options: { spans: boolean; origins?: string[] } = { spans: true }): Promise<House> {
     const house = new House();
+    house.#config = join(house.#data, "offtake.toml");
+    writeFileSync(house.#config, `[server]\nallowed_origins = ${JSON.stringify(options.origins ?? [])}\n`);
     await house.start("127.0.0.1:0");
     house.token = (await house.#offtake("token", "--org", "acme", "--sub", "ada", "--email", "ada@example.org", "--permissions", "all")).trim();
     if (options.spans) await house.#sendSpans();
@@ -34,7 +37,7 @@ export class House {
 
   /** Starts the server, at the address of its former life if it had one. */
   async start(listen: string = new URL(this.url).host): Promise<void> {
-    const server = spawn(binary, ["serve", "--data-dir", this.#data, "--config", "/dev/null", "--listen", listen], {
+    const server = spawn(binary, ["serve", "--data-dir", this.#data, "--config", this.#config, "--listen", listen], {
       stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env["PATH"] ?? "" },
     });
     this.#server = server;
@@ -65,17 +68,34 @@ export class House {
 
   /** A page that is signed in, at `hash`. What goes wrong in it fails the test by `trouble`. */
   async page(hash = "", options: BrowserContextOptions = {}): Promise<{ page: Page; trouble: string[] }> {
+    const browser = await this.#launched();
+    this.#state ??= await this.#signIn(browser);
+    const opened = await this.#opened(browser, { storageState: this.#state, ...options }, [this.url]);
+    await opened.page.goto(`${this.url}/${hash}`);
+    return opened;
+  }
+
+  /** Somebody else's page. */
+  async guest(url: string, options: BrowserContextOptions = {}): Promise<{ page: Page; trouble: string[] }> {
+    const opened = await this.#opened(await this.#launched(), options, [this.url, this.url.replace("http", "ws"), url]);
+    await opened.page.goto(url);
+    return opened;
+  }
+
+  async #launched(): Promise<Browser> {
     const executablePath = BROWSERS.find((path) => existsSync(path));
     if (!executablePath) throw new Error("no Chromium: apt-get install chromium-headless-shell");
     this.#browser ??= await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
-    this.#state ??= await this.#signIn(this.#browser);
-    const context = await this.#browser.newContext({ viewport: { width: 1360, height: 860 }, storageState: this.#state, ...options });
+    return this.#browser;
+  }
+
+  async #opened(browser: Browser, options: BrowserContextOptions, own: string[]): Promise<{ page: Page; trouble: string[] }> {
+    const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, ...options });
     const page = await context.newPage();
     const trouble: string[] = [];
     page.on("pageerror", (error) => trouble.push(error.message));
     page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
-    page.on("request", (request) => !request.url().startsWith(this.url) && !request.url().startsWith("blob:") && trouble.push(`asked for ${request.url()}`));
-    await page.goto(`${this.url}/${hash}`);
+    page.on("request", (request) => !own.some((url) => request.url().startsWith(url)) && trouble.push(`asked for ${request.url()}`));
     return { page, trouble };
   }
 
@@ -101,7 +121,7 @@ export class House {
   }
 
   async #offtake(...args: string[]): Promise<string> {
-    const { stdout } = await ran(binary, [...args, "--data-dir", this.#data, "--config", "/dev/null"]);
+    const { stdout } = await ran(binary, [...args, "--data-dir", this.#data, "--config", this.#config]);
     return stdout;
   }
 
