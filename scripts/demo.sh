@@ -47,6 +47,7 @@ requests=$(python3 -B scripts/send-otlp.py "$url/v1/traces" "$token" testdata/ot
 
 "$offtake" --config /dev/null export spans --server "$url" --token "$token" --provider openai --force -o "$file" \
   >"$out/export.log" 2>&1 || { cat "$out/export.log" >&2; exit 1; }
+link=$("$offtake" sign-in --data-dir "$data" --config /dev/null --org demo --sub demo --server "$url" 2>/dev/null)
 verified=$("$offtake" --config /dev/null verify "$file")
 
 cat <<TEXT
@@ -55,6 +56,7 @@ $requests OTLP requests with genuine LLM spans are in; all spans of the provider
 file      $PWD/$file
 receipt   $PWD/$file.receipt.json
 verified  ${verified#*: }
+sign in   $link
 token     $token
 API page  $url/docs
 TEXT

@@ -35,13 +35,14 @@ export class RowsPageElement extends LitElement {
   protected readonly watching = new Watching(this, () => this.#view);
   #view: View | undefined;
 
-  protected override willUpdate(): void {
+  protected override willUpdate(changed: Map<string, unknown>): void {
     const { of, route } = this;
     if (this.#view?.dataset !== of) {
       this.#view = new View(this.client, of, route.query, this.sort);
       void this.#view.refresh();
       return;
     }
+    if (!changed.has("route")) return;
     // Whoever goes back in the address bar wants the filters of then.
     void this.#view.ask(route.query);
     if (isOther(this.sort, this.#view.state.sort)) void this.#view.order(this.sort);
@@ -55,7 +56,7 @@ export class RowsPageElement extends LitElement {
     return html`
       <h1>${this.of.title}</h1>
       <offtake-filters .of=${this.of} .query=${state.query} @query=${(event: CustomEvent<Query>) => this.tell({ query: event.detail })}></offtake-filters>
-      <offtake-banner .view=${view} .mayExport=${may(this.session, "exports:create")} @download=${this.download}></offtake-banner>
+      <offtake-banner .view=${view} .mayExport=${may(this.session, "exports:create")} @download=${this.download} @undo=${this.undo}></offtake-banner>
       ${isEmpty
         ? html`<offtake-empty></offtake-empty>`
         : html`<offtake-table .view=${view} .columns=${this.columns} .opens=${this.opens}
@@ -88,6 +89,12 @@ export class RowsPageElement extends LitElement {
   private readonly download = (): void => {
     const view = this.#view!;
     void this.dialog.open(this.of, view.request(), view.chosen ?? 0, view.state.countedAt);
+  };
+
+  private readonly undo = (): void => {
+    const view = this.#view!;
+    void view.undo();
+    this.tell({ query: view.state.query });
   };
 
   private started(id: string): void {

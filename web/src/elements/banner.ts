@@ -1,4 +1,4 @@
-/** What is chosen, in words, and what can be done with it. Draws a `View`; fires `download`. */
+/** What is chosen, in words, and what can be done with it. Draws a `View`; fires `download` and `undo`. */
 import { LitElement, css, html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import { MOST_IDENTITIES, isSayable, named } from "../core/selection";
@@ -47,7 +47,7 @@ export class BannerElement extends LitElement {
   private droppedBar() {
     return html`<div class="bar row" role="status">
       <span>${m.banner.dropped}</span>
-      <button class="link" @click=${() => void this.view.undo()}>${m.banner.undo}</button>
+      <button class="link" @click=${() => this.dispatchEvent(new Event("undo"))}>${m.banner.undo}</button>
     </div>`;
   }
 

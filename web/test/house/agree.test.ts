@@ -77,6 +77,7 @@ test("whatever is chosen, the server takes the same rows", { timeout: 120_000 },
       else if (what === 3) await view.turn(next(2) === 0 ? 1 : -1);
       else view.toggle(view.state.rows[next(view.state.rows.length)]!);
     }
+    expect(view.state.problem).toBeNull();
     if (view.state.selection.mode === "none") continue;
     const { count } = await client.count("spans", view.request());
     expect(count).toBe(view.chosen);

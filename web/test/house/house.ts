@@ -11,6 +11,8 @@ import { type Browser, type BrowserContext, type BrowserContextOptions, chromium
 
 const root = new URL("../../../", import.meta.url).pathname;
 const binary = process.env["OFFTAKE_BIN"] ?? join(root, "target/debug/offtake");
+/** The binary reads variables, and none of this shell's are meant for it. */
+const ENVIRONMENT = { PATH: process.env["PATH"] ?? "" };
 const BROWSERS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
 const axe = readFileSync(join(root, "web/node_modules/axe-core/axe.min.js"), "utf8");
 type State = Awaited<ReturnType<BrowserContext["storageState"]>>;
@@ -38,7 +40,7 @@ export class House {
   /** Starts the server, at the address of its former life if it had one. */
   async start(listen: string = new URL(this.url).host): Promise<void> {
     const server = spawn(binary, ["serve", "--data-dir", this.#data, "--config", this.#config, "--listen", listen], {
-      stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env["PATH"] ?? "" },
+      stdio: ["ignore", "ignore", "pipe"], env: ENVIRONMENT,
     });
     this.#server = server;
     this.url = await new Promise<string>((resolve, reject) => {
@@ -91,6 +93,8 @@ export class House {
 
   async #opened(browser: Browser, options: BrowserContextOptions, own: string[]): Promise<{ page: Page; trouble: string[] }> {
     const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, ...options });
+    // So that a test says which step it waits for.
+    context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     const trouble: string[] = [];
     page.on("pageerror", (error) => trouble.push(error.message));
@@ -121,7 +125,7 @@ export class House {
   }
 
   async #offtake(...args: string[]): Promise<string> {
-    const { stdout } = await ran(binary, [...args, "--data-dir", this.#data, "--config", this.#config]);
+    const { stdout } = await ran(binary, [...args, "--data-dir", this.#data, "--config", this.#config], { env: ENVIRONMENT });
     return stdout;
   }
 

@@ -63,8 +63,8 @@ describe("in a browser", () => {
     await counted(page, "traces");
     await boxes(page).first().check();
     expect(await banner(page).textContent()).toContain("1 trace selected");
-    await page.getByLabel("Provider", { exact: true }).fill("openai");
-    await page.getByLabel("Provider", { exact: true }).press("Enter");
+    await page.getByRole("textbox", { name: "Provider" }).fill("openai");
+    await page.getByRole("textbox", { name: "Provider" }).press("Enter");
     await page.getByText("The filters changed").waitFor();
     await page.waitForURL(/f\.provider=openai/);
     await page.getByRole("button", { name: "Undo" }).click();
