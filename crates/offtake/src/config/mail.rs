@@ -1,7 +1,6 @@
 //! Section `mail`: how mail is sent, if it is.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use offtake_model::format::Format;
 use offtake_model::human::HumanFormats;
@@ -22,11 +21,6 @@ pub(crate) struct MailConfig {
 }
 
 impl MailConfig {
-    /// The longest that a try may take.
-    pub(super) fn longest(&self) -> Duration {
-        self.settings.timeout * STEPS + AROUND
-    }
-
     /// The settings, with the password of the file where it is in one.
     pub(crate) fn settings(&self, of_file: Option<String>) -> MailSettings {
         let password = self.password.as_ref().map(|password| password.expose().to_owned()).or(of_file);
@@ -34,11 +28,6 @@ impl MailConfig {
         MailSettings { login, ..self.settings.clone() }
     }
 }
-
-/// Connecting, encryption, login, sender, recipient, and twice the content.
-const STEPS: u32 = 7;
-/// What else a try takes: looking everything up, and saying good-bye.
-const AROUND: Duration = Duration::from_secs(10);
 
 /// `None` without a host.
 pub(super) fn mail(read: &mut Reader<'_>, public_url: Option<String>) -> Option<MailConfig> {

@@ -153,10 +153,6 @@ impl Config {
         };
         config.mail = super::mail::mail(read, config.server.public_url.clone());
         config.server.sends_mail = config.mail.is_some();
-        if let Some(mail) = &config.mail {
-            // Every step of a conversation may take its time.
-            config.worker.notify_deadline = config.worker.notify_deadline.max(mail.longest());
-        }
         reader.finish()?;
         if let StoreConfig::S3(settings) = &mut config.store {
             settings.part_bytes = config.worker.part_bytes;

@@ -16,7 +16,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PUBLIC: &str = "https://offtake.acme.test/exports";
 
 /// A mail server, and what it took.
-struct MailServer {
+#[derive(Debug)]
+pub(crate) struct MailServer {
     folder: TempDir,
     process: Option<Process>,
     port: u16,
@@ -25,7 +26,7 @@ struct MailServer {
 
 impl MailServer {
     /// A server that is not there yet: its port is known, and nobody listens.
-    async fn away(options: &[&str]) -> Self {
+    pub(crate) async fn away(options: &[&str]) -> Self {
         let options = options.iter().map(ToString::to_string).collect();
         let mut server = Self { folder: scratch("mail"), process: None, port: 0, options };
         server.start().await;
@@ -33,7 +34,7 @@ impl MailServer {
         server
     }
 
-    async fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         let interpreter = repository().join("target/testenv/bin/python");
         let script = repository().join("crates/offtake-testkit/python/mail_server.py");
         let mut command = Command::new(interpreter);
@@ -70,7 +71,7 @@ impl MailServer {
     }
 
     /// Everything that was taken, as Python's library reads it.
-    async fn mails(&self) -> Vec<Json> {
+    pub(crate) async fn mails(&self) -> Vec<Json> {
         let files: Vec<String> = self.files("eml").iter().map(|path| path.to_string_lossy().into_owned()).collect();
         let arguments: Vec<&str> = files.iter().map(String::as_str).collect();
         let ran = python("read_mail.py", &arguments).await;
@@ -83,7 +84,7 @@ impl MailServer {
     }
 
     /// An app that sends its mail here.
-    fn app(&self) -> AppBuilder {
+    pub(crate) fn app(&self) -> AppBuilder {
         let quoted = |text: &str| format!("{text:?}");
         let app = AppBuilder::new(OFFTAKE)
             .set("mail.host", "\"127.0.0.1\"")
@@ -112,7 +113,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn header(mail: &Json, name: &str) -> Vec<String> {
+pub(crate) fn header(mail: &Json, name: &str) -> Vec<String> {
     let headers = mail["headers"].as_array().expect("headers").iter();
     headers.filter(|pair| pair[0] == name).map(|pair| pair[1].as_str().expect("a text").to_owned()).collect()
 }
