@@ -15,6 +15,7 @@ mod principals;
 mod requests;
 mod rows;
 mod sessions;
+mod tickets;
 mod tokens;
 mod upkeep;
 mod wake;
@@ -65,6 +66,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0006_audit.sql"),
         include_str!("../../migrations/postgres/0007_limits.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
+        include_str!("../../migrations/postgres/0010_tickets.sql"),
     ],
 };
 

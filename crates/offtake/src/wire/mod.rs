@@ -90,6 +90,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             principals: postgres.clone(),
             api_keys: postgres.clone(),
             sessions: postgres.clone(),
+            tickets: postgres.clone(),
             tokens: postgres.clone(),
             audit: postgres,
             objects,
@@ -105,6 +106,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
+        tickets: sqlite.clone(),
         tokens: sqlite.clone(),
         objects,
     })
