@@ -21,6 +21,8 @@ pub(super) struct Told {
     pub(super) org: OrgId,
     pub(super) kind: EventType,
     pub(super) seq: u64,
+    /// Whether it is how something stands, with the number of the fact it follows from.
+    pub(super) is_state: bool,
     /// Whose it is; `None`: the organization's.
     pub(super) owner: Option<String>,
     pub(super) facets: Facets,
@@ -41,7 +43,23 @@ impl Told {
         let mut whole = data;
         whole.insert("org_id".to_owned(), json!(org.as_str()));
         whole.insert("timestamp".to_owned(), json!(at));
-        Self { org, kind, seq, owner, facets, at, data: whole, clear: OnceCell::new(), veiled: OnceCell::new() }
+        Self {
+            org,
+            kind,
+            seq,
+            is_state: false,
+            owner,
+            facets,
+            at,
+            data: whole,
+            clear: OnceCell::new(),
+            veiled: OnceCell::new(),
+        }
+    }
+
+    /// How something stands, where the event is the last fact about it.
+    pub(super) fn state(event: Event) -> Self {
+        Self { is_state: true, ..Self::of(event) }
     }
 
     /// Of a trace, as it is at this moment.
@@ -66,6 +84,7 @@ impl Told {
             org: org.clone(),
             kind,
             seq,
+            is_state: false,
             owner: None,
             facets: Facets { texts, cost_usd, duration_ms: *duration_ms },
             at,

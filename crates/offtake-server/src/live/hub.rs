@@ -110,6 +110,15 @@ pub(super) struct TraceWork {
     generation: u64,
 }
 
+/// What the reader of an organization's stream is to read.
+#[derive(Debug)]
+pub(super) struct OrganizationWork {
+    pub(super) org: OrgId,
+    pub(super) at: u64,
+    /// Whether somebody listens to what becomes of jobs.
+    pub(super) jobs: bool,
+}
+
 const fn place(kind: EventType) -> usize {
     kind as usize
 }
@@ -209,7 +218,27 @@ impl Hub {
         true
     }
 
-    /// Tells everybody of what became of traces that were read before.
+    /// What is to be read of the streams of organizations.
+    pub(super) fn organization_work(&self) -> Vec<OrganizationWork> {
+        let work = |(org, of): (&OrgId, &OfOrg)| {
+            let jobs = of.kinds[place(EventType::ExportJobStatus)].len > 0;
+            of.told.map(|at| OrganizationWork { org: org.clone(), at, jobs })
+        };
+        self.inner().orgs.iter().filter_map(work).collect()
+    }
+
+    /// Tells everybody of what was read of an organization's stream, up to this number. Whether somebody listens still.
+    pub(super) fn tell_organization(&self, work: &OrganizationWork, upto: u64, told: &[Told]) -> bool {
+        let mut inner = self.inner();
+        let Some(of) = inner.orgs.get_mut(&work.org).filter(|of| of.told == Some(work.at)) else { return false };
+        of.told = Some(upto);
+        for one in told {
+            inner.tell(one, &self.veil);
+        }
+        true
+    }
+
+    /// Tells everybody of what became of traces and jobs that were read before.
     pub(super) fn tell(&self, told: &[Told]) {
         let mut inner = self.inner();
         for one in told {
@@ -224,7 +253,8 @@ impl Inner {
         let (publication, stream) = (self.publications, told.kind.stream());
         let Some(of) = self.orgs.get(&told.org) else { return };
         of.kinds[place(told.kind)].for_each(told, |subscription| {
-            if told.seq <= subscription.from.of(stream) || !subscription.takes(told) {
+            let known = !told.is_state && told.seq <= subscription.from.of(stream);
+            if known || !subscription.takes(told) {
                 return;
             }
             let Subscriber { queue, sight, .. } = &*subscription.subscriber;

@@ -10,6 +10,7 @@ mod event;
 mod filter;
 mod hub;
 mod message;
+mod organization;
 mod queue;
 mod replay;
 mod right;
@@ -69,14 +70,19 @@ impl Live {
     pub(crate) fn start(state: &AppState, hash_key: &HashKey) -> Self {
         let veil = Veil::of(&state.catalog, hash_key.clone());
         let hub = Arc::new(Hub::new(veil, Arc::clone(&state.clock)));
-        let tail = |spans: &Arc<offtake_datasets::spans::SpanStore>| {
-            let tail = traces::run(Arc::clone(&hub), spans.events(), spans.appends());
-            AbortOnDropHandle::new(tokio::spawn(tail))
-        };
-        let tails = state.spans.iter().map(tail).collect();
+        let hints = state.store.events.hints();
+        let mut tails = vec![spawn(organization::run(Arc::clone(&hub), state.store.clone()))];
+        if let Some(spans) = &state.spans {
+            tails.push(spawn(traces::run(Arc::clone(&hub), spans.events(), hints.listen())));
+            tails.push(spawn(traces::hint(spans.appends(), hints)));
+        }
         let seats = Arc::new(Seats::new(state.settings.live.connections_per_principal));
         Self { hub, seats, traces: state.spans.as_ref().map(|spans| spans.events()), _tails: tails }
     }
+}
+
+fn spawn(tail: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(tail))
 }
 
 /// How many sockets each principal has.

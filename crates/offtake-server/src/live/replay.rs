@@ -6,9 +6,12 @@ use offtake_datasets::spans::TraceEvents;
 use offtake_model::Result;
 use offtake_model::event::EventType;
 
+use offtake_store::Events;
+
 use super::event::Told;
 use super::hub::{Hub, Subscription};
 use super::message;
+use super::organization::EVENTS;
 use super::queue::Missed;
 use super::traces::SPANS;
 
@@ -47,6 +50,33 @@ pub(super) async fn traces(
         }
         told.sort_by_key(|told| told.seq);
         tell(hub, subscription, told).await;
+    }
+    Ok(())
+}
+
+/// Tells of an organization what happened after `after` up to `upto`, in order.
+pub(super) async fn organization(
+    hub: &Hub,
+    events: &dyn Events,
+    subscription: &Subscription,
+    kinds: &[EventType],
+    after: u64,
+    upto: u64,
+) -> Result<()> {
+    let org = &subscription.subscriber.org;
+    let oldest = events.oldest(org).await?;
+    let mut at = after;
+    if at + 1 < oldest {
+        let missed = Missed { events: oldest - 1 - at, traces: None, organization: Some(oldest) };
+        subscription.subscriber.queue.answer(message::lagged(missed)).await;
+        at = oldest - 1;
+    }
+    while at < upto {
+        let events = events.after(org, at, EVENTS).await?;
+        let Some(last) = events.last() else { return Ok(()) };
+        at = last.seq;
+        let told = events.into_iter().filter(|event| event.seq <= upto && kinds.contains(&event.kind)).map(Told::of);
+        tell(hub, subscription, told.collect()).await;
     }
     Ok(())
 }

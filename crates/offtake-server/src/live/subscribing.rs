@@ -82,6 +82,11 @@ impl Subscriptions {
         {
             replay::traces(&self.app.live.hub, traces, subscription, kinds, at.traces, from.traces).await?;
         }
+        if at.organization < from.organization {
+            let events = self.app.store.events.as_ref();
+            let hub = &self.app.live.hub;
+            replay::organization(hub, events, subscription, kinds, at.organization, from.organization).await?;
+        }
         Ok(())
     }
 
@@ -114,6 +119,10 @@ impl Subscriptions {
             && kinds.iter().any(|kind| kind.stream() == Stream::Traces)
         {
             numbers.traces = traces.newest().await?;
+        }
+        if kinds.iter().any(|kind| kind.stream() == Stream::Organization) {
+            let newest = self.app.store.events.newest(std::slice::from_ref(&self.subscriber.org)).await?;
+            numbers.organization = newest.first().map_or(0, |(_, newest)| *newest);
         }
         Ok(numbers)
     }

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use offtake_datasets::spans::{TraceEvents, TraceState};
 use offtake_model::event::EventType;
 use offtake_model::id::OrgId;
-use tokio::sync::watch;
+use offtake_store::{Hint, Hints};
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::event::Told;
@@ -17,18 +18,20 @@ use super::hub::Hub;
 
 /// How long nothing more is told of a trace that grew.
 const QUIET: Duration = Duration::from_secs(1);
+/// The least time between two hints of this process.
+const BETWEEN_HINTS: Duration = Duration::from_millis(5);
 /// How often it is looked without having been woken: for what other processes store.
 const LOOK: Duration = Duration::from_secs(1);
 /// Spans that are looked at by one statement.
 pub(super) const SPANS: u32 = 5_000;
 
 /// Reads and tells, for as long as the server runs. Nothing is read while nobody listens.
-pub(super) async fn run(hub: Arc<Hub>, events: Arc<dyn TraceEvents>, mut appends: watch::Receiver<u64>) {
+pub(super) async fn run(hub: Arc<Hub>, events: Arc<dyn TraceEvents>, mut hints: broadcast::Receiver<Hint>) {
     let mut listeners = hub.listeners();
     let mut growing = Growing::default();
     loop {
         // Before looking, so that nothing is missed between the look and the wait.
-        appends.mark_unchanged();
+        hints = hints.resubscribe();
         listeners.mark_unchanged();
         let Some(work) = hub.trace_work() else {
             growing = Growing::default();
@@ -50,10 +53,31 @@ pub(super) async fn run(hub: Arc<Hub>, events: Arc<dyn TraceEvents>, mut appends
         hub.tell(&growing.due(hub.clock.now(), Instant::now()));
         let until = growing.next().map_or_else(|| Instant::now() + LOOK, |due| due.min(Instant::now() + LOOK));
         tokio::select! {
-            appended = appends.changed() => if appended.is_err() { return },
+            () = spans_stored(&mut hints) => {}
             _ = listeners.changed() => {}
             () = sleep_until(until) => {}
         }
+    }
+}
+
+/// Waits until somebody stored spans, here or elsewhere, or may have.
+async fn spans_stored(hints: &mut broadcast::Receiver<Hint>) {
+    loop {
+        match hints.recv().await {
+            Ok(Hint::Spans | Hint::Missed) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Hint::Event { .. } | Hint::Owed) => {}
+            // Nobody hints any more: looking is all there is.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// Tells everybody that this process stored spans.
+pub(super) async fn hint(mut appends: watch::Receiver<u64>, hints: Arc<Hints>) {
+    while appends.changed().await.is_ok() {
+        hints.tell(Hint::Spans);
+        // Others need not be told of each append: those that are told look as far as there is something.
+        tokio::time::sleep(BETWEEN_HINTS).await;
     }
 }
 

@@ -200,6 +200,8 @@ impl House {
             sessions: jobs.clone(),
             tickets: jobs.clone(),
             tokens: jobs.clone(),
+            events: jobs.clone(),
+            outbox: jobs.clone(),
             audit: jobs,
             objects: Arc::new(objects),
         };

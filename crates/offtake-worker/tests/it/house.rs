@@ -80,6 +80,8 @@ impl House {
                 sessions: jobs.clone(),
                 tickets: jobs.clone(),
                 tokens: jobs.clone(),
+                events: jobs.clone(),
+                outbox: jobs.clone(),
                 audit: jobs.clone(),
                 jobs,
                 objects: objects.clone(),

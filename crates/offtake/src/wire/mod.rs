@@ -92,6 +92,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             sessions: postgres.clone(),
             tickets: postgres.clone(),
             tokens: postgres.clone(),
+            events: postgres.clone(),
+            outbox: postgres.clone(),
             audit: postgres,
             objects,
         });
@@ -108,6 +110,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         sessions: sqlite.clone(),
         tickets: sqlite.clone(),
         tokens: sqlite.clone(),
+        events: sqlite.clone(),
+        outbox: sqlite.clone(),
         objects,
     })
 }

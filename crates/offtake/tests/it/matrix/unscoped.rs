@@ -47,6 +47,8 @@ impl Forgetful {
                 sessions: jobs.clone(),
                 tickets: jobs.clone(),
                 tokens: jobs.clone(),
+                events: jobs.clone(),
+                outbox: jobs.clone(),
                 audit: jobs,
                 objects,
             },
