@@ -42,7 +42,7 @@ mod watch;
 pub use acting::{ForwardedHeader, TrustedProxies};
 pub use health::{Operations, operations};
 pub use limits::LimitSettings;
-pub use live::LiveSettings;
+pub use live::{LiveSettings, protocol};
 pub use metrics::{QueueMetrics, ServerMetrics};
 pub use router::router;
 pub use serve::{ConnectionSettings, serve};

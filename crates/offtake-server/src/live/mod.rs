@@ -11,6 +11,7 @@ mod filter;
 mod hub;
 mod message;
 mod organization;
+pub mod protocol;
 mod queue;
 mod replay;
 mod right;

@@ -8,10 +8,10 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use offtake_model::{Error, ErrorKind};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
-use tokio_tungstenite::tungstenite::{self, error::CapacityError};
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Subscriber;
+use super::protocol::broken;
 use super::queue::Queue;
 use super::right::Right;
 use super::subscribing::Subscriptions;
@@ -19,8 +19,6 @@ use super::{LiveSettings, Seat};
 use crate::serve::Staying;
 use crate::state::App;
 
-/// The largest message of a client.
-pub(super) const LARGEST: usize = 64 << 10;
 /// How long the other side may take to hear that the socket ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -136,20 +134,8 @@ async fn hear(
             Ok(Message::Ping(_) | Message::Pong(_)) => {}
             // It is answered when the stream is read on, to its end.
             Ok(Message::Close(_)) => while let Some(Ok(_)) = stream.next().await {},
-            Err(error) => return why(error),
+            Err(error) => return broken(error).map(|(code, words)| End::new(code, &words)),
         }
-    }
-}
-
-/// What an error of the protocol is told as.
-fn why(error: axum::Error) -> Option<End> {
-    match error.into_inner().downcast_ref::<tungstenite::Error>()? {
-        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => {
-            Some(End::new(1009, "a message has at most 64 KiB"))
-        }
-        tungstenite::Error::Utf8(_) => Some(End::new(1007, "a text is not UTF-8")),
-        tungstenite::Error::Protocol(error) => Some(End::new(1002, &error.to_string())),
-        _ => None,
     }
 }
 

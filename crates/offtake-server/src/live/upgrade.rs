@@ -15,8 +15,9 @@ use offtake_store::Pass;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::protocol::configured;
 use super::right::Right;
-use super::socket::{Circumstances, LARGEST, serve};
+use super::socket::{Circumstances, serve};
 use crate::auth::{Caller, Via, fingerprint, key_text};
 use crate::edge::Draining;
 use crate::error::Problem;
@@ -25,9 +26,6 @@ use crate::state::App;
 
 /// How long a ticket can be used.
 const TICKET_TTL: SignedDuration = SignedDuration::from_secs(30);
-/// Bytes each socket keeps for reading, and gathers before it writes.
-const READ_BUFFER: usize = 4 << 10;
-const WRITE_BUFFER: usize = 16 << 10;
 
 /// Opens a live socket: events as they happen.
 ///
@@ -61,12 +59,7 @@ pub(crate) async fn open(
         _seat: seat,
         _staying: staying.map(|Extension(staying)| staying),
     };
-    let configured = upgrade
-        .max_message_size(LARGEST)
-        .max_frame_size(LARGEST)
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER);
-    Ok(configured.on_upgrade(move |socket| serve(socket, with)))
+    Ok(configured(upgrade).on_upgrade(move |socket| serve(socket, with)))
 }
 
 /// A ticket.

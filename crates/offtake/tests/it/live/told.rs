@@ -198,7 +198,12 @@ async fn who_was_away_is_told_what_it_missed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sensitive_columns_are_veiled_and_not_filtered_by() {
-    let app = AppBuilder::new(OFFTAKE).with_tables("[spans.sensitive]\nuser_id = \"mask\"\n").start().await;
+    let app = AppBuilder::new(OFFTAKE)
+        .with_tables(
+            "[spans.sensitive]\nuser_id = \"mask\"\nattributes = true\nevents = true\ncompletion_attributes = true\n",
+        )
+        .start()
+        .await;
     let all = app.client("acme").await;
     let viewer = app.client_of("acme", "viewer", "traces:read").await;
     let (mut clear, mut veiled) = (all.socket().await, viewer.socket().await);
