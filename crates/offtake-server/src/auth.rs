@@ -109,7 +109,7 @@ async fn still_there(app: &App, watched: Option<Principal>, response: Response) 
 }
 
 /// Seeing everybody's exports includes seeing one's own.
-fn require(principal: &Principal, permission: &Permission) -> Result<()> {
+pub(crate) fn require(principal: &Principal, permission: &Permission) -> Result<()> {
     let covered = *permission == Permission::ExportsRead && principal.permissions.allow(&Permission::ExportsReadAll);
     if covered { Ok(()) } else { principal.require(permission) }
 }

@@ -23,6 +23,7 @@ use crate::live::{Live, LiveSettings};
 use crate::metrics::ServerMetrics;
 use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
+use crate::sse::Places;
 
 /// JSON bodies of the largest size that are in memory at once; most are a thousandth of it.
 const JSON_BODIES: usize = 16;
@@ -151,6 +152,8 @@ pub(crate) struct Shared {
     pub(crate) throttles: Throttles,
     /// Who is told of events as they happen.
     pub(crate) live: Live,
+    /// Open streams of events.
+    pub(crate) streams: Places,
     /// Made with the router, once the routes are known.
     pub(crate) documents: OnceLock<Documents>,
 }
@@ -193,6 +196,7 @@ impl Shared {
             ingest,
             throttles,
             live,
+            streams: Places::default(),
             documents: OnceLock::new(),
         })
     }

@@ -27,6 +27,7 @@ mod proxy;
 mod s3;
 mod settings;
 mod socket;
+mod told;
 mod truth;
 mod wait;
 
@@ -48,4 +49,5 @@ pub use proxy::{Asked, Fault, Proxy};
 pub use s3::S3Server;
 pub use settings::{big_spans, jobs_per_format, small_spans, switch};
 pub use socket::{LiveSocket, Refused};
+pub use told::{Message, Messages};
 pub use wait::{eventually, within};
