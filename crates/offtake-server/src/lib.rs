@@ -24,6 +24,7 @@ mod jobs;
 mod limits;
 mod links;
 mod metrics;
+mod notifications;
 mod one_time;
 mod openapi;
 mod otlp;
@@ -36,6 +37,7 @@ mod protections;
 mod router;
 mod serve;
 pub mod sign_in;
+mod sse;
 mod state;
 mod watch;
 
