@@ -35,6 +35,7 @@ mod presets;
 mod preview;
 mod principals;
 mod protections;
+mod recipients;
 mod router;
 mod serve;
 pub mod sign_in;

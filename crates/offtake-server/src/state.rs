@@ -8,7 +8,7 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
 use offtake_pipeline::HashKey;
-use offtake_store::Store;
+use offtake_store::{OneTimeKeys, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
@@ -21,7 +21,6 @@ use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
 use crate::live::{Live, LiveSettings};
 use crate::metrics::ServerMetrics;
-use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 use crate::sse::Places;
 
@@ -63,6 +62,8 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// Live sockets.
     pub live: LiveSettings,
+    /// Whether the workers send mail.
+    pub sends_mail: bool,
 }
 
 impl Default for ServerSettings {
@@ -84,6 +85,7 @@ impl Default for ServerSettings {
             limits: LimitSettings::default(),
             allowed_origins: Vec::new(),
             live: LiveSettings::default(),
+            sends_mail: false,
         }
     }
 }
@@ -174,7 +176,7 @@ impl Shared {
         let links = Links::new(&state.secrets, &state.settings);
         let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
-        let one_time = OneTimeKeys::new(&state.secrets);
+        let one_time = state.secrets.one_time_keys();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));

@@ -18,6 +18,7 @@ use offtake_store::JobLimits;
 use offtake_worker::{WatchSettings, WorkerSettings};
 
 use super::issuers::IssuerConfig;
+use super::mail::MailConfig;
 use super::reader::Reader;
 use super::store::StoreConfig;
 use super::typed::{Origin, Typed};
@@ -71,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
     pub(crate) datasets: DatasetsConfig,
+    /// How mail is sent, if it is.
+    pub(crate) mail: Option<MailConfig>,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
 }
@@ -147,8 +150,11 @@ impl Config {
             metrics_listen: metrics_listen(read),
             conventions: conventions(read),
             datasets: datasets(read),
+            mail: None,
             log: log(read, typed),
         };
+        config.mail = super::mail::mail(read, config.server.public_url.clone());
+        config.server.sends_mail = config.mail.is_some();
         reader.finish()?;
         if let StoreConfig::S3(settings) = &mut config.store {
             settings.part_bytes = config.worker.part_bytes;
@@ -208,6 +214,7 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         limits: limits(read),
         allowed_origins: allowed_origins(read),
         live: live(read),
+        sends_mail: false,
     }
 }
 
@@ -273,7 +280,7 @@ fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
     TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 

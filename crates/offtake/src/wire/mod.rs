@@ -4,6 +4,7 @@
 mod data_dir;
 mod issuers;
 mod logs;
+mod mail;
 mod secret;
 mod shutdown;
 mod user;
@@ -28,6 +29,7 @@ use crate::exit::Outcome;
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use issuers::{check_issuers, issuers, problem as issuer_problem};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
+pub(crate) use mail::{check_mail, mail_settings, mailer, one_time_keys};
 pub(crate) use secret::{hash_key, previous, secret, secrets, unshared_secret};
 pub(crate) use shutdown::on_signal;
 pub(crate) use user::act;

@@ -60,6 +60,7 @@ mod isolation;
 mod issuers;
 mod limits;
 mod live;
+mod mail;
 mod matrix;
 mod memory;
 mod metrics_logs;
