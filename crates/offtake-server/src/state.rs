@@ -19,6 +19,7 @@ use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
+use crate::live::{Live, LiveSettings};
 use crate::metrics::ServerMetrics;
 use crate::openapi::Documents;
 use crate::sse::Places;
@@ -59,6 +60,8 @@ pub struct ServerSettings {
     pub limits: LimitSettings,
     /// Pages of these origins may read what the API answers.
     pub allowed_origins: Vec<String>,
+    /// Live sockets.
+    pub live: LiveSettings,
     /// Whether the workers send mail.
     pub sends_mail: bool,
 }
@@ -81,6 +84,7 @@ impl Default for ServerSettings {
             trusted_proxies: TrustedProxies::default(),
             limits: LimitSettings::default(),
             allowed_origins: Vec::new(),
+            live: LiveSettings::default(),
             sends_mail: false,
         }
     }
@@ -148,6 +152,8 @@ pub(crate) struct Shared {
     pub(crate) ingest: Arc<Semaphore>,
     /// What this process counts.
     pub(crate) throttles: Throttles,
+    /// Who is told of events as they happen.
+    pub(crate) live: Live,
     /// Open streams of events.
     pub(crate) streams: Places,
     /// Made with the router, once the routes are known.
@@ -178,6 +184,7 @@ impl Shared {
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
         let throttles = Throttles::new(&settings.limits);
+        let live = Live::start(&state, &hash_key);
         Arc::new(Self {
             state,
             verifier,
@@ -190,6 +197,7 @@ impl Shared {
             json_room,
             ingest,
             throttles,
+            live,
             streams: Places::default(),
             documents: OnceLock::new(),
         })
