@@ -2,7 +2,7 @@
 
 usage: read_mail.py FILE…
 Prints a JSON list: of each mail its headers (decoded, as a list of pairs), what the library found wrong, the types of its
-parts, and the text of both.
+parts, the text of both, and where the links of the HTML lead and which tags it has.
 """
 
 import email
@@ -10,18 +10,34 @@ import email.policy
 import json
 import pathlib
 import sys
+from html.parser import HTMLParser
+
+
+class Seen(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.links, self.tags = [], set()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.links += [value for name, value in attributes if name == "href"]
 
 
 def read(path):
     mail = email.message_from_bytes(pathlib.Path(path).read_bytes(), policy=email.policy.default)
     parts = [part for part in mail.walk() if not part.is_multipart()]
+    html = mail.get_body(("html",)).get_content().replace("\r\n", "\n")
+    seen = Seen(html)
     return {
         "headers": [[name, str(value)] for name, value in mail.items()],
         "defects": [repr(defect) for part in mail.walk() for defect in part.defects],
         "type": mail.get_content_type(),
         "parts": [part.get_content_type() for part in parts],
         "text": mail.get_body(("plain",)).get_content().replace("\r\n", "\n"),
-        "html": mail.get_body(("html",)).get_content().replace("\r\n", "\n"),
+        "html": html,
+        "links": seen.links,
+        "tags": sorted(seen.tags),
         "to": [address.addr_spec for address in mail["to"].addresses],
     }
 
