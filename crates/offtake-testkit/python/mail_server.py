@@ -117,7 +117,7 @@ async def main():
         script = given.folder / "script.json"
         if script.exists() and "auth" in json.loads(script.read_text()):
             return AuthResult(success=False, handled=False)
-        user, password = given.login.encode().split(b":")
+        user, password = given.login.encode().split(b":", 1)
         good = data.login == user and data.password == password
         return AuthResult(success=good, auth_data=user.decode() if good else None)
 

@@ -20,8 +20,8 @@ def read(path):
         "defects": [repr(defect) for part in mail.walk() for defect in part.defects],
         "type": mail.get_content_type(),
         "parts": [part.get_content_type() for part in parts],
-        "text": mail.get_body(("plain",)).get_content(),
-        "html": mail.get_body(("html",)).get_content(),
+        "text": mail.get_body(("plain",)).get_content().replace("\r\n", "\n"),
+        "html": mail.get_body(("html",)).get_content().replace("\r\n", "\n"),
         "to": [address.addr_spec for address in mail["to"].addresses],
     }
 

@@ -129,7 +129,8 @@ fn again(first: SignedDuration, tries: u32) -> Verdict {
         let factor = 1_i32 << number.saturating_sub(1).min(30);
         first.checked_mul(factor).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE)
     };
-    let passed = (1..tries).map(pause).fold(SignedDuration::ZERO, SignedDuration::saturating_add);
+    // Far less than so many take a day.
+    let passed = (1..tries.min(1000)).map(pause).fold(SignedDuration::ZERO, SignedDuration::saturating_add);
     if passed >= PATIENCE { Verdict::GiveUp } else { Verdict::Again(pause(tries.max(1))) }
 }
 

@@ -174,6 +174,11 @@ fn read(path: &Path) -> Result<String> {
     })
 }
 
+/// What a line of TOML gives a value to.
+fn key(line: &str) -> &str {
+    line.split('=').next().unwrap_or_default().trim().trim_matches('"')
+}
+
 /// The words of every language. A language of ours need not be complete in the folder; any other must be.
 fn languages(folder: Option<&Path>, wrong: &mut Wrong) -> Result<BTreeMap<String, Words>> {
     let mut languages = BTreeMap::new();
@@ -208,15 +213,16 @@ fn languages(folder: Option<&Path>, wrong: &mut Wrong) -> Result<BTreeMap<String
             }
         };
         for name in theirs.keys().filter(|name| !complete.contains_key(*name)) {
-            let line = text.lines().position(|line| line.trim_start().starts_with(name.as_str())).map(|line| line + 1);
+            let line = text.lines().position(|line| key(line) == name).map(|line| line + 1);
             wrong.at(&file, line, format!("there is no text {name}"));
         }
-        let words: &mut Words = languages.entry(language).or_default();
+        let words: &mut Words = languages.entry(language.clone()).or_default();
         words.extend(theirs);
         let missing: Vec<&str> =
             complete.keys().filter(|name| !words.contains_key(*name)).map(String::as_str).collect();
         if !missing.is_empty() {
             wrong.at(&file, None, format!("texts are missing: {}", missing.join(", ")));
+            languages.remove(&language);
         }
     }
     Ok(languages)
