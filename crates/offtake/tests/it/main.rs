@@ -14,6 +14,7 @@
 //! | `OFFTAKE_TEST_CHAOS_SECONDS`, `…_JOBS`, `…_ROWS` | how long workers are disturbed, the jobs meanwhile, their rows | 20, 12, 60000 |
 //! | `OFFTAKE_TEST_TOKENS`, `…_REDEEMERS` | one-time tokens, and how many show each at once | 40, 50 |
 //! | `OFFTAKE_TEST_FUZZ_SECONDS` | how long Schemathesis asks | 60 |
+//! | `OFFTAKE_TEST_SENDERS` | how many send large requests at once | 100 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
 //! A million spans, 21 jobs, and memory at one and three million (an hour or so; spans are made once, under `target`):
@@ -51,6 +52,7 @@ mod exporters;
 mod fairness;
 mod faults;
 mod formats;
+mod grpc;
 mod human;
 mod image;
 mod ingest_bad;
