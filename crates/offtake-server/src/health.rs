@@ -54,7 +54,12 @@ async fn ready(store: &Store, catalog: &Catalog) -> Response {
         (format!("dataset {name}"), Err(error))
     }));
     let ready = results.iter().all(|(_, result)| result.is_ok());
-    let checks: Map<String, Json_> = results.into_iter().map(|(part, result)| (part, verdict(result))).collect();
+    let mut checks: Map<String, Json_> = results.into_iter().map(|(part, result)| (part, verdict(result))).collect();
+    // Without the bus everything works, a little later.
+    if let Some(carrier) = store.events.hints().carrier() {
+        let word = if carrier.is_connected() { "ok" } else { "degraded" };
+        checks.insert("bus".to_owned(), json!({"status": word}));
+    }
     let (status, word) = if ready { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
     (status, Json(json!({"status": word, "checks": checks}))).into_response()
 }
@@ -85,6 +90,8 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
 async fn exposed(store: &Store, queue: &QueueMetrics, registry: &Registry) -> Result<Response> {
     let depth = in_time(store.jobs.depth()).await;
     queue.set(depth.inspect_err(|error| tracing::warn!(%error, "the queue could not be looked at")).ok());
+    let owed = in_time(store.outbox.outbox_depth()).await;
+    queue.set_owed(owed.inspect_err(|error| tracing::warn!(%error, "the outbox could not be looked at")).ok());
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, registry)
         .map_err(|error| Error::new(ErrorKind::Internal, "metrics could not be written").caused_by(error))?;

@@ -37,6 +37,6 @@ pub(super) trait Ear: Send {
 pub(super) fn line(settings: &BusSettings) -> Box<dyn Line> {
     match settings.kind() {
         BusKind::Redis => Box::new(redis::RedisLine::new(settings.clone())),
-        BusKind::Nats | BusKind::Process | BusKind::Postgres => Box::new(nats::NatsLine::new(settings.clone())),
+        BusKind::Nats => Box::new(nats::NatsLine::new(settings.clone())),
     }
 }

@@ -1,101 +1,57 @@
-//! The bus: how one node tells the others that there is something to look at.
+//! The bus: a server beside the database that carries hints between the nodes of an installation.
 //!
-//! What travels are hints: ids and numbers, never what they stand for. The truth is in the tables, and whoever hears a hint
-//! looks there; whoever hears none looks from time to time. So a bus may lose hints, double them or be away altogether, and
-//! costs nothing but time. Where something may have been lost ([`Heard::Missed`]), everybody looks at everything.
+//! What travels are hints ([`crate::hints`]): ids and numbers, never what they stand for. The truth is in the tables, and
+//! whoever hears no hint looks there from time to time. So a bus may lose hints, double them or be away altogether, and
+//! costs nothing but time: while it is away, the database carries what it can, and when it is back, everybody looks at
+//! everything.
 //!
-//! Responsible for carrying hints within a process and between processes, and for coming back after an outage. Not
-//! responsible for what hints are about, nor for Postgres, which carries them in the transactions they are about
-//! (`postgres::wake`).
+//! Responsible for carrying hints between processes over NATS or Redis, and for coming back after an outage. Not responsible
+//! for what hints are about, for telling them within a process (`hints`), nor for Postgres, which carries them in the
+//! transactions they are about (`postgres::wake`).
 
-mod hint;
+mod carry;
 mod lines;
-mod local;
 mod nats;
-mod outbound;
 mod redis;
-mod remote;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::AbortOnDropHandle;
 
-pub use hint::{Hint, HintKind};
-pub use local::LocalBus;
-pub use remote::RemoteBus;
-use remote::Pace;
+use crate::hints::{Carrier, Hints};
+use carry::{Node, Pace};
+use lines::Line;
+
 pub use settings::{BusKind, BusSettings};
 
-/// Hints that a slow listener may be behind before it is told to look at everything instead.
-const BEHIND: usize = 1024;
-
-/// Carries hints to everybody who listens, in this process and in others.
-pub trait Bus: Send + Sync + std::fmt::Debug {
-    /// Tells everybody, this process too. Returns at once, whatever the bus is doing.
-    fn publish(&self, hint: Hint);
-
-    /// Hears everything from now on, beginning with [`Heard::Missed`].
-    fn subscribe(&self) -> Hearing;
-
-    /// How it stands.
-    fn health(&self) -> BusHealth;
-}
-
-/// How a bus stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BusHealth {
-    /// What carries the hints.
-    pub kind: BusKind,
-    /// Whether it is there. While it is not, others are heard of when somebody looks.
-    pub connected: bool,
-    /// Hints that were not sent, because too many waited for it.
-    pub dropped: u64,
-}
-
-/// What a listener hears.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
-    /// There is something to look at.
-    Hint(Hint),
-    /// Something may have been missed: look at everything.
-    Missed,
-}
-
-/// A listener.
+/// A connection to a bus, or the tries to get one. It ends with this.
 #[derive(Debug)]
-pub struct Hearing {
-    /// Whether it was told yet that it missed what was before it.
-    begun: bool,
-    heard: broadcast::Receiver<Heard>,
+pub struct Bus {
+    carrier: Arc<Carrier>,
+    _carrying: AbortOnDropHandle<()>,
 }
 
-impl Hearing {
-    fn of(heard: broadcast::Receiver<Heard>) -> Self {
-        Self { begun: false, heard }
+impl Bus {
+    /// Begins to connect, and to carry the hints of this process to others and theirs to this one.
+    pub fn start(settings: &BusSettings, hints: Arc<Hints>) -> Self {
+        Self::over(lines::line(settings), settings.kind(), hints, Pace::default())
     }
 
-    /// What comes next; `None` when the bus is gone. Nothing is lost if this is dropped while it waits.
-    pub async fn next(&mut self) -> Option<Heard> {
-        if !self.begun {
-            self.begun = true;
-            return Some(Heard::Missed);
-        }
-        match self.heard.recv().await {
-            Ok(heard) => Some(heard),
-            Err(RecvError::Lagged(_)) => Some(Heard::Missed),
-            Err(RecvError::Closed) => None,
-        }
+    fn over(line: Box<dyn Line>, kind: BusKind, hints: Arc<Hints>, pace: Pace) -> Self {
+        let carrier = Arc::new(Carrier::new(kind.name(), line.place()));
+        hints.are_carried_by(&carrier);
+        // From now on, not from when the task comes to it.
+        let own = hints.own();
+        let node = Node::new(Arc::clone(&carrier), hints, pace);
+        let carrying = tokio::spawn(carry::carry(line, node, own));
+        Self { carrier, _carrying: AbortOnDropHandle::new(carrying) }
     }
-}
 
-/// The bus of `settings`, which begins to connect in the background; without any, one that ends with the process.
-pub fn open(settings: Option<&BusSettings>) -> Arc<dyn Bus> {
-    match settings {
-        Some(settings) => Arc::new(RemoteBus::start(lines::line(settings), settings.kind(), Pace::default())),
-        None => Arc::new(LocalBus::default()),
+    /// What carries, and whether it is there.
+    pub fn carrier(&self) -> &Carrier {
+        &self.carrier
     }
 }

@@ -9,10 +9,6 @@ use reqwest::Url;
 /// What carries hints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusKind {
-    /// Nothing: they stay in the process.
-    Process,
-    /// The database they are about.
-    Postgres,
     /// NATS.
     Nats,
     /// Redis Pub/Sub.
@@ -23,8 +19,6 @@ impl BusKind {
     /// Its name, for people.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Process => "this process",
-            Self::Postgres => "Postgres",
             Self::Nats => "NATS",
             Self::Redis => "Redis",
         }

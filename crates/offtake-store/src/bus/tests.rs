@@ -1,12 +1,18 @@
 //! Buses with real servers behind them, which are killed, frozen and started again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use offtake_model::event::{EventType, NewEvent};
 use offtake_model::id::OrgId;
-use offtake_testkit::{BusServer, eventually, within};
+use offtake_testkit::{BusServer, PgVersion, Postgres, eventually, within};
+use serde_json::Map;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::remote::Pace;
-use super::{Bus, BusKind, BusSettings, Heard, Hearing, Hint, HintKind, LocalBus, RemoteBus, lines};
+use super::carry::Pace;
+use super::{Bus, BusSettings, lines};
+use crate::hints::{Hint, Hints};
+use crate::{Events, PostgresStore};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const QUICK: Pace = Pace {
@@ -16,110 +22,106 @@ const QUICK: Pace = Pace {
     silence: Duration::from_millis(900),
 };
 
-fn node(server: &BusServer, subject: &str) -> RemoteBus {
-    let settings = BusSettings::parse(&server.url(), subject).expect("a bus");
-    RemoteBus::start(lines::line(&settings), settings.kind(), QUICK)
+/// A process, as far as the bus knows it.
+struct Node {
+    bus: Bus,
+    hints: Arc<Hints>,
+    heard: Receiver<Hint>,
+}
+
+impl Node {
+    fn at(server: &BusServer, subject: &str) -> Self {
+        Self::with(server, subject, Arc::default())
+    }
+
+    fn with(server: &BusServer, subject: &str, hints: Arc<Hints>) -> Self {
+        let settings = BusSettings::parse(&server.url(), subject).expect("a bus");
+        let heard = hints.listen();
+        let bus = Bus::over(lines::line(&settings), settings.kind(), Arc::clone(&hints), QUICK);
+        Self { bus, hints, heard }
+    }
+
+    async fn connected(&self, is: bool) {
+        let what = format!("{}: connected: {is}", self.bus.carrier().place());
+        eventually(&what, LIMIT, || async { (self.bus.carrier().is_connected() == is).then_some(()) }).await;
+    }
+
+    async fn next(&mut self) -> Hint {
+        match within("something is heard", LIMIT, self.heard.recv()).await {
+            Ok(hint) => hint,
+            Err(RecvError::Lagged(_)) => Hint::Missed,
+            Err(RecvError::Closed) => panic!("the hints are gone"),
+        }
+    }
+
+    /// Hears until `wanted`. Returns what came before it.
+    async fn until(&mut self, wanted: &Hint) -> Vec<Hint> {
+        let mut before = Vec::new();
+        loop {
+            match self.next().await {
+                heard if heard == *wanted => return before,
+                heard => before.push(heard),
+            }
+        }
+    }
 }
 
 fn both() -> [BusServer; 2] {
     [BusServer::nats(), BusServer::redis()]
 }
 
-fn hint(number: u64) -> Hint {
-    Hint::of(HintKind::Events).in_org(&OrgId::new("acme").expect("a name")).up_to(number)
-}
-
-async fn connected(bus: &impl Bus, is: bool) {
-    eventually(&format!("connected: {is}"), LIMIT, || async { (bus.health().connected == is).then_some(()) }).await;
-}
-
-async fn next(hearing: &mut Hearing) -> Heard {
-    within("something is heard", LIMIT, hearing.next()).await.expect("the bus is there")
-}
-
-/// Hears until `wanted`. Returns what came before it.
-async fn until(hearing: &mut Hearing, wanted: &Heard) -> Vec<Heard> {
-    let mut before = Vec::new();
-    loop {
-        match next(hearing).await {
-            heard if heard == *wanted => return before,
-            heard => before.push(heard),
-        }
-    }
-}
-
-#[tokio::test]
-async fn within_a_process_hints_are_heard_once_and_in_order() {
-    let bus = LocalBus::default();
-    let mut hearing = bus.subscribe();
-    assert_eq!(next(&mut hearing).await, Heard::Missed, "what was before it");
-    for number in 0..10 {
-        bus.publish(hint(number));
-    }
-    for number in 0..10 {
-        assert_eq!(next(&mut hearing).await, Heard::Hint(hint(number)));
-    }
-    // Whoever is too far behind looks at everything.
-    for number in 0..super::BEHIND as u64 + 10 {
-        bus.publish(hint(number));
-    }
-    assert_eq!(next(&mut hearing).await, Heard::Missed);
-    assert_eq!(next(&mut hearing).await, Heard::Hint(hint(10)));
+fn hint(seq: u64) -> Hint {
+    Hint::Event { org: OrgId::new("acme / Zürich").expect("a name"), seq, job: None, owed: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_hear_each_other_once_and_nobody_elses_nodes() {
     for server in both() {
-        let (one, two, foreign) = (node(&server, "ours"), node(&server, "ours"), node(&server, "theirs"));
-        for bus in [&one, &two, &foreign] {
-            connected(bus, true).await;
+        let mut nodes = [Node::at(&server, "ours"), Node::at(&server, "ours"), Node::at(&server, "theirs")];
+        for node in &mut nodes {
+            node.connected(true).await;
+            assert_eq!(node.next().await, Hint::Missed, "whatever was before it");
         }
-        let mut hearings = [one.subscribe(), two.subscribe(), foreign.subscribe()];
-        for hearing in &mut hearings {
-            assert_eq!(next(hearing).await, Heard::Missed);
+        for seq in 0..500 {
+            nodes[0].hints.tell(hint(seq));
         }
-        for number in 0..500 {
-            one.publish(hint(number));
-        }
-        foreign.publish(hint(9999));
-        for hearing in &mut hearings[..2] {
-            for number in 0..500 {
-                assert_eq!(next(hearing).await, Heard::Hint(hint(number)));
+        nodes[2].hints.tell(hint(9999));
+        for node in &mut nodes[..2] {
+            for seq in 0..500 {
+                assert_eq!(node.next().await, hint(seq));
             }
         }
-        two.publish(hint(1000));
-        for hearing in &mut hearings[..2] {
-            assert_eq!(next(hearing).await, Heard::Hint(hint(1000)), "its own came once, and the foreign one not at all");
+        nodes[1].hints.tell(hint(1000));
+        for node in &mut nodes[..2] {
+            assert_eq!(node.next().await, hint(1000), "its own came once, and the foreign one not at all");
         }
-        assert_eq!(next(&mut hearings[2]).await, Heard::Hint(hint(9999)));
+        assert_eq!(nodes[2].next().await, hint(9999));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_and_comes_back_costs_a_look() {
     for mut server in both() {
-        let (one, two) = (node(&server, "ours"), node(&server, "ours"));
-        let mut hearing = two.subscribe();
-        connected(&one, true).await;
-        connected(&two, true).await;
-        one.publish(hint(1));
-        until(&mut hearing, &Heard::Hint(hint(1))).await;
+        let (one, mut two) = (Node::at(&server, "ours"), Node::at(&server, "ours"));
+        one.connected(true).await;
+        two.connected(true).await;
+        one.hints.tell(hint(1));
+        two.until(&hint(1)).await;
         server.kill();
-        connected(&one, false).await;
-        connected(&two, false).await;
+        one.connected(false).await;
+        two.connected(false).await;
         let began = Instant::now();
-        for number in 0..100_000 {
-            one.publish(hint(number));
+        for seq in 0..100_000 {
+            one.hints.tell(hint(seq));
         }
         assert!(began.elapsed() < Duration::from_secs(5), "nobody waits for a bus: {:?}", began.elapsed());
-        assert!(one.health().dropped > 90_000, "what cannot be sent takes bounded memory");
         server.restart();
-        let before = until(&mut hearing, &Heard::Missed).await;
+        let before = two.until(&Hint::Missed).await;
         assert!(before.is_empty(), "nothing was heard while it was away: {before:?}");
-        connected(&one, true).await;
-        connected(&two, true).await;
-        one.publish(hint(200_000));
-        until(&mut hearing, &Heard::Hint(hint(200_000))).await;
+        one.connected(true).await;
+        two.connected(true).await;
+        one.hints.tell(hint(200_000));
+        two.until(&hint(200_000)).await;
     }
 }
 
@@ -127,12 +129,12 @@ async fn a_server_that_dies_and_comes_back_costs_a_look() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stands_still_is_noticed() {
     for mut server in both() {
-        let one = node(&server, "ours");
-        connected(&one, true).await;
+        let node = Node::at(&server, "ours");
+        node.connected(true).await;
         server.freeze();
-        connected(&one, false).await;
+        node.connected(false).await;
         server.thaw();
-        connected(&one, true).await;
+        node.connected(true).await;
     }
 }
 
@@ -140,16 +142,14 @@ async fn a_server_that_stands_still_is_noticed() {
 async fn a_server_that_is_not_there_at_first_is_found_later() {
     for mut server in both() {
         server.kill();
-        let one = node(&server, "ours");
-        let mut hearing = one.subscribe();
-        assert_eq!(next(&mut hearing).await, Heard::Missed);
+        let mut node = Node::at(&server, "ours");
         // Within the process hints are heard all the same.
-        one.publish(hint(1));
-        assert_eq!(next(&mut hearing).await, Heard::Hint(hint(1)));
-        assert!(!one.health().connected);
+        node.hints.tell(hint(1));
+        assert_eq!(node.next().await, hint(1));
+        assert!(!node.bus.carrier().is_connected());
         server.restart();
-        connected(&one, true).await;
-        assert_eq!(next(&mut hearing).await, Heard::Missed);
+        node.connected(true).await;
+        assert_eq!(node.next().await, Hint::Missed);
     }
 }
 
@@ -170,21 +170,64 @@ async fn a_wrong_password_keeps_out_and_is_not_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hints_take_milliseconds() {
     for server in both() {
-        let (one, two) = (node(&server, "ours"), node(&server, "ours"));
-        connected(&one, true).await;
-        connected(&two, true).await;
-        let mut hearing = two.subscribe();
-        next(&mut hearing).await;
+        let (one, mut two) = (Node::at(&server, "ours"), Node::at(&server, "ours"));
+        one.connected(true).await;
+        two.connected(true).await;
         let mut took = Vec::new();
-        for number in 0..200 {
+        for seq in 0..200 {
             let began = Instant::now();
-            one.publish(hint(number));
-            until(&mut hearing, &Heard::Hint(hint(number))).await;
+            one.hints.tell(hint(seq));
+            two.until(&hint(seq)).await;
             took.push(began.elapsed());
         }
         took.sort();
-        println!("{}: half of hints within {:?}, 99 of 100 within {:?}", one.health().kind.name(), took[100], took[198]);
-        assert!(took[100] < Duration::from_millis(100), "{took:?}");
-        assert!(matches!(one.health().kind, BusKind::Nats | BusKind::Redis));
+        let carrier = one.bus.carrier().name();
+        println!("{carrier}: half of hints within {:?}, 99 of 100 within {:?}", took[100], took[198]);
+        assert!(took[100] < Duration::from_millis(100), "{carrier}: {took:?}");
+    }
+}
+
+/// Two nodes on one database: with a bus, while it is away, and after it came back, what is written at one is found at the
+/// other, by number and without a gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_missing_at_the_other_node_whatever_becomes_of_the_bus() {
+    let org = OrgId::new("acme").expect("a name");
+    let event = || NewEvent { kind: EventType::SystemAlert, job: None, owner: None, data: Map::new() };
+    for mut server in both() {
+        let postgres = Postgres::shared(PgVersion::V15);
+        let database = postgres.database();
+        let open = || async {
+            let settings = offtake_postgres::Settings::parse(&database.url()).expect("a URL");
+            PostgresStore::open(settings, 4, None).await.expect("the database")
+        };
+        let (here, there) = (open().await, open().await);
+        let one = Node::with(&server, "ours", here.hints());
+        let mut two = Node::with(&server, "ours", there.hints());
+        one.connected(true).await;
+        two.connected(true).await;
+        let mut seen = 0;
+        for round in ["there", "away", "back"] {
+            match round {
+                "away" => server.kill(),
+                "back" => server.restart(),
+                _ => {}
+            }
+            one.connected(round != "away").await;
+            two.connected(round != "away").await;
+            for _ in 0..20 {
+                here.append(&org, event()).await.expect("it is written");
+            }
+            let newest = here.newest(std::slice::from_ref(&org)).await.expect("a number")[0].1;
+            // Told by the bus or, while that is away, by the database; either way it looks once it hears.
+            while seen < newest {
+                two.next().await;
+                let events = there.after(&org, seen, 1000).await.expect("they are there");
+                for event in events {
+                    assert_eq!(event.seq, seen + 1, "{round}");
+                    seen = event.seq;
+                }
+            }
+        }
+        assert_eq!(seen, 60);
     }
 }
