@@ -102,7 +102,11 @@ pub(crate) fn unknown<B>(request: &Request<B>) -> Response {
         return Problem::new(ErrorKind::UnsupportedMediaType, "this port takes calls of gRPC").into_response();
     }
     let mut response = StatusCode::OK.into_response();
-    let status = RpcStatus { code: UNIMPLEMENTED, message: "traces are taken here, and nothing else".to_owned(), details: Vec::new() };
+    let status = RpcStatus {
+        code: UNIMPLEMENTED,
+        message: "traces are taken here, and nothing else".to_owned(),
+        details: Vec::new(),
+    };
     refuse(&mut response, &status, None);
     response
 }

@@ -19,8 +19,8 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, exports, files, grpc, health, jobs, notifications, one_time, openapi, otlp, pages,
-    performance, presets, preview, principals, sign_in, sse,
+    api_keys, audit, console, datasets, exports, files, grpc, health, jobs, notifications, one_time, openapi, otlp,
+    pages, performance, presets, preview, principals, sign_in, sse,
 };
 
 fn table(app: &App) -> Table {

@@ -124,11 +124,7 @@ impl Calls {
                 self.resting.leave(&self.state);
             }
         });
-        Visit {
-            resting: Arc::clone(&self.resting),
-            state: Arc::clone(&self.state),
-            count: Arc::clone(&self.count),
-        }
+        Visit { resting: Arc::clone(&self.resting), state: Arc::clone(&self.state), count: Arc::clone(&self.count) }
     }
 
     /// No call came in the first `time`.

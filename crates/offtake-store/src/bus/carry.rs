@@ -58,7 +58,9 @@ impl Node {
             return;
         }
         // What has no name before it is its own heartbeat.
-        let Some((whose, said)) = std::str::from_utf8(words).ok().and_then(|words| words.split_once(' ')) else { return };
+        let Some((whose, said)) = std::str::from_utf8(words).ok().and_then(|words| words.split_once(' ')) else {
+            return;
+        };
         // This process told itself already.
         if whose != self.own {
             self.hints.hear(Hint::parse(said));

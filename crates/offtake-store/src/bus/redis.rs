@@ -48,9 +48,8 @@ impl Line for RedisLine {
         let client = Client::open(self.info()?).map_err(away)?;
         let mut heard = client.get_async_pubsub().await.map_err(away)?;
         heard.subscribe(&subjects).await.map_err(away)?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
         let speaker = client.get_multiplexed_async_connection_with_config(&config).await.map_err(away)?;
         let (sink, stream) = heard.split();
         Ok((Box::new(Speaker(speaker)), Box::new(Listener { stream, _sink: sink })))

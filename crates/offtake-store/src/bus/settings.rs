@@ -142,8 +142,20 @@ mod tests {
             ("nats://bus", BusKind::Nats, "nats://bus:4222", ("bus", 4222, false), Credentials::None),
             ("tls://s3cret@bus:1", BusKind::Nats, "tls://bus:1", ("bus", 1, true), Credentials::Token("s3cret".into())),
             ("redis://[::1]", BusKind::Redis, "redis://[::1]:6379", ("::1", 6379, false), Credentials::None),
-            ("rediss://:p%40ss@bus/", BusKind::Redis, "rediss://bus:6379", ("bus", 6379, true), Credentials::Token("p@ss".into())),
-            ("redis://u:p@bus", BusKind::Redis, "redis://bus:6379", ("bus", 6379, false), Credentials::User("u".into(), "p".into())),
+            (
+                "rediss://:p%40ss@bus/",
+                BusKind::Redis,
+                "rediss://bus:6379",
+                ("bus", 6379, true),
+                Credentials::Token("p@ss".into()),
+            ),
+            (
+                "redis://u:p@bus",
+                BusKind::Redis,
+                "redis://bus:6379",
+                ("bus", 6379, false),
+                Credentials::User("u".into(), "p".into()),
+            ),
         ] {
             let settings = parse(url).expect(url);
             assert_eq!((settings.kind(), settings.place(), settings.address()), (kind, place, address), "{url}");
@@ -153,7 +165,15 @@ mod tests {
 
     #[test]
     fn what_is_no_bus_is_refused_and_not_quoted() {
-        for url in ["", "bus", "amqp://secret@bus", "nats://", "redis://secret@bus", "redis://:secret@bus/0", "nats://secret@bus?x=secret"] {
+        for url in [
+            "",
+            "bus",
+            "amqp://secret@bus",
+            "nats://",
+            "redis://secret@bus",
+            "redis://:secret@bus/0",
+            "nats://secret@bus?x=secret",
+        ] {
             let error = parse(url).expect_err(url);
             assert!(!error.detail().contains("secret"), "{url}");
         }

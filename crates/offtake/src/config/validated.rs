@@ -212,7 +212,10 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
     let otlp_body_bytes = narrow(read.size("server.max_otlp_body", "1KiB", "1GiB"));
     let otlp_in_flight_bytes = narrow(read.size("server.max_otlp_in_flight", "1KiB", "64GiB"));
     if otlp_in_flight_bytes < otlp_body_bytes {
-        read.refuse("server.max_otlp_in_flight", "must be at least server.max_otlp_body, or the largest never finds room");
+        read.refuse(
+            "server.max_otlp_in_flight",
+            "must be at least server.max_otlp_body, or the largest never finds room",
+        );
     }
     ServerSettings {
         public_url: public_url(read),
