@@ -41,6 +41,7 @@
 
 mod audit;
 mod browsers;
+mod bus;
 mod chaos;
 mod cli;
 mod config;
