@@ -48,6 +48,8 @@ pub struct ServerSettings {
     pub otlp_body_bytes: usize,
     /// The largest OTLP body once decompressed, in bytes.
     pub otlp_decompressed_bytes: usize,
+    /// The bytes of OTLP bodies that are in memory at once, as sent, of all requests under way, over HTTP and gRPC.
+    pub otlp_in_flight_bytes: usize,
     /// OTLP requests that are decoded and stored at once; more wait, and are sent away if it takes too long.
     pub otlp_concurrency: usize,
     /// Whether `/metrics` is open to everybody who reaches the port.
@@ -78,6 +80,7 @@ impl Default for ServerSettings {
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
+            otlp_in_flight_bytes: 128 << 20,
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
@@ -180,8 +183,9 @@ impl Shared {
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
-        // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
-        let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
+        // The largest that is allowed finds room when it is alone, with what gRPC puts before it.
+        let largest = settings.otlp_body_bytes.saturating_add(1 << 10);
+        let otlp_room = Room::of(settings.otlp_in_flight_bytes.max(largest));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
         let throttles = Throttles::new(&settings.limits);
         let live = Live::start(&state, &hash_key);

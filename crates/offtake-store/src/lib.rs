@@ -10,6 +10,7 @@
 pub mod api_keys;
 pub mod artifacts;
 pub mod audit;
+pub mod bus;
 #[cfg(test)]
 mod contract;
 pub mod events;
