@@ -44,6 +44,6 @@ fi
 
 case " $* " in
   *" --binary"*) ;;
-  *) cargo build --release --quiet --bin offtake ;;
+  *) cargo build --release --quiet --workspace --bin offtake --example live_load ;;
 esac
 exec "$work/venv/bin/python" bench/run.py "$@"
