@@ -18,7 +18,7 @@ def delivery(setting, report):
     subscribers, rate, seconds = (100, 500, 3) if setting.quick else (1_000, 1_000, 20)
     load = os.path.join(os.path.dirname(setting.binary), "examples/live_load")
     if not os.path.exists(load):
-        raise Failed(f"{load} is not there: cargo build --release --workspace --example live_load")
+        raise Failed(f"{load} is not there: cargo build --release -p offtake-testkit --example live_load")
     config = write_config(setting.path("live.toml"), {
         "live": {"connections_per_principal": subscribers + 1},
         "limits": {"requests_per_second": 0},
