@@ -8,7 +8,7 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
 use offtake_pipeline::HashKey;
-use offtake_store::Store;
+use offtake_store::{OneTimeKeys, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
@@ -19,8 +19,8 @@ use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
+use crate::live::{Live, LiveSettings};
 use crate::metrics::ServerMetrics;
-use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 use crate::sse::Places;
 
@@ -48,6 +48,8 @@ pub struct ServerSettings {
     pub otlp_body_bytes: usize,
     /// The largest OTLP body once decompressed, in bytes.
     pub otlp_decompressed_bytes: usize,
+    /// The bytes of OTLP bodies that are in memory at once, as sent, of all requests under way, over HTTP and gRPC.
+    pub otlp_in_flight_bytes: usize,
     /// OTLP requests that are decoded and stored at once; more wait, and are sent away if it takes too long.
     pub otlp_concurrency: usize,
     /// Whether `/metrics` is open to everybody who reaches the port.
@@ -60,6 +62,10 @@ pub struct ServerSettings {
     pub limits: LimitSettings,
     /// Pages of these origins may read what the API answers.
     pub allowed_origins: Vec<String>,
+    /// Live sockets.
+    pub live: LiveSettings,
+    /// Whether the workers send mail.
+    pub sends_mail: bool,
 }
 
 impl Default for ServerSettings {
@@ -74,12 +80,15 @@ impl Default for ServerSettings {
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
+            otlp_in_flight_bytes: 128 << 20,
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
             trusted_proxies: TrustedProxies::default(),
             limits: LimitSettings::default(),
             allowed_origins: Vec::new(),
+            live: LiveSettings::default(),
+            sends_mail: false,
         }
     }
 }
@@ -146,6 +155,8 @@ pub(crate) struct Shared {
     pub(crate) ingest: Arc<Semaphore>,
     /// What this process counts.
     pub(crate) throttles: Throttles,
+    /// Who is told of events as they happen.
+    pub(crate) live: Live,
     /// Open streams of events.
     pub(crate) streams: Places,
     /// Made with the router, once the routes are known.
@@ -168,14 +179,16 @@ impl Shared {
         let links = Links::new(&state.secrets, &state.settings);
         let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
-        let one_time = OneTimeKeys::new(&state.secrets);
+        let one_time = state.secrets.one_time_keys();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
-        // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
-        let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
+        // The largest that is allowed finds room when it is alone, with what gRPC puts before it.
+        let largest = settings.otlp_body_bytes.saturating_add(1 << 10);
+        let otlp_room = Room::of(settings.otlp_in_flight_bytes.max(largest));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
         let throttles = Throttles::new(&settings.limits);
+        let live = Live::start(&state, &hash_key);
         Arc::new(Self {
             state,
             verifier,
@@ -188,6 +201,7 @@ impl Shared {
             json_room,
             ingest,
             throttles,
+            live,
             streams: Places::default(),
             documents: OnceLock::new(),
         })

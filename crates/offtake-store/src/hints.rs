@@ -4,6 +4,8 @@
 //! processes listens to [`Hints::own`] and passes what it hears there to [`Hints::hear`].
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use offtake_model::id::{JobId, OrgId};
 use tokio::sync::broadcast;
@@ -27,6 +29,8 @@ pub enum Hint {
     },
     /// A notification is due.
     Owed,
+    /// Spans were stored.
+    Spans,
     /// Something may have been missed: look everywhere.
     Missed,
 }
@@ -42,6 +46,7 @@ impl fmt::Display for Hint {
                 write!(f, "event {seq} {job} {owed} {org}")
             }
             Self::Owed => f.write_str("owed"),
+            Self::Spans => f.write_str("spans"),
             Self::Missed => f.write_str("missed"),
         }
     }
@@ -50,7 +55,11 @@ impl fmt::Display for Hint {
 impl Hint {
     /// What this line says; of one that cannot be read, that there is something.
     pub fn parse(line: &str) -> Self {
-        if line == "owed" { Self::Owed } else { Self::event(line).unwrap_or(Self::Missed) }
+        match line {
+            "owed" => Self::Owed,
+            "spans" => Self::Spans,
+            _ => Self::event(line).unwrap_or(Self::Missed),
+        }
     }
 
     fn event(line: &str) -> Option<Self> {
@@ -70,11 +79,46 @@ impl Hint {
 pub struct Hints {
     all: broadcast::Sender<Hint>,
     own: broadcast::Sender<Hint>,
+    carrier: OnceLock<Arc<Carrier>>,
+}
+
+/// What carries hints to other processes, where it is not the database, and whether it is there.
+#[derive(Debug)]
+pub struct Carrier {
+    name: &'static str,
+    place: String,
+    connected: AtomicBool,
+}
+
+impl Carrier {
+    /// One that is not there yet.
+    pub fn new(name: &'static str, place: &str) -> Self {
+        Self { name, place: place.to_owned(), connected: AtomicBool::new(false) }
+    }
+
+    /// What it is.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where it is, without secrets.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Whether it is there.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Release);
+    }
 }
 
 impl Default for Hints {
     fn default() -> Self {
-        Self { all: broadcast::Sender::new(KEPT), own: broadcast::Sender::new(KEPT) }
+        Self { all: broadcast::Sender::new(KEPT), own: broadcast::Sender::new(KEPT), carrier: OnceLock::new() }
     }
 }
 
@@ -96,6 +140,16 @@ impl Hints {
         self.all.subscribe()
     }
 
+    /// What carries them to other processes, where it is not the database.
+    pub fn carrier(&self) -> Option<&Carrier> {
+        self.carrier.get().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn are_carried_by(&self, carrier: &Arc<Carrier>) {
+        // There is one for the life of the process.
+        self.carrier.get_or_init(|| Arc::clone(carrier));
+    }
+
     /// What happened in this process: for whoever carries it to the others.
     pub fn own(&self) -> broadcast::Receiver<Hint> {
         self.own.subscribe()
@@ -113,7 +167,9 @@ mod tests {
         let org = OrgId::new("acme / Zürich ").unwrap();
         let job = Some(JobId::new(Timestamp::UNIX_EPOCH));
         let event = Hint::Event { org: org.clone(), seq: 7, job, owed: true };
-        for hint in [event, Hint::Event { org, seq: u64::MAX, job: None, owed: false }, Hint::Owed, Hint::Missed] {
+        for hint in
+            [event, Hint::Event { org, seq: u64::MAX, job: None, owed: false }, Hint::Owed, Hint::Spans, Hint::Missed]
+        {
             assert_eq!(Hint::parse(&hint.to_string()), hint);
         }
         for garbage in ["", "event", "event x - - acme", "event 1 - - ", "event 1 nobody owed acme"] {
