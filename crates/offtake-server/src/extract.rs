@@ -12,6 +12,7 @@ use futures::StreamExt;
 use http::request::Parts;
 use http::{HeaderMap, Uri, header};
 use offtake_model::id::JobId;
+use offtake_model::limit::Refused;
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use serde_json::{Map, Value as Json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,7 +28,9 @@ const DISCARDED_WITHIN: Duration = Duration::from_secs(10);
 const LARGE_BYTES: usize = 64 << 10;
 
 /// A body waits so long for room before its sender is sent away to come back.
-const ROOM_WITHIN: Duration = Duration::from_secs(5);
+const ROOM_WITHIN: Duration = Duration::from_secs(2);
+/// When to come back.
+pub(crate) const COME_BACK: Duration = Duration::from_secs(1);
 /// A body of which nothing comes for so long is given up: what came of it takes room.
 const PIECE_WITHIN: Duration = Duration::from_secs(10);
 /// At most so much is reserved for a body before it comes.
@@ -47,7 +50,7 @@ impl Room {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a body of at most `limit` bytes into `room`, which it takes as it comes: who announces much and sends nothing
@@ -71,7 +74,7 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize, roo
         let piece = match tokio::time::timeout(PIECE_WITHIN, pieces.next()).await {
             Ok(Some(Ok(piece))) => piece,
             Ok(Some(Err(error))) => return Err(Error::new(ErrorKind::Malformed, "the body broke off").caused_by(error)),
-            Ok(None) => return Ok(Held { bytes: whole.freeze(), _room: taken }),
+            Ok(None) => return Ok(Held { bytes: whole.freeze(), room: taken }),
             Err(_) => return Err(Error::new(ErrorKind::Timeout, "no more of the body came; send it again")),
         };
         if whole.len() + piece.len() > limit {
@@ -81,7 +84,9 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize, roo
         if !take(room, &mut taken, whole.len() + piece.len()).await {
             drop((whole, taken));
             discard(pieces).await;
-            return Err(Error::new(ErrorKind::TooManyRequests, "too much arrives at once; send this again later"));
+            let refused = Refused { wait: COME_BACK, allowances: Vec::new() };
+            let error = Error::new(ErrorKind::TooManyRequests, "too much arrives at once; send this again later");
+            return Err(error.refused_by(refused));
         }
         whole.extend_from_slice(&piece);
     }

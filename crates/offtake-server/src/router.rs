@@ -1,7 +1,9 @@
 //! The route table, whole, on one screen. A route cannot be added without saying who may call it.
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
+use axum::routing::post;
 use http::Method;
 use offtake_model::ErrorKind;
 use offtake_model::permission::Permission::{
@@ -17,8 +19,8 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, exports, files, health, jobs, live, notifications, one_time, openapi, otlp,
-    pages, performance, presets, preview, principals, sign_in, sse,
+    api_keys, audit, console, datasets, exports, files, grpc, health, jobs, live, notifications, one_time, openapi,
+    otlp, pages, performance, presets, preview, principals, sign_in, sse,
 };
 
 fn table(app: &App) -> Table {
@@ -66,7 +68,7 @@ fn table(app: &App) -> Table {
         .add(Token, routes!(datasets::count))
         .add(Live, routes!(live::upgrade::open))
         .add(Known, routes!(live::upgrade::ticket))
-        .add(Needs(SpansWrite), routes!(otlp::traces))
+        .add(Needs(SpansWrite), routes!(otlp::http::traces))
         // The signature in the link says who may.
         .add(Public, routes!(files::get))
         .add(Public, routes!(health::livez))
@@ -83,9 +85,37 @@ fn table(app: &App) -> Table {
         .add(Public, routes!(pages::docs_file))
 }
 
-/// Everything the server answers.
-pub fn router(state: AppState) -> Router {
+/// What the server answers at each of its ports.
+#[derive(Debug, Clone)]
+pub struct Routers {
+    /// REST, OTLP over HTTP, links, pages.
+    pub http: Router,
+    /// OTLP over gRPC, for [`crate::serve_grpc`].
+    pub otlp_grpc: Router,
+}
+
+/// Everything the server answers, over one state: what is limited is limited for both together.
+pub fn routers(state: AppState) -> Routers {
     let app = Shared::new(state);
+    Routers { otlp_grpc: otlp_grpc(&app), http: http(app) }
+}
+
+/// Everything the server answers over HTTP.
+pub fn router(state: AppState) -> Router {
+    routers(state).http
+}
+
+/// The calls there are, behind the same edge and the same guard as HTTP's routes.
+fn otlp_grpc(app: &App) -> Router {
+    let guarded = from_fn_with_state((app.clone(), Needs(SpansWrite)), authorise);
+    Router::new()
+        .route(otlp::grpc::EXPORT_PATH, post(otlp::grpc::export).route_layer(guarded))
+        .fallback(|request: Request| async move { grpc::unknown(&request) })
+        .layer(from_fn_with_state(app.clone(), edge))
+        .with_state(app.clone())
+}
+
+fn http(app: App) -> Router {
     let Table { app: _, routes, declared } = table(&app);
     let (routes, document) = routes.split_for_parts();
     app.documents.get_or_init(|| openapi::Documents::new(document, declared, &app.catalog));

@@ -8,7 +8,7 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
 use offtake_pipeline::HashKey;
-use offtake_store::Store;
+use offtake_store::{OneTimeKeys, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
@@ -21,7 +21,6 @@ use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
 use crate::live::{Live, LiveSettings};
 use crate::metrics::ServerMetrics;
-use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 use crate::sse::Places;
 
@@ -49,6 +48,8 @@ pub struct ServerSettings {
     pub otlp_body_bytes: usize,
     /// The largest OTLP body once decompressed, in bytes.
     pub otlp_decompressed_bytes: usize,
+    /// The bytes of OTLP bodies that are in memory at once, as sent, of all requests under way, over HTTP and gRPC.
+    pub otlp_in_flight_bytes: usize,
     /// OTLP requests that are decoded and stored at once; more wait, and are sent away if it takes too long.
     pub otlp_concurrency: usize,
     /// Whether `/metrics` is open to everybody who reaches the port.
@@ -63,6 +64,8 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// Live sockets.
     pub live: LiveSettings,
+    /// Whether the workers send mail.
+    pub sends_mail: bool,
 }
 
 impl Default for ServerSettings {
@@ -77,6 +80,7 @@ impl Default for ServerSettings {
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
+            otlp_in_flight_bytes: 128 << 20,
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
@@ -84,6 +88,7 @@ impl Default for ServerSettings {
             limits: LimitSettings::default(),
             allowed_origins: Vec::new(),
             live: LiveSettings::default(),
+            sends_mail: false,
         }
     }
 }
@@ -174,12 +179,13 @@ impl Shared {
         let links = Links::new(&state.secrets, &state.settings);
         let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
-        let one_time = OneTimeKeys::new(&state.secrets);
+        let one_time = state.secrets.one_time_keys();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
-        // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
-        let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
+        // The largest that is allowed finds room when it is alone, with what gRPC puts before it.
+        let largest = settings.otlp_body_bytes.saturating_add(1 << 10);
+        let otlp_room = Room::of(settings.otlp_in_flight_bytes.max(largest));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
         let throttles = Throttles::new(&settings.limits);
         let live = Live::start(&state, &hash_key);

@@ -10,6 +10,7 @@
 pub mod api_keys;
 pub mod artifacts;
 pub mod audit;
+pub mod bus;
 #[cfg(test)]
 mod contract;
 pub mod events;
@@ -17,6 +18,7 @@ pub mod hints;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
+pub mod one_time;
 pub mod outbox;
 mod postgres;
 pub mod presets;
@@ -39,12 +41,13 @@ pub use jobs::{
 };
 pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
+pub use one_time::{IssuedToken, OneTimeKey, OneTimeKeys, ShownToken};
 pub use outbox::{
     Channel, Notification, NotificationFilter, NotificationState, Outbox, OutboxDepth, Owed, Tried, Try, Verdict,
 };
 pub use postgres::PostgresStore;
 pub use presets::Presets;
-pub use principals::{Principals, Stand};
+pub use principals::{Principals, Stand, reader_at};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
 pub use tickets::{Pass, Tickets};

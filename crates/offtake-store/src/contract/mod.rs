@@ -114,6 +114,7 @@ macro_rules! contract_tests {
                 what_is_decided_holds_at_once
                 principals_are_listed_in_pages
                 nobody_sees_another_organizations_principals
+                an_address_is_somebodys_of_the_organization
                 a_key_is_kept_without_the_key
                 a_key_ends_by_the_databases_clock
                 a_revoked_key_stays_known

@@ -11,7 +11,9 @@ use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::identity::{Issuers, Secret, mint};
 use offtake_server::sign_in::link;
-use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
+use offtake_server::{AppState, ConnectionSettings, Operations, QueueMetrics, Routers, ServerMetrics};
+use offtake_store::Channel;
+use offtake_worker::notify::mail::Mailer;
 use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -29,6 +31,9 @@ pub(crate) struct ServeArgs {
     /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Where OTLP over gRPC is taken; "" is nowhere [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR")]
+    otlp_grpc: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -47,13 +52,19 @@ pub(crate) enum Role {
     Server,
 }
 
+/// Where the port of gRPC is set: another collector on the same machine may have the usual one.
+const GRPC_SETTING: &str = "--otlp-grpc or server.otlp_grpc_listen (\"\" for none)";
+
 /// How long the token of the first run holds.
 const FIRST_TOKEN: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) fn serve(context: &Context, args: &ServeArgs, role: Role) -> Outcome {
-    let listen =
-        args.listen.iter().map(|value| FlagSetting { key: "server.listen", flag: "--listen", value: value.clone() });
-    let config = context.config(&listen.collect::<Vec<_>>())?;
+    let flag = |key, flag, value: &Option<String>| value.clone().map(|value| FlagSetting { key, flag, value });
+    let flags = [
+        flag("server.listen", "--listen", &args.listen),
+        flag("server.otlp_grpc_listen", "--otlp-grpc", &args.otlp_grpc),
+    ];
+    let config = context.config(&flags.into_iter().flatten().collect::<Vec<_>>())?;
     wire::log(&config.log)?;
     wire::block_on(async { Ok(stay(config, role).await?) })
 }
@@ -72,7 +83,8 @@ pub(super) fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
         };
         let sources = wire::wait_for_sources(&house, stop.clone());
         let mut registry = Registry::default();
-        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, stop.clone())?;
+        let mailer = wire::mailer(&house, || wire::one_time_keys(&house))?;
+        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, mailer, stop.clone())?;
         let operations = listener.map(|listener| spawn_operations(&house, registry, listener, stop.clone()));
         output::say("working");
         let worked = joined(worker).await;
@@ -95,10 +107,17 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     let house = House::open(config).await?;
     let listener = listen(house.config.listen, "--listen or server.listen").await?;
     let address = address_of(&listener)?;
+    let grpc = match house.config.otlp_grpc_listen {
+        Some(address) => Some(listen(address, GRPC_SETTING).await?),
+        None => None,
+    };
 
     let mut registry = Registry::default();
     let worker = match role {
-        Role::Both => Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), stop.clone())?),
+        Role::Both => {
+            let mailer = wire::mailer(&house, || Ok(secrets.one_time_keys()))?;
+            Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), mailer, stop.clone())?)
+        }
         Role::Server => None,
     };
     let sources = wire::wait_for_sources(&house, stop.clone());
@@ -116,18 +135,40 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         registry: Arc::new(registry),
     };
     let url = format!("http://{address}");
+    let routers = offtake_server::routers(state);
+    let connections = house.config.connections;
+    let grpc = match grpc {
+        Some(listener) => {
+            output::say(&format!("OTLP over gRPC at {}", address_of(&listener)?));
+            Some(spawn_grpc(listener, routers.clone(), connections, stop.clone()))
+        }
+        None => None,
+    };
     output::say(&format!("listening on {url}"));
     if found.is_new {
         greet(&house, &found.secret, &url).await?;
     }
-    let served =
-        offtake_server::serve(listener, offtake_server::router(state), house.config.connections, stop.clone()).await;
+    let served = offtake_server::serve(listener, routers.http, connections, stop.clone()).await;
     // Whatever ended the server ends the worker too.
     stop.cancel();
-    for task in worker.into_iter().chain(sources).chain(keys) {
+    for task in worker.into_iter().chain(sources).chain(keys).chain(grpc) {
         joined(task).await?;
     }
     served.map_err(|error| unavailable("the server ended", error))
+}
+
+/// Takes OTLP over gRPC, beside HTTP.
+fn spawn_grpc(
+    listener: TcpListener,
+    routers: Routers,
+    settings: ConnectionSettings,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = offtake_server::serve_grpc(listener, routers.otlp_grpc, settings, stop).await {
+            tracing::error!(%error, "OTLP over gRPC is no longer taken");
+        }
+    })
 }
 
 /// Keeps the keys of issuers at hand. `None` if there are no issuers.
@@ -174,6 +215,7 @@ fn spawn_worker(
     house: &House,
     registry: &mut Registry,
     hash_key: Option<HashKey>,
+    mailer: Option<Arc<Mailer>>,
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>> {
     let lock = house.data.worker_name()?;
@@ -187,6 +229,10 @@ fn spawn_worker(
     );
     let worker = match hash_key {
         Some(key) => worker.with_hash_key(key),
+        None => worker,
+    };
+    let worker = match mailer {
+        Some(mailer) => worker.with_deliverer(Channel::Email, mailer),
         None => worker,
     };
     Ok(tokio::spawn(async move {

@@ -15,9 +15,11 @@ use offtake_server::{
     ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, LiveSettings, ServerSettings, TrustedProxies,
 };
 use offtake_store::JobLimits;
+use offtake_store::bus::BusSettings;
 use offtake_worker::{WatchSettings, WorkerSettings};
 
 use super::issuers::IssuerConfig;
+use super::mail::MailConfig;
 use super::reader::Reader;
 use super::store::StoreConfig;
 use super::typed::{Origin, Typed};
@@ -53,8 +55,12 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseConfig,
     /// Where files lie.
     pub(crate) store: StoreConfig,
+    /// How nodes tell each other what is new, if not by the database.
+    pub(crate) bus: Option<BusSettings>,
     /// Where the server listens.
     pub(crate) listen: SocketAddr,
+    /// Where it takes OTLP over gRPC.
+    pub(crate) otlp_grpc_listen: Option<SocketAddr>,
     /// How the server behaves.
     pub(crate) server: ServerSettings,
     /// What connections may do.
@@ -71,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
     pub(crate) datasets: DatasetsConfig,
+    /// How mail is sent, if it is.
+    pub(crate) mail: Option<MailConfig>,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
 }
@@ -138,17 +146,22 @@ impl Config {
             data_dir: data_dir(read),
             database: database(read),
             store: super::store::store(read),
+            bus: bus(read),
             listen: listen(read),
+            otlp_grpc_listen: optional_address(read, "server.otlp_grpc_listen"),
             server: server(read),
             connections: connections(read),
             token: token(read),
             issuers: super::issuers::issuers(read),
             worker: worker(read),
-            metrics_listen: metrics_listen(read),
+            metrics_listen: optional_address(read, "worker.metrics_listen"),
             conventions: conventions(read),
             datasets: datasets(read),
+            mail: None,
             log: log(read, typed),
         };
+        config.mail = super::mail::mail(read, config.server.public_url.clone());
+        config.server.sends_mail = config.mail.is_some();
         reader.finish()?;
         if let StoreConfig::S3(settings) = &mut config.store {
             settings.part_bytes = config.worker.part_bytes;
@@ -185,12 +198,33 @@ fn listen(read: &mut Reader<'_>) -> SocketAddr {
     read.parsed("server.listen", address).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
-fn metrics_listen(read: &mut Reader<'_>) -> Option<SocketAddr> {
-    read.optional("worker.metrics_listen")?;
-    read.parsed("worker.metrics_listen", address)
+fn optional_address(read: &mut Reader<'_>, key: &str) -> Option<SocketAddr> {
+    read.optional(key)?;
+    read.parsed(key, address)
+}
+
+/// The URL is quoted in no message: it may have a password in it.
+fn bus(read: &mut Reader<'_>) -> Option<BusSettings> {
+    let subject = read.text("bus.subject");
+    let url = read.optional("bus.url")?;
+    match BusSettings::parse(&url, &subject) {
+        Ok(settings) => Some(settings),
+        Err(error) => {
+            read.refuse("bus", error.detail());
+            None
+        }
+    }
 }
 
 fn server(read: &mut Reader<'_>) -> ServerSettings {
+    let otlp_body_bytes = narrow(read.size("server.max_otlp_body", "1KiB", "1GiB"));
+    let otlp_in_flight_bytes = narrow(read.size("server.max_otlp_in_flight", "1KiB", "64GiB"));
+    if otlp_in_flight_bytes < otlp_body_bytes {
+        read.refuse(
+            "server.max_otlp_in_flight",
+            "must be at least server.max_otlp_body, or the largest never finds room",
+        );
+    }
     ServerSettings {
         public_url: public_url(read),
         sync_rows: narrow(read.number("server.sync_rows", 0..=10_000)),
@@ -199,8 +233,9 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         link_ttl: signed(read.duration("server.link_ttl", "1s", "10m")),
         one_time_ttl: signed(read.duration("token.one_time_ttl", "1s", "7d")),
         json_body_bytes: narrow(read.size("server.max_body", "1KiB", "1GiB")),
-        otlp_body_bytes: narrow(read.size("server.max_otlp_body", "1KiB", "1GiB")),
+        otlp_body_bytes,
         otlp_decompressed_bytes: narrow(read.size("server.max_otlp_decompressed", "1KiB", "1GiB")),
+        otlp_in_flight_bytes,
         otlp_concurrency: narrow(read.number("server.otlp_concurrency", 1..=1024)),
         open_metrics: read.flag("metrics.open"),
         request_timeout: read.duration("server.request_timeout", "1s", "1h"),
@@ -208,6 +243,7 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         limits: limits(read),
         allowed_origins: allowed_origins(read),
         live: live(read),
+        sends_mail: false,
     }
 }
 
@@ -273,7 +309,7 @@ fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
     TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 

@@ -15,6 +15,7 @@
 //! | `OFFTAKE_TEST_TOKENS`, `…_REDEEMERS` | one-time tokens, and how many show each at once | 40, 50 |
 //! | `OFFTAKE_TEST_EVENTS` | spans of which 200 live subscriptions are told what they asked for | 3000 |
 //! | `OFFTAKE_TEST_FUZZ_SECONDS` | how long Schemathesis asks | 60 |
+//! | `OFFTAKE_TEST_SENDERS` | how many send large requests at once | 100 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
 //! A million spans, 21 jobs, and memory at one and three million (an hour or so; spans are made once, under `target`):
@@ -41,6 +42,7 @@
 
 mod audit;
 mod browsers;
+mod bus;
 mod chaos;
 mod cli;
 mod config;
@@ -53,6 +55,7 @@ mod exporters;
 mod fairness;
 mod faults;
 mod formats;
+mod grpc;
 mod human;
 mod image;
 mod ingest_bad;
@@ -60,6 +63,7 @@ mod isolation;
 mod issuers;
 mod limits;
 mod live;
+mod mail;
 mod matrix;
 mod memory;
 mod metrics_logs;
