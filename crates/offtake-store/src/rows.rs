@@ -79,6 +79,11 @@ pub(crate) const fn first_kept_day(now: i64) -> i64 {
     now.div_euclid(DAY) - crate::jobs::STATISTICS_DAYS
 }
 
+/// A moment from a database.
+pub(crate) fn moment(micros: i64) -> Result<Timestamp> {
+    Timestamp::from_microsecond(micros).map_err(|cause| internal("no such moment").caused_by(cause))
+}
+
 /// A rate as a database keeps it; SQLite takes NaN for NULL.
 pub(crate) fn real(number: f64) -> f64 {
     if number.is_finite() { number } else { 0.0 }
