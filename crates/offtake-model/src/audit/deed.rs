@@ -75,6 +75,8 @@ names! {
         SessionBegin "session.begin",
         /// A session ended.
         SessionEnd "session.end",
+        /// A notification that was over is owed once more.
+        NotificationReplay "notification.replay",
         /// The oldest entries went; the chain begins anew where this one says.
         AuditPrune "audit.prune",
     }
@@ -95,6 +97,8 @@ names! {
         ApiKey "api_key",
         /// A session.
         Session "session",
+        /// A notification.
+        Notification "notification",
         /// An entry of this trail, by its number.
         Entry "entry",
     }
