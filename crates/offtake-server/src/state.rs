@@ -19,6 +19,7 @@ use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
+use crate::live::{Live, LiveSettings};
 use crate::metrics::ServerMetrics;
 use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
@@ -60,6 +61,8 @@ pub struct ServerSettings {
     pub limits: LimitSettings,
     /// Pages of these origins may read what the API answers.
     pub allowed_origins: Vec<String>,
+    /// Live sockets.
+    pub live: LiveSettings,
 }
 
 impl Default for ServerSettings {
@@ -80,6 +83,7 @@ impl Default for ServerSettings {
             trusted_proxies: TrustedProxies::default(),
             limits: LimitSettings::default(),
             allowed_origins: Vec::new(),
+            live: LiveSettings::default(),
         }
     }
 }
@@ -146,6 +150,8 @@ pub(crate) struct Shared {
     pub(crate) ingest: Arc<Semaphore>,
     /// What this process counts.
     pub(crate) throttles: Throttles,
+    /// Who is told of events as they happen.
+    pub(crate) live: Live,
     /// Open streams of events.
     pub(crate) streams: Places,
     /// Made with the router, once the routes are known.
@@ -176,6 +182,7 @@ impl Shared {
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
         let throttles = Throttles::new(&settings.limits);
+        let live = Live::start(&state, &hash_key);
         Arc::new(Self {
             state,
             verifier,
@@ -188,6 +195,7 @@ impl Shared {
             json_room,
             ingest,
             throttles,
+            live,
             streams: Places::default(),
             documents: OnceLock::new(),
         })

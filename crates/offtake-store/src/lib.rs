@@ -26,6 +26,7 @@ mod refusals;
 mod rows;
 pub mod sessions;
 mod sqlite;
+pub mod tickets;
 pub mod tokens;
 
 pub use alerts::{Alerts, Pass, Tallied, Watch, Watched};
@@ -48,6 +49,7 @@ pub use presets::Presets;
 pub use principals::{Principals, Stand};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
+pub use tickets::{Pass, Tickets};
 pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
 
 use std::sync::Arc;
@@ -69,6 +71,8 @@ pub struct Store {
     pub api_keys: Arc<dyn ApiKeys>,
     /// Who signed in without an identity provider.
     pub sessions: Arc<dyn Sessions>,
+    /// Tickets to open a live socket by.
+    pub tickets: Arc<dyn Tickets>,
     /// One-time rights to a link.
     pub tokens: Arc<dyn Tokens>,
     /// What happened.

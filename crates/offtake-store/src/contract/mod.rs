@@ -16,6 +16,7 @@ pub(crate) mod outbox;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod tickets;
 pub(crate) mod tokens;
 pub(crate) mod turns;
 pub(crate) mod upkeep;
@@ -124,6 +125,11 @@ macro_rules! contract_tests {
                 a_running_job_hears_that_it_is_revoked
                 nothing_is_published_for_who_may_not_have_it
                 what_a_revoked_key_asked_for_ends
+            }
+            tickets {
+                a_ticket_comes_back_as_it_was_made
+                of_fifty_who_spend_a_ticket_one_succeeds
+                a_ticket_ends_by_the_clock_of_the_database
             }
             tokens {
                 a_token_is_known_by_its_digest

@@ -20,6 +20,7 @@ mod principals;
 mod requests;
 mod rows;
 mod sessions;
+mod tickets;
 mod tokens;
 mod upkeep;
 

@@ -11,7 +11,9 @@ use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::conventions::ConventionsConfig;
 use offtake_model::Error;
-use offtake_server::{ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, ServerSettings, TrustedProxies};
+use offtake_server::{
+    ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, LiveSettings, ServerSettings, TrustedProxies,
+};
 use offtake_store::JobLimits;
 use offtake_worker::{WatchSettings, WorkerSettings};
 
@@ -205,6 +207,16 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         trusted_proxies: trusted_proxies(read),
         limits: limits(read),
         allowed_origins: allowed_origins(read),
+        live: live(read),
+    }
+}
+
+fn live(read: &mut Reader<'_>) -> LiveSettings {
+    let most = u32::try_from(read.number("live.connections_per_principal", 1..=1_000_000)).unwrap_or(u32::MAX);
+    LiveSettings {
+        connections_per_principal: most,
+        heartbeat: read.duration("live.heartbeat", "100ms", "10m"),
+        reader_timeout: read.duration("live.reader_timeout", "100ms", "1h"),
     }
 }
 
