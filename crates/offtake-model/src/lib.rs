@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alert;
 pub mod api_key;
 pub mod as_of;
 pub mod audit;

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alerts;
 pub mod api_keys;
 pub mod artifacts;
 pub mod audit;
@@ -30,6 +31,7 @@ mod sqlite;
 pub mod tickets;
 pub mod tokens;
 
+pub use alerts::{Alerts, Pass, Tallied, Watch, Watched};
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
@@ -64,6 +66,8 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// What organizations want to be told about their traces.
+    pub alerts: Arc<dyn Alerts>,
     /// Who asks.
     pub principals: Arc<dyn Principals>,
     /// Keys of machines.

@@ -57,6 +57,12 @@ names! {
         PresetChange "preset.change",
         /// A preset was forgotten.
         PresetDelete "preset.delete",
+        /// An alert rule was made.
+        AlertCreate "alert.create",
+        /// An alert rule was changed.
+        AlertChange "alert.change",
+        /// An alert rule was forgotten.
+        AlertDelete "alert.delete",
         /// What a principal may do was changed.
         PrincipalChange "principal.change",
         /// An API key was made.
@@ -83,6 +89,8 @@ names! {
         Job "job",
         /// A preset, by its name.
         Preset "preset",
+        /// An alert rule, by its id.
+        Alert "alert",
         /// A principal.
         Principal "principal",
         /// An API key.

@@ -194,6 +194,7 @@ impl House {
         let store = Store {
             jobs: jobs.clone(),
             artifacts: jobs.clone(),
+            alerts: jobs.clone(),
             presets: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),

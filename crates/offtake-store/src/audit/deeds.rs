@@ -1,6 +1,7 @@
 //! What the verbs of the store write down, whichever database is behind them.
 
 use jiff::Timestamp;
+use offtake_model::alert::Alert;
 use offtake_model::api_key::ApiKey;
 use offtake_model::audit::{Act, Action, Deed, ObjectKind, Via};
 use offtake_model::id::ApiKeyId;
@@ -39,6 +40,15 @@ pub(crate) fn to_preset(action: Action, preset: &Preset) -> Deed {
     Deed::done(action, ObjectKind::Preset, &preset.name)
         .with("dataset", preset.dataset.as_str())
         .with("version", preset.version)
+}
+
+/// Something was done to an alert rule. What it is narrowed to is not told: filters may hold what not everybody may read.
+pub(crate) fn to_alert(action: Action, alert: &Alert) -> Deed {
+    Deed::done(action, ObjectKind::Alert, alert.id)
+        .with("name", alert.content.name.as_str())
+        .with("kind", alert.content.rule.kind())
+        .with("enabled", alert.content.enabled)
+        .with("version", alert.version)
 }
 
 /// It was decided about a principal anew: how it stands since.

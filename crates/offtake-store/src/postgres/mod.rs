@@ -5,6 +5,7 @@
 //! no other (ADR 17). Not responsible for deciding which state follows which (`offtake_model::job`),
 //! for bytes at rest (`objects`), or for reaching the server (`offtake_postgres`).
 
+mod alerts;
 mod api_keys;
 mod artifacts;
 mod audit;
@@ -70,6 +71,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0008_walls.sql"),
         include_str!("../../migrations/postgres/0009_events.sql"),
         include_str!("../../migrations/postgres/0010_tickets.sql"),
+        include_str!("../../migrations/postgres/0012_alerts.sql"),
     ],
 };
 

@@ -4,6 +4,7 @@
 //! follows which (`offtake_model::job`) or for bytes at rest (`objects`). One connection writes, with
 //! `BEGIN IMMEDIATE` and a long wait for other processes; a few others read.
 
+mod alerts;
 mod api_keys;
 mod artifacts;
 mod audit;

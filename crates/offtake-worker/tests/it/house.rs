@@ -74,6 +74,7 @@ impl House {
             _folder: folder,
             store: Store {
                 artifacts: jobs.clone(),
+                alerts: jobs.clone(),
                 presets: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),

@@ -92,6 +92,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         return Ok(Store {
             jobs: postgres.clone(),
             artifacts: postgres.clone(),
+            alerts: postgres.clone(),
             presets: postgres.clone(),
             principals: postgres.clone(),
             api_keys: postgres.clone(),
@@ -109,6 +110,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
     Ok(Store {
         jobs: sqlite.clone(),
         artifacts: sqlite.clone(),
+        alerts: sqlite.clone(),
         presets: sqlite.clone(),
         audit: sqlite.clone(),
         principals: sqlite.clone(),
