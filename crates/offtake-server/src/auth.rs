@@ -3,7 +3,7 @@
 //! Responsible for letting a request pass or not. Who it is that asks is found out by [`credentials`].
 
 mod credentials;
-pub(crate) mod key_text;
+pub mod key_text;
 pub(crate) mod noting;
 pub(crate) mod origin;
 

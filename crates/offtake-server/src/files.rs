@@ -1,8 +1,6 @@
 //! Files behind our own signed links: whole or in part, streamed, with everything a client needs to go on
 //! after an interruption and to check what it has.
 
-use std::ops::Range;
-
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +16,7 @@ use crate::acting::Acting;
 use crate::error::Problem;
 use crate::extract::Name;
 use crate::jobs::matches_etag;
+use crate::range::{Wanted, wanted};
 use crate::state::App;
 use crate::watch::Watch;
 
@@ -100,42 +99,10 @@ fn matches_strongly(wanted: &str, etag: &str) -> bool {
     wanted.trim() == "*" || wanted.split(',').any(|tag| tag.trim() == etag)
 }
 
-/// What of the file is asked for.
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    Whole,
-    Part(Range<u64>),
-    Nothing,
-}
-
 /// `If-Range`: the range counts only for the very bytes the client has already. We name bytes by strong
 /// ETags alone, so a date never matches.
 fn range_is_meant(headers: &HeaderMap, etag: &str) -> bool {
     headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes())
-}
-
-/// One range of bytes; what cannot be read, and several ranges, are the whole file (RFC 9110 §14.2).
-fn wanted(headers: &HeaderMap, size: u64) -> Wanted {
-    let mut given = headers.get_all(header::RANGE).iter();
-    let (Some(value), None) = (given.next(), given.next()) else { return Wanted::Whole };
-    let parsed = || {
-        let (unit, range) = value.to_str().ok()?.split_once('=')?;
-        let (first, last) = range.trim().split_once('-')?;
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let sound = unit.trim().eq_ignore_ascii_case("bytes") && digits(first) && digits(last);
-        sound.then_some((first, last))
-    };
-    let Some((first, last)) = parsed() else { return Wanted::Whole };
-    // Numbers too large for 64 bits lie behind the end of every file.
-    let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
-    let range = match (first, last) {
-        ("", "") => return Wanted::Whole,
-        ("", last) => size.saturating_sub(number(last))..size,
-        (first, "") => number(first)..size,
-        (first, last) if number(last) < number(first) => return Wanted::Whole,
-        (first, last) => number(first)..number(last).saturating_add(1).min(size),
-    };
-    if range.start >= range.end { Wanted::Nothing } else { Wanted::Part(range) }
 }
 
 async fn content(
@@ -236,30 +203,6 @@ mod names;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn asked(range: &str, size: u64) -> Wanted {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::RANGE, range.parse().expect("a header value"));
-        wanted(&headers, size)
-    }
-
-    #[test]
-    fn ranges_are_read_as_the_rfc_says() {
-        assert_eq!(asked("bytes=0-0", 10), Wanted::Part(0..1));
-        assert_eq!(asked("bytes=2-4", 10), Wanted::Part(2..5));
-        assert_eq!(asked("bytes=2-", 10), Wanted::Part(2..10));
-        assert_eq!(asked("bytes=2-99", 10), Wanted::Part(2..10));
-        assert_eq!(asked("bytes=-3", 10), Wanted::Part(7..10));
-        assert_eq!(asked("bytes=-30", 10), Wanted::Part(0..10));
-        assert_eq!(asked("Bytes=9-18446744073709551615", 10), Wanted::Part(9..10));
-        for nothing in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=99999999999999999999-"] {
-            assert_eq!(asked(nothing, 10), Wanted::Nothing, "{nothing}");
-        }
-        assert_eq!(asked("bytes=0-", 0), Wanted::Nothing);
-        for whole in ["bytes=0-1,3-4", "bytes=4-2", "bytes=-", "bytes=a-b", "rows=0-1", "bytes=+1-2", "bytes 0-1"] {
-            assert_eq!(asked(whole, 10), Wanted::Whole, "{whole}");
-        }
-    }
 
     #[test]
     fn names_cannot_leave_their_header_or_folder() {

@@ -18,14 +18,15 @@ use super::secret::Secrets;
 
 /// Judges the tokens of all issuers, ours among them.
 #[derive(Debug)]
-pub(crate) struct Verifier {
+pub struct Verifier {
     own: Vec<(Key, Option<Timestamp>)>,
     rules: Rules,
     issuers: Arc<Issuers>,
 }
 
 impl Verifier {
-    pub(crate) fn new(secrets: &Secrets, issuers: Arc<Issuers>) -> Self {
+    /// Judges by these secrets, and by the keys of these issuers.
+    pub fn new(secrets: &Secrets, issuers: Arc<Issuers>) -> Self {
         let key = |secret: &super::Secret| Key::secret(Some(secret.key_id().to_string()), secret.reveal().as_bytes());
         let previous = secrets.previous.iter().map(|old| (key(&old.secret), Some(old.until)));
         let own = std::iter::once((key(&secrets.current), None)).chain(previous).collect();
@@ -45,7 +46,7 @@ impl Verifier {
     /// # Errors
     /// `unauthenticated`: the detail says whether it is a matter of time, and nothing else about why; `unavailable` if
     /// the issuer's keys are not to be had and the token may be good.
-    pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal> {
         let jws = Jws::parse(token).map_err(invalid)?;
         let claims = json::object(&jws.payload).ok_or("the claims are no JSON object, or one is there twice");
         let claims = claims.map_err(invalid)?;

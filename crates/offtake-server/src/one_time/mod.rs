@@ -4,7 +4,7 @@
 //! `page`'s, and that it is spent once is the store's. A `GET` spends nothing, whoever sends it.
 
 mod page;
-mod text;
+pub mod text;
 
 use axum::Json;
 use axum::extract::State;

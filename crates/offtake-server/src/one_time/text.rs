@@ -22,16 +22,16 @@ const KEY_ID_BYTES: usize = 4;
 
 /// The chance in a token, which makes it what it is.
 #[derive(Clone, Copy)]
-pub(crate) struct Seed([u8; PIECE]);
+pub struct Seed([u8; PIECE]);
 
 impl Seed {
     /// Drawn from the system.
-    pub(crate) fn draw() -> Self {
+    pub fn draw() -> Self {
         Self(rand::random())
     }
 
     /// What the store knows the token by.
-    pub(crate) fn sha256(&self) -> [u8; 32] {
+    pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.0).into()
     }
 
@@ -51,7 +51,7 @@ impl Seed {
 }
 
 /// What one-time tokens are signed with: by the current secret, and known by earlier ones too.
-pub(crate) struct OneTimeKeys {
+pub struct OneTimeKeys {
     current: Key,
     previous: Vec<Key>,
 }
@@ -71,37 +71,49 @@ impl fmt::Debug for OneTimeKeys {
     }
 }
 
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(redacted)")
+    }
+}
+
 /// A token that we have signed, as it was shown.
-pub(crate) struct Shown {
+pub struct Shown {
     seed: Seed,
     binding: [u8; PIECE],
 }
 
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown(redacted)")
+    }
+}
+
 impl Shown {
     /// What the store knows the token by.
-    pub(crate) fn sha256(&self) -> [u8; 32] {
+    pub fn sha256(&self) -> [u8; 32] {
         self.seed.sha256()
     }
 
     /// Whether this is what was signed: a row that somebody changed gives no right to anything.
-    pub(crate) fn is_bound_to(&self, claims: &TokenClaims, expires_at: Timestamp) -> bool {
+    pub fn is_bound_to(&self, claims: &TokenClaims, expires_at: Timestamp) -> bool {
         self.binding == self.seed.bound_to(claims, expires_at)
     }
 }
 
 impl OneTimeKeys {
-    pub(crate) fn new(secrets: &Secrets) -> Self {
+    pub fn new(secrets: &Secrets) -> Self {
         let previous = secrets.previous.iter().map(|old| Key::of(&old.secret, Some(old.until))).collect();
         Self { current: Key::of(&secrets.current, None), previous }
     }
 
     /// The id of the key that is signed with.
-    pub(crate) fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         &self.current.id
     }
 
     /// The token of this chance, bound to all of this.
-    pub(crate) fn sign(&self, seed: &Seed, claims: &TokenClaims, expires_at: Timestamp) -> String {
+    pub fn sign(&self, seed: &Seed, claims: &TokenClaims, expires_at: Timestamp) -> String {
         let binding = seed.bound_to(claims, expires_at);
         let tag = self.current.mac(&seed.0, &binding).finalize().into_bytes();
         let payload = [&seed.0[..], &binding, &tag].concat();
@@ -109,7 +121,7 @@ impl OneTimeKeys {
     }
 
     /// Reads a token. `None` for whatever was not signed with a key we know, letter by letter.
-    pub(crate) fn read(&self, text: &str, now: Timestamp) -> Option<Shown> {
+    pub fn read(&self, text: &str, now: Timestamp) -> Option<Shown> {
         let (payload, id) = text.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')?;
         let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok().filter(|payload| payload.len() == 3 * PIECE)?;
         let (seed, rest) = payload.split_first_chunk::<PIECE>()?;
