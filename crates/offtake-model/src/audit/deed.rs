@@ -69,6 +69,8 @@ names! {
         SessionBegin "session.begin",
         /// A session ended.
         SessionEnd "session.end",
+        /// A notification that was over is owed once more.
+        NotificationReplay "notification.replay",
         /// The oldest entries went; the chain begins anew where this one says.
         AuditPrune "audit.prune",
     }
@@ -87,6 +89,8 @@ names! {
         ApiKey "api_key",
         /// A session.
         Session "session",
+        /// A notification.
+        Notification "notification",
         /// An entry of this trail, by its number.
         Entry "entry",
     }

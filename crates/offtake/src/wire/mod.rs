@@ -91,6 +91,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             api_keys: postgres.clone(),
             sessions: postgres.clone(),
             tokens: postgres.clone(),
+            events: postgres.clone(),
+            outbox: postgres.clone(),
             audit: postgres,
             objects,
         });
@@ -106,6 +108,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
         tokens: sqlite.clone(),
+        events: sqlite.clone(),
+        outbox: sqlite.clone(),
         objects,
     })
 }
