@@ -6,6 +6,7 @@ mod credentials;
 pub mod key_text;
 pub(crate) mod noting;
 pub(crate) mod origin;
+pub(crate) mod refusals;
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,9 @@ use crate::error::Problem;
 use crate::limits::Allowances;
 use crate::state::App;
 
+use credentials::Unknown;
 pub(crate) use credentials::{Via, cookie_name, fingerprint, session_of};
+use refusals::Attempt;
 
 /// What a route asks of whoever calls it. There is no route without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +63,19 @@ pub(crate) async fn authorise(
         Access::Known | Access::Token => None,
         Access::Needs(permission) => Some(permission),
     };
+    let attempt = Attempt::of(&app, &request);
     let found = credentials::authenticate(&app, request.method(), request.headers(), needed.as_ref()).await;
     let (principal, via) = match found {
         Ok(found) => found,
-        Err(error) => return refused(&app, error, &request),
+        Err(Unknown { error, who }) => {
+            if let (Some(attempt), Some(who)) = (attempt, who) {
+                app.refusals.note(&who.org, attempt.by(&who.sub, who.via), &error);
+            }
+            return refused(&app, error, &request);
+        }
     };
     let org = CalledBy(principal.org.clone());
+    let attempt = attempt.map(|attempt| attempt.by(&principal.sub, via.in_audit()));
     // Spans have a limit of their own.
     let counted = match needed == Some(Permission::SpansWrite) {
         true => app.throttles.ingest(&principal.org),
@@ -86,6 +96,9 @@ pub(crate) async fn authorise(
         }
         Err(error) => Problem::from(error).into_response(),
     };
+    if let (Some(attempt), Some(problem)) = (attempt, response.extensions().get::<Problem>()) {
+        app.refusals.note(&org.0, attempt, problem.error());
+    }
     response.extensions_mut().insert(org);
     response
 }

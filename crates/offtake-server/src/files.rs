@@ -10,9 +10,10 @@ use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use offtake_model::audit::Via;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::{Artifact, ArtifactState};
+use offtake_store::{Artifact, ArtifactState, JobScope};
 
 use crate::acting::Acting;
+use crate::auth::refusals::Attempt;
 use crate::error::Problem;
 use crate::extract::Name;
 use crate::jobs::matches_etag;
@@ -45,8 +46,12 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (artifact, watch) = behind_link(&app, name.as_str(), &uri).await?;
-    let act = act.named(watch.subject(), Via::Link);
+    let (artifact, subject) = behind_link(&app, name.as_str(), &uri).await?;
+    let act = act.named(&subject, Via::Link);
+    let watch = watch(&app, &artifact, subject).await?;
+    watch.look().await.inspect_err(|error| {
+        app.refusals.note(&artifact.org, Attempt::at("GET /files/{artifact}", act.clone()), error);
+    })?;
     let broken =
         || Error::new(ErrorKind::Internal, format!("the ready artifact {} has no size or digest", artifact.id));
     let size = artifact.bytes.ok_or_else(broken)?;
@@ -71,7 +76,8 @@ pub(crate) async fn get(
     Ok(response)
 }
 
-async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<(Artifact, Watch)> {
+/// The file a link leads to, and whom it was made for.
+async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<(Artifact, String)> {
     let Query(pairs): Query<Vec<(String, String)>> = Query::try_from_uri(uri).unwrap_or_default();
     let one = |wanted: &str| {
         let mut values = pairs.iter().filter(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
@@ -80,18 +86,26 @@ async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<(Artifact, Watc
     };
     let parts = [one("for"), one("expires"), one("signature")];
     let (id, subject) = app.links.verify(name, parts, app.clock.now())?;
-    let gone = || Error::new(ErrorKind::Gone, "the file is no longer there");
-    let artifact = match app.store.artifacts.by_id(id).await {
-        Ok(artifact) => artifact,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone()),
-        Err(error) => return Err(error),
-    };
+    let artifact = app.store.artifacts.by_id(id).await.map_err(gone)?;
     if artifact.state != ArtifactState::Ready {
-        return Err(gone());
+        return Err(is_gone());
     }
-    let watch = Watch::over(app, &artifact, subject);
-    watch.look().await?;
-    Ok((artifact, watch))
+    Ok((artifact, subject))
+}
+
+/// The right of a link's subject to the file, which is that of the job's owner or of who may see everybody's.
+async fn watch(app: &App, artifact: &Artifact, subject: String) -> Result<Watch> {
+    let scope = JobScope { org: artifact.org.clone(), owner: None };
+    let job = app.store.jobs.get(&scope, artifact.job).await.map_err(gone)?;
+    Ok(Watch::over(app, artifact, &job.owner, subject))
+}
+
+fn gone(error: Error) -> Error {
+    if error.kind() == ErrorKind::NotFound { is_gone() } else { error }
+}
+
+fn is_gone() -> Error {
+    Error::new(ErrorKind::Gone, "the file is no longer there")
 }
 
 /// `If-Match`: any of these very bytes, or any file at all. A weak tag matches nothing (RFC 9110 §13.1.1).
@@ -149,7 +163,7 @@ fn vanished(artifact: &Artifact, error: Error) -> Error {
         return error;
     }
     tracing::error!(%error, job_id = %artifact.job, org_id = %artifact.org, "the bytes of a ready file are gone");
-    Error::new(ErrorKind::Gone, "the file is no longer there")
+    is_gone()
 }
 
 fn describe(response: &mut Response, artifact: &Artifact, sha256: &str, etag: &str) {

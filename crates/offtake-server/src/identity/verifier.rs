@@ -8,7 +8,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use serde_json::{Map, Value as Json};
 
 use super::OFFTAKE;
-use super::claims::{ClaimNames, Refusal, Rules};
+use super::claims::{ClaimNames, Refusal, Rules, is_now};
 use super::issuers::Issuers;
 use super::json;
 use super::jws::Jws;
@@ -47,6 +47,25 @@ impl Verifier {
     /// `unauthenticated`: the detail says whether it is a matter of time, and nothing else about why; `unavailable` if
     /// the issuer's keys are not to be had and the token may be good.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal> {
+        self.judged(token, now).await.map_err(|(error, _)| error)
+    }
+
+    /// The same, and of a token that is genuine and not of this time also who bore it.
+    pub(crate) async fn judged(&self, token: &str, now: Timestamp) -> Result<Principal, (Error, Option<Principal>)> {
+        let (claims, rules) = self.signed(token, now).await.map_err(|error| (error, None))?;
+        let principal = rules.read(&claims).map_err(|why| (invalid(why), None))?;
+        match is_now(&claims, now) {
+            Ok(()) => Ok(principal),
+            Err(Refusal::Expired) => Err((refuse("the bearer token has expired; get a new one"), Some(principal))),
+            Err(Refusal::NotYet) => {
+                Err((refuse("the bearer token is not valid yet; check the issuer's clock"), Some(principal)))
+            }
+            Err(Refusal::Invalid(why)) => Err((invalid(why), None)),
+        }
+    }
+
+    /// The claims of a token that its issuer signed, and what they must be.
+    async fn signed(&self, token: &str, now: Timestamp) -> Result<(Map<String, Json>, &Rules)> {
         let jws = Jws::parse(token).map_err(invalid)?;
         let claims = json::object(&jws.payload).ok_or("the claims are no JSON object, or one is there twice");
         let claims = claims.map_err(invalid)?;
@@ -56,11 +75,7 @@ impl Verifier {
             Judgement::Forged => return Err(invalid("no key of the issuer signed it")),
             Judgement::Unavailable => return Err(unavailable()),
         }
-        rules.read(&claims, now).map_err(|refusal| match refusal {
-            Refusal::Expired => refuse("the bearer token has expired; get a new one"),
-            Refusal::NotYet => refuse("the bearer token is not valid yet; check the issuer's clock"),
-            Refusal::Invalid(why) => invalid(why),
-        })
+        Ok((claims, rules))
     }
 
     /// What the keys of the issuer that the token names say, and what its tokens must say.
