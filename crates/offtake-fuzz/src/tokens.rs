@@ -17,11 +17,10 @@ use offtake_model::id::{ApiKeyId, JobId, OrgId};
 use offtake_model::permission::{Permission, Permissions};
 use offtake_model::principal::Principal;
 use offtake_server::identity::{
-    Algorithm, ClaimNames, Freshness, IssuerSettings, Issuers, KeySource, OFFTAKE, Secret, Verifier, mint,
+    Algorithm, ClaimNames, Freshness, IssuerSettings, Issuers, KeySource, OFFTAKE, Secret, Secrets, Verifier, mint,
 };
-use offtake_server::one_time_token::{OneTimeKeys, Seed};
 use offtake_server::{api_key, identity};
-use offtake_store::{TokenClaims, TokenPurpose};
+use offtake_store::{OneTimeKeys, Seed, TokenClaims, TokenPurpose};
 use serde_json::{Map, Value as Json};
 use sha2::Sha256;
 use tokio::runtime::Runtime;
@@ -111,7 +110,7 @@ fn house() -> offtake_model::Result<House> {
         permissions: Permissions::from_words(["exports:read", "spans:read"]),
     };
     let bound_to = bound_to()?;
-    let one_time = OneTimeKeys::new(&ours.clone().into());
+    let one_time = Secrets::from(ours.clone()).one_time_keys();
     let api_key::Once(api_key) = api_key::new(ApiKeyId::new(NOW));
     let failed = |error| offtake_model::Error::new(ErrorKind::Internal, "no runtime").caused_by(error);
     Ok(House {
@@ -198,7 +197,7 @@ fn show_all(text: &str) {
 
 fn verified(token: &str) -> Option<Principal> {
     match HOUSE.runtime.block_on(HOUSE.verifier.verify(token, NOW)) {
-        Ok(principal) => Some(principal),
+        Ok((principal, _)) => Some(principal),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{error}");
             None

@@ -10,15 +10,15 @@ use offtake_model::permission::Permission::{
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
-use crate::auth::Access::{self, Known, Needs, Public, Token};
+use crate::auth::Access::{self, Known, Live, Needs, Public, Token};
 use crate::auth::authorise;
 use crate::edge::edge;
 use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets,
-    preview, principals, sign_in,
+    api_keys, audit, console, datasets, exports, files, health, jobs, live, notifications, one_time, openapi, otlp,
+    pages, performance, presets, preview, principals, sign_in, sse,
 };
 
 fn table(app: &App) -> Table {
@@ -30,6 +30,7 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsRead), routes!(performance::recent))
         .add(Needs(ExportsRead), routes!(performance::statistics))
         .add(Needs(ExportsRead), routes!(jobs::detail))
+        .add(Needs(ExportsRead), routes!(sse::job_events))
         .add(Needs(ExportsCancel), routes!(jobs::cancel))
         .add(Needs(ExportsCreate), routes!(jobs::retry))
         .add(Needs(ExportsDelete), routes!(jobs::delete_file))
@@ -56,10 +57,15 @@ fn table(app: &App) -> Table {
         .add(Known, routes!(sign_in::detail))
         .add(Known, routes!(sign_in::close))
         .add(Needs(Admin), routes!(audit::list))
+        .add(Needs(Admin), routes!(notifications::list))
+        .add(Needs(Admin), routes!(notifications::detail))
+        .add(Needs(Admin), routes!(notifications::replay))
         .add(Token, routes!(datasets::list))
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))
         .add(Token, routes!(datasets::count))
+        .add(Live, routes!(live::upgrade::open))
+        .add(Known, routes!(live::upgrade::ticket))
         .add(Needs(SpansWrite), routes!(otlp::traces))
         // The signature in the link says who may.
         .add(Public, routes!(files::get))
@@ -67,6 +73,8 @@ fn table(app: &App) -> Table {
         .add(Public, routes!(health::readyz))
         .add(metrics, routes!(health::metrics))
         .add(Public, routes!(pages::root))
+        .add(Public, routes!(console::asset))
+        .add(Public, routes!(console::embed))
         .add(Public, routes!(sign_in::page))
         .add(Public, routes!(sign_in::script))
         .add(Public, routes!(pages::openapi))

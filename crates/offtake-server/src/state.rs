@@ -8,7 +8,7 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
 use offtake_pipeline::HashKey;
-use offtake_store::Store;
+use offtake_store::{OneTimeKeys, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
@@ -20,9 +20,10 @@ use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
+use crate::live::{Live, LiveSettings};
 use crate::metrics::ServerMetrics;
-use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
+use crate::sse::Places;
 
 /// JSON bodies of the largest size that are in memory at once; most are a thousandth of it.
 const JSON_BODIES: usize = 16;
@@ -60,6 +61,10 @@ pub struct ServerSettings {
     pub limits: LimitSettings,
     /// Pages of these origins may read what the API answers.
     pub allowed_origins: Vec<String>,
+    /// Live sockets.
+    pub live: LiveSettings,
+    /// Whether the workers send mail.
+    pub sends_mail: bool,
 }
 
 impl Default for ServerSettings {
@@ -80,6 +85,8 @@ impl Default for ServerSettings {
             trusted_proxies: TrustedProxies::default(),
             limits: LimitSettings::default(),
             allowed_origins: Vec::new(),
+            live: LiveSettings::default(),
+            sends_mail: false,
         }
     }
 }
@@ -148,6 +155,10 @@ pub(crate) struct Shared {
     pub(crate) ingest: Arc<Semaphore>,
     /// What this process counts.
     pub(crate) throttles: Throttles,
+    /// Who is told of events as they happen.
+    pub(crate) live: Live,
+    /// Open streams of events.
+    pub(crate) streams: Places,
     /// Made with the router, once the routes are known.
     pub(crate) documents: OnceLock<Documents>,
 }
@@ -169,7 +180,7 @@ impl Shared {
         let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
         let refusals = Refusals::writing_to(&state.store, Arc::clone(&state.clock));
-        let one_time = OneTimeKeys::new(&state.secrets);
+        let one_time = state.secrets.one_time_keys();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
@@ -177,6 +188,7 @@ impl Shared {
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
         let throttles = Throttles::new(&settings.limits);
+        let live = Live::start(&state, &hash_key);
         Arc::new(Self {
             state,
             verifier,
@@ -190,6 +202,8 @@ impl Shared {
             json_room,
             ingest,
             throttles,
+            live,
+            streams: Places::default(),
             documents: OnceLock::new(),
         })
     }

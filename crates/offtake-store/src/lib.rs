@@ -17,6 +17,7 @@ pub mod hints;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
+pub mod one_time;
 pub mod outbox;
 mod postgres;
 pub mod presets;
@@ -25,6 +26,7 @@ mod refusals;
 mod rows;
 pub mod sessions;
 mod sqlite;
+pub mod tickets;
 pub mod tokens;
 
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
@@ -38,14 +40,16 @@ pub use jobs::{
 };
 pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
+pub use one_time::{IssuedToken, OneTimeKey, OneTimeKeys, Seed, ShownToken};
 pub use outbox::{
     Channel, Notification, NotificationFilter, NotificationState, Outbox, OutboxDepth, Owed, Tried, Try, Verdict,
 };
 pub use postgres::PostgresStore;
 pub use presets::Presets;
-pub use principals::{Principals, Stand};
+pub use principals::{Principals, Stand, reader_at};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
+pub use tickets::{Pass, Tickets};
 pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
 
 use std::sync::Arc;
@@ -65,6 +69,8 @@ pub struct Store {
     pub api_keys: Arc<dyn ApiKeys>,
     /// Who signed in without an identity provider.
     pub sessions: Arc<dyn Sessions>,
+    /// Tickets to open a live socket by.
+    pub tickets: Arc<dyn Tickets>,
     /// One-time rights to a link.
     pub tokens: Arc<dyn Tokens>,
     /// What happened.

@@ -26,6 +26,8 @@ mod process;
 mod proxy;
 mod s3;
 mod settings;
+mod socket;
+mod told;
 mod truth;
 mod wait;
 
@@ -46,4 +48,6 @@ pub use process::{Process, Ran, Rng, run};
 pub use proxy::{Asked, Fault, Proxy};
 pub use s3::S3Server;
 pub use settings::{big_spans, jobs_per_format, small_spans, switch};
+pub use socket::{LiveSocket, Refused};
+pub use told::{Message, Messages};
 pub use wait::{eventually, within};

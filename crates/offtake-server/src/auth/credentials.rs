@@ -11,7 +11,7 @@ use offtake_model::id::OrgId;
 use offtake_model::permission::Permission;
 use offtake_model::principal::{Barred, Principal};
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::Stand;
+use offtake_store::{Pass, Stand};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -20,24 +20,26 @@ use super::{key_text, origin};
 use crate::state::{App, ServerSettings};
 
 /// A session that nobody uses ends after so long.
-const IDLE: SignedDuration = SignedDuration::from_hours(2);
+pub(crate) const IDLE: SignedDuration = SignedDuration::from_hours(2);
 
 /// How a principal said who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Via {
-    /// By a bearer token.
-    Token,
+    /// By a bearer token, until it ends.
+    Token { ends_at: Timestamp },
     /// By an API key, which this principal made.
     ApiKey { maker: String },
     /// By the cookie of the session with this fingerprint.
     Session { fingerprint: String, expires_at: Timestamp },
+    /// By a ticket, which was asked for with what ends then, and with this session.
+    Ticket { ends_at: Option<Timestamp>, session: Option<String> },
 }
 
 impl Via {
     /// The same as the audit trail says it.
     pub(crate) const fn in_audit(&self) -> audit::Via {
         match self {
-            Self::Token => audit::Via::Token,
+            Self::Token { .. } | Self::Ticket { .. } => audit::Via::Token,
             Self::ApiKey { .. } => audit::Via::ApiKey,
             Self::Session { .. } => audit::Via::Session,
         }
@@ -63,6 +65,12 @@ pub(crate) struct Who {
 impl Who {
     fn of(principal: &Principal, via: audit::Via) -> Box<Self> {
         Box::new(Self { org: principal.org.clone(), sub: principal.sub.clone(), via })
+    }
+}
+
+impl From<Unknown> for Error {
+    fn from(unknown: Unknown) -> Self {
+        unknown.error
     }
 }
 
@@ -114,7 +122,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 
 async fn by_token(app: &App, token: &str, needed: Option<&Permission>) -> Result<(Principal, Via), Unknown> {
     let judged = app.verifier.judged(token, app.clock.now()).await;
-    let principal = judged.map_err(|(error, bearer)| {
+    let (principal, ends_at) = judged.map_err(|(error, bearer)| {
         let who = bearer.filter(|bearer| !is_reserved(&bearer.sub));
         Unknown { error, who: who.map(|bearer| Who::of(&bearer, audit::Via::Token)) }
     })?;
@@ -125,11 +133,11 @@ async fn by_token(app: &App, token: &str, needed: Option<&Permission>) -> Result
         // Whoever runs the installation wants its numbers most of all when the store is away.
         Err(error) if needed == Some(&Permission::Operator) && error.kind() == ErrorKind::StoreUnavailable => {
             tracing::warn!(%error, "an operator passes whose standing cannot be looked up");
-            return Ok((principal, Via::Token));
+            return Ok((principal, Via::Token { ends_at }));
         }
         stand => stand?,
     };
-    admit(app, Via::Token, principal, stand)
+    admit(app, Via::Token { ends_at }, principal, stand)
 }
 
 async fn by_key(app: &App, text: &str) -> Result<(Principal, Via), Unknown> {
@@ -159,6 +167,19 @@ async fn by_session(app: &App, fingerprint: &str) -> Result<(Principal, Via), Un
     }
     let via = Via::Session { fingerprint: fingerprint.to_owned(), expires_at: session.expires_at };
     admit(app, via, session.principal, stand)
+}
+
+/// Who spends this ticket.
+///
+/// # Errors
+/// `unauthenticated` if it was spent, is over, or never was; `forbidden` if whoever made it may do nothing any more.
+pub(crate) async fn by_ticket(app: &App, ticket: &str) -> Result<(Principal, Via), Unknown> {
+    let Pass { principal, until, session } = match app.store.tickets.spend(&fingerprint(ticket)).await {
+        Err(error) if error.kind() == ErrorKind::Gone => return Err(refuse(error.detail()).into()),
+        spent => spent?,
+    };
+    let stand = app.store.principals.standing(&principal.org, &principal.sub).await?;
+    admit(app, Via::Ticket { ends_at: until, session }, principal, stand)
 }
 
 /// The principal with what is withheld from it taken away.

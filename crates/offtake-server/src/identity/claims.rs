@@ -146,11 +146,11 @@ fn words(claim: Option<&Json>) -> Result<Vec<&str>, &'static str> {
     }
 }
 
-/// Whether the token holds at this moment.
+/// When the token ends, which holds at this moment.
 ///
 /// # Errors
 /// Why it does not.
-pub(super) fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<Timestamp, Refusal> {
     let expires_at = time(claims, "exp")?.ok_or("no expiry")?;
     let begins_at = time(claims, "nbf")?;
     let issued_at = time(claims, "iat")?;
@@ -161,7 +161,8 @@ pub(super) fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<(), R
     if begins_at.into_iter().chain(issued_at).any(|moment| moment > seconds + SKEW_SECONDS) {
         return Err(Refusal::NotYet);
     }
-    Ok(())
+    // `time` lets nothing through that is no moment.
+    Ok(Timestamp::from_second(expires_at as i64).unwrap_or(Timestamp::MAX))
 }
 
 /// A moment between 1970 and the year 10000.

@@ -41,21 +41,25 @@ impl Verifier {
         Self { own, rules, issuers }
     }
 
-    /// Who the bearer of `token` is.
+    /// Who the bearer of `token` is, and when the token ends.
     ///
     /// # Errors
     /// `unauthenticated`: the detail says whether it is a matter of time, and nothing else about why; `unavailable` if
     /// the issuer's keys are not to be had and the token may be good.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<(Principal, Timestamp)> {
         self.judged(token, now).await.map_err(|(error, _)| error)
     }
 
     /// The same, and of a token that is genuine and not of this time also who bore it.
-    pub(crate) async fn judged(&self, token: &str, now: Timestamp) -> Result<Principal, (Error, Option<Principal>)> {
+    pub(crate) async fn judged(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Principal, Timestamp), (Error, Option<Principal>)> {
         let (claims, rules) = self.signed(token, now).await.map_err(|error| (error, None))?;
         let principal = rules.read(&claims).map_err(|why| (invalid(why), None))?;
         match is_now(&claims, now) {
-            Ok(()) => Ok(principal),
+            Ok(ends_at) => Ok((principal, ends_at)),
             Err(Refusal::Expired) => Err((refuse("the bearer token has expired; get a new one"), Some(principal))),
             Err(Refusal::NotYet) => {
                 Err((refuse("the bearer token is not valid yet; check the issuer's clock"), Some(principal)))

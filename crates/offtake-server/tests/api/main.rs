@@ -4,8 +4,10 @@
 mod access;
 mod api_keys;
 mod audit;
+mod autobahn;
 mod browsers;
 mod documents;
+mod events;
 mod exports;
 mod faults;
 mod files;
@@ -15,6 +17,7 @@ mod issuers;
 mod jobs;
 mod limits;
 mod mutations;
+mod notifications;
 mod one_time;
 mod otlp;
 mod principals;

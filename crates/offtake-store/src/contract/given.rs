@@ -20,7 +20,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact,
-    NewJob, ObjectKey, Outbox, Presets, Principals, Sessions, Take, Tokens, WorkerName,
+    NewJob, ObjectKey, Outbox, Presets, Principals, Sessions, Take, Tickets, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -37,6 +37,7 @@ pub(crate) struct Backend {
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) tickets: Arc<dyn Tickets>,
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) presets: Arc<dyn Presets>,
     pub(crate) events: Arc<dyn Events>,
@@ -144,7 +145,18 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 impl Backend {
     /// Of a store that is all of the ports.
     pub(crate) fn of<
-        S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Events + Outbox + Audit + 'static,
+        S: Jobs
+            + Artifacts
+            + Presets
+            + Principals
+            + ApiKeys
+            + Sessions
+            + Tickets
+            + Tokens
+            + Events
+            + Outbox
+            + Audit
+            + 'static,
     >(
         store: Arc<S>,
         clock: Arc<ManualClock>,
@@ -155,6 +167,7 @@ impl Backend {
             principals: store.clone(),
             api_keys: store.clone(),
             sessions: store.clone(),
+            tickets: store.clone(),
             tokens: store.clone(),
             events: store.clone(),
             outbox: store.clone(),

@@ -16,6 +16,7 @@ pub(crate) mod outbox;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod tickets;
 pub(crate) mod tokens;
 pub(crate) mod turns;
 pub(crate) mod upkeep;
@@ -113,6 +114,7 @@ macro_rules! contract_tests {
                 what_is_decided_holds_at_once
                 principals_are_listed_in_pages
                 nobody_sees_another_organizations_principals
+                an_address_is_somebodys_of_the_organization
                 a_key_is_kept_without_the_key
                 a_key_ends_by_the_databases_clock
                 a_revoked_key_stays_known
@@ -124,6 +126,11 @@ macro_rules! contract_tests {
                 a_running_job_hears_that_it_is_revoked
                 nothing_is_published_for_who_may_not_have_it
                 what_a_revoked_key_asked_for_ends
+            }
+            tickets {
+                a_ticket_comes_back_as_it_was_made
+                of_fifty_who_spend_a_ticket_one_succeeds
+                a_ticket_ends_by_the_clock_of_the_database
             }
             tokens {
                 a_token_is_known_by_its_digest
@@ -143,6 +150,7 @@ macro_rules! contract_tests {
                 somebody_may_tell_something_else
                 old_events_go_from_the_oldest_on
                 whoever_listens_is_woken
+                an_alarm_is_raised_once_and_ends_once
             }
             outbox {
                 whoever_asked_is_owed_word

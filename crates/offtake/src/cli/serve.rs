@@ -12,7 +12,9 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::identity::{Issuers, Secret, mint};
 use offtake_server::sign_in::link;
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
+use offtake_store::Channel;
 use offtake_store::audit::minted;
+use offtake_worker::notify::mail::Mailer;
 use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -73,7 +75,8 @@ pub(super) fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
         };
         let sources = wire::wait_for_sources(&house, stop.clone());
         let mut registry = Registry::default();
-        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, stop.clone())?;
+        let mailer = wire::mailer(&house, || wire::one_time_keys(&house))?;
+        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, mailer, stop.clone())?;
         let operations = listener.map(|listener| spawn_operations(&house, registry, listener, stop.clone()));
         output::say("working");
         let worked = joined(worker).await;
@@ -99,7 +102,10 @@ async fn stay(config: Config, role: Role) -> Result<()> {
 
     let mut registry = Registry::default();
     let worker = match role {
-        Role::Both => Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), stop.clone())?),
+        Role::Both => {
+            let mailer = wire::mailer(&house, || Ok(secrets.one_time_keys()))?;
+            Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), mailer, stop.clone())?)
+        }
         Role::Server => None,
     };
     let sources = wire::wait_for_sources(&house, stop.clone());
@@ -175,6 +181,7 @@ fn spawn_worker(
     house: &House,
     registry: &mut Registry,
     hash_key: Option<HashKey>,
+    mailer: Option<Arc<Mailer>>,
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>> {
     let lock = house.data.worker_name()?;
@@ -188,6 +195,10 @@ fn spawn_worker(
     );
     let worker = match hash_key {
         Some(key) => worker.with_hash_key(key),
+        None => worker,
+    };
+    let worker = match mailer {
+        Some(mailer) => worker.with_deliverer(Channel::Email, mailer),
         None => worker,
     };
     Ok(tokio::spawn(async move {

@@ -11,11 +11,14 @@ use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::conventions::ConventionsConfig;
 use offtake_model::Error;
-use offtake_server::{ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, ServerSettings, TrustedProxies};
+use offtake_server::{
+    ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, LiveSettings, ServerSettings, TrustedProxies,
+};
 use offtake_store::JobLimits;
-use offtake_worker::WorkerSettings;
+use offtake_worker::{WatchSettings, WorkerSettings};
 
 use super::issuers::IssuerConfig;
+use super::mail::MailConfig;
 use super::reader::Reader;
 use super::store::StoreConfig;
 use super::typed::{Origin, Typed};
@@ -69,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
     pub(crate) datasets: DatasetsConfig,
+    /// How mail is sent, if it is.
+    pub(crate) mail: Option<MailConfig>,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
 }
@@ -145,8 +150,11 @@ impl Config {
             metrics_listen: metrics_listen(read),
             conventions: conventions(read),
             datasets: datasets(read),
+            mail: None,
             log: log(read, typed),
         };
+        config.mail = super::mail::mail(read, config.server.public_url.clone());
+        config.server.sends_mail = config.mail.is_some();
         reader.finish()?;
         if let StoreConfig::S3(settings) = &mut config.store {
             settings.part_bytes = config.worker.part_bytes;
@@ -205,6 +213,17 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         trusted_proxies: trusted_proxies(read),
         limits: limits(read),
         allowed_origins: allowed_origins(read),
+        live: live(read),
+        sends_mail: false,
+    }
+}
+
+fn live(read: &mut Reader<'_>) -> LiveSettings {
+    let most = u32::try_from(read.number("live.connections_per_principal", 1..=1_000_000)).unwrap_or(u32::MAX);
+    LiveSettings {
+        connections_per_principal: most,
+        heartbeat: read.duration("live.heartbeat", "100ms", "10m"),
+        reader_timeout: read.duration("live.reader_timeout", "100ms", "1h"),
     }
 }
 
@@ -261,7 +280,7 @@ fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
     TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
@@ -319,6 +338,17 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
         retention: read.duration("jobs.retention", "1s", "3650d"),
         perf_retention: read.duration("jobs.perf_retention", "1s", "3650d"),
         audit_retention: read.duration("audit.retention", "1d", "36500d"),
+        watch: WatchSettings {
+            every: read.duration("system_alerts.every", "100ms", "1h"),
+            queue_age: read.duration("system_alerts.queue_age", "1s", "30d"),
+            least_free: read.size("system_alerts.free_space", "0B", "1024TiB"),
+            memory_percent: read.number("system_alerts.memory_percent", 1..=1000),
+            cool_down: read.duration("system_alerts.cool_down", "0s", "30d"),
+        },
+        event_retention: read.duration("events.retention", "1m", "3650d"),
+        notification_retention: read.duration("notifications.retention", "1m", "3650d"),
+        notify_at_once: narrow(read.number("notifications.at_once", 1..=256)),
+        notify_deadline: read.duration("notifications.deadline", "1s", "10m"),
         memory_budget: read.size("worker.memory_budget", "64KiB", "64GiB"),
         memory_budget_parquet: read.size("worker.memory_budget_parquet", "64KiB", "64GiB"),
         part_bytes: narrow(read.size("worker.part", "64KiB", "1GiB")),
