@@ -13,6 +13,9 @@ missing() { echo "$1 is needed for the tests: apt-get install $2" >&2; exit 1; }
 command -v python3 >/dev/null || missing "python3 with venv" python3-venv
 command -v node >/dev/null || missing "Node.js with npm" "nodejs npm"
 
+# libFuzzer is in C++ (scripts/fuzz.sh).
+command -v c++ >/dev/null || missing "a C++ compiler" g++
+
 # Postgres 15, without a cluster of its own: the tests start theirs.
 if ! [ -x /usr/lib/postgresql/15/bin/postgres ]; then
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "PostgreSQL 15" postgresql-15

@@ -21,6 +21,7 @@ pub mod format;
 pub mod human;
 pub mod id;
 pub mod job;
+pub mod json_path;
 pub mod limit;
 pub mod naming;
 pub mod permission;

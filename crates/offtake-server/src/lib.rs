@@ -36,6 +36,7 @@ mod presets;
 mod preview;
 mod principals;
 mod protections;
+pub mod range;
 mod recipients;
 mod router;
 mod serve;
@@ -45,6 +46,7 @@ mod state;
 mod watch;
 
 pub use acting::{ForwardedHeader, TrustedProxies};
+pub use auth::key_text as api_key;
 pub use health::{Operations, operations};
 pub use limits::LimitSettings;
 pub use live::{LiveSettings, protocol};

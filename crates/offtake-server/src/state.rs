@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::acting::TrustedProxies;
 use crate::audit::Uses;
 use crate::auth::noting::Notes;
+use crate::auth::refusals::Refusals;
 use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
@@ -144,6 +145,8 @@ pub(crate) struct Shared {
     pub(crate) hash_key: HashKey,
     /// Who was here.
     pub(crate) notes: Notes,
+    /// Who was refused.
+    pub(crate) refusals: Refusals,
     pub(crate) one_time: OneTimeKeys,
     /// Uses of links that are in the audit trail.
     pub(crate) uses: Uses,
@@ -179,6 +182,7 @@ impl Shared {
         let links = Links::new(&state.secrets, &state.settings);
         let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
+        let refusals = Refusals::writing_to(&state.store, Arc::clone(&state.clock));
         let one_time = state.secrets.one_time_keys();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
@@ -195,6 +199,7 @@ impl Shared {
             links,
             hash_key,
             notes,
+            refusals,
             one_time,
             uses: Uses::default(),
             otlp_room,

@@ -43,7 +43,7 @@ pub use jobs::{
 };
 pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
-pub use one_time::{IssuedToken, OneTimeKey, OneTimeKeys, ShownToken};
+pub use one_time::{IssuedToken, OneTimeKey, OneTimeKeys, Seed, ShownToken};
 pub use outbox::{
     Channel, Notification, NotificationFilter, NotificationState, Outbox, OutboxDepth, Owed, Tried, Try, Verdict,
 };

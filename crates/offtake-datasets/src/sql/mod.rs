@@ -95,6 +95,20 @@ pub(crate) struct Statements<'a> {
     pub(crate) query: &'a RowQuery,
 }
 
+/// The statement that counts the rows of a query, as the database is asked it: values stand as `?`, in Postgres as `$1`.
+/// With it, how many values it takes. For those who want to read what they run.
+///
+/// # Errors
+/// `internal` if the relation does not have what the dataset speaks of.
+pub fn counting(schema: &DatasetSchema, relation: &Relation, query: &RowQuery) -> Result<(String, usize)> {
+    let sql = Statements { schema, relation, query }.count()?;
+    let text = match relation.dialect {
+        Dialect::Sqlite => sql.anonymous(),
+        Dialect::Postgres => sql.written(|text, index, _| text.push_str(&format!("${}", index + 1))),
+    };
+    Ok((text, sql.params.len()))
+}
+
 /// The part of the key order that is read: above the first key, up to and including the second.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bounds<'a> {

@@ -77,6 +77,10 @@ names! {
         SessionEnd "session.end",
         /// A notification that was over is owed once more.
         NotificationReplay "notification.replay",
+        /// A token was minted by whoever runs the installation.
+        TokenMint "token.mint",
+        /// Something else was asked for; there are entries of what was refused alone.
+        Request "request",
         /// The oldest entries went; the chain begins anew where this one says.
         AuditPrune "audit.prune",
     }
@@ -99,6 +103,8 @@ names! {
         Session "session",
         /// A notification.
         Notification "notification",
+        /// A route, by its method and path.
+        Route "route",
         /// An entry of this trail, by its number.
         Entry "entry",
     }

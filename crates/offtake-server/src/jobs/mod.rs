@@ -94,7 +94,10 @@ pub(crate) async fn list(
     let scope = if mine { caller.own_scope() } else { caller.scope() };
     let page = app.store.jobs.list(&scope, &filter).await?;
     let next_cursor = page.jobs.last().filter(|_| page.has_more).map(|job| job.id.to_string());
-    let jobs = page.jobs.into_iter().map(|job| JobResponse::of(&app, &caller, job)).collect();
+    let mut jobs = Vec::with_capacity(page.jobs.len());
+    for job in page.jobs {
+        jobs.push(JobResponse::of(&app, &caller, job).await?);
+    }
     let pagination =
         Pagination { total: page.total, limit, offset: filter.offset, has_more: page.has_more, next_cursor };
     Ok(Json(JobListResponse { jobs, pagination }))
@@ -139,11 +142,15 @@ pub(crate) async fn detail(
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_known = |etag: &str| known.as_deref().is_some_and(|known| matches_etag(known, etag));
     let enough = |job: &Job| match &known {
-        Some(_) => !is_known(&JobResponse::of(&app, &caller, job.clone()).etag()),
+        // Whether the file may be seen is looked up once there is an answer.
+        Some(_) => {
+            let etag = |may_see| JobResponse::with_file(&app, &caller, job.clone(), may_see).etag();
+            !is_known(&etag(true)) && !is_known(&etag(false))
+        }
         None => !job.status.is_active(),
     };
     let job = wait_for(&app, &caller.scope(), id, wait, &draining, enough).await.map_err(absent)?;
-    let body = JobResponse::of(&app, &caller, job);
+    let body = JobResponse::of(&app, &caller, job).await?;
     let etag = body.etag();
     let mut response =
         if is_known(&etag) { StatusCode::NOT_MODIFIED.into_response() } else { Json(body).into_response() };
@@ -190,7 +197,7 @@ pub(crate) async fn retry(
     require_dataset(&app, &caller, &job)?;
     job.require_worker()?;
     let (job, allowances) = app.store.jobs.retry(&act, &scope, id, app.settings.limits.jobs).await.map_err(absent)?;
-    let mut response = (StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response();
+    let mut response = (StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job).await?)).into_response();
     Allowances::add(&mut response, allowances);
     Ok(response)
 }
@@ -238,6 +245,19 @@ pub(crate) async fn fetchable(app: &App, caller: &Caller, id: JobId) -> Result<A
     let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
     require_sight(app, caller, made(&artifact, &job))?;
     Ok(artifact)
+}
+
+/// Whether the caller may see what the file of a completed job tells, as [`fetchable`] sees it. The file is looked up
+/// only where it may tell less than was asked for.
+pub(crate) async fn may_see_file(app: &App, caller: &Caller, job: &Job) -> Result<bool> {
+    if require_sight(app, caller, &job.spec).is_ok() {
+        return Ok(true);
+    }
+    match app.store.artifacts.ready(&caller.scope(), job.id).await {
+        Ok(artifact) => Ok(require_sight(app, caller, made(&artifact, job)).is_ok()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Gone | ErrorKind::Conflict) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The proof that the file is whole.
@@ -300,7 +320,7 @@ pub(crate) async fn with_link(
     job: Job,
 ) -> Result<JobResponse> {
     let id = job.id;
-    let mut body = JobResponse::of(app, caller, job);
+    let mut body = JobResponse::of(app, caller, job).await?;
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {

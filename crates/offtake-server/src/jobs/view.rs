@@ -1,6 +1,7 @@
 //! A job as the API shows it.
 
 use jiff::Timestamp;
+use offtake_model::Result;
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::permission::Permission;
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::auth::Caller;
-use crate::jobs::{as_seen, require_sight};
+use crate::jobs::{as_seen, may_see_file};
 use crate::state::App;
 
 /// An export job.
@@ -103,7 +104,13 @@ struct Metadata {
 }
 
 impl JobResponse {
-    pub(crate) fn of(app: &App, caller: &Caller, job: Job) -> Self {
+    pub(crate) async fn of(app: &App, caller: &Caller, job: Job) -> Result<Self> {
+        let may_see = job.status == JobStatus::Completed && may_see_file(app, caller, &job).await?;
+        Ok(Self::with_file(app, caller, job, may_see))
+    }
+
+    /// The same, where it is known whether the caller may see what the file tells.
+    pub(crate) fn with_file(app: &App, caller: &Caller, job: Job, may_see: bool) -> Self {
         let now = app.clock.now();
         let dataset = app.catalog.get(&job.spec.dataset).ok().map(|dataset| dataset.schema.clone());
         let may_read = app.catalog.permission(&job.spec.dataset).is_some_and(|needed| caller.may(&needed));
@@ -114,8 +121,8 @@ impl JobResponse {
                 && !is_expired
                 && may_read
                 && caller.may(&Permission::ExportsDownload)
-                && require_sight(app, caller, &job.spec).is_ok()
-                && job.require_stored().is_ok(),
+                && job.require_stored().is_ok()
+                && may_see,
             can_retry: job.status == JobStatus::Failed
                 && !is_expired
                 && may_read

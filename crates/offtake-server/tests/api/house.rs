@@ -15,6 +15,7 @@ use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_datasets::{Catalog, Dataset, Source};
 use offtake_model::as_of::AsOf;
 use offtake_model::clock::{Clock, ManualClock, SharedClock};
+use offtake_model::export::ExportSpec;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::permission::Permissions;
 use offtake_model::plan::Plan;
@@ -288,6 +289,15 @@ impl House {
 
     /// Does what a worker does: takes the oldest job and publishes `content` for it.
     pub(crate) async fn complete_next(&self, content: &'static [u8]) -> (JobId, ArtifactId) {
+        self.complete_next_as(content, |_| ()).await
+    }
+
+    /// The same of a file that was made of a spec which `narrow` changed.
+    pub(crate) async fn complete_next_as(
+        &self,
+        content: &'static [u8],
+        narrow: impl FnOnce(&mut ExportSpec),
+    ) -> (JobId, ArtifactId) {
         let worker = WorkerName("tests".to_owned());
         let claimed = self.store.jobs.claim(&worker, Take::Any, SignedDuration::from_secs(30)).await.expect("a claim");
         let claimed = claimed.expect("a job is due");
@@ -320,7 +330,8 @@ impl House {
         let mut upload = self.store.objects.begin(&key).await.expect("an upload");
         upload.put_part(Bytes::from_static(content)).await.expect("a part");
         upload.finish().await.expect("an object");
-        let receipt = receipt(&job, content, now);
+        let mut receipt = receipt(&job, content, now);
+        narrow(&mut receipt.spec);
         let usage = JobUsage { duration_ms: 2000, ..JobUsage::default() };
         let keep = SignedDuration::from_hours(1);
         self.store.jobs.complete(lease, id, &receipt, &usage, keep).await.expect("completed");

@@ -78,6 +78,13 @@ pub(crate) fn offered(principal: &Principal) -> Deed {
         .with("permissions", principal.permissions.to_words())
 }
 
+/// A token was minted for `principal`. The token itself is written down nowhere.
+pub fn minted(principal: &Principal, expires_at: Option<Timestamp>) -> Deed {
+    Deed::done(Action::TokenMint, ObjectKind::Principal, &principal.sub)
+        .with("permissions", principal.permissions.to_words())
+        .with("expires_at", expires_at.map(|at| at.to_string()))
+}
+
 /// Something was done to a session. Its name here is the beginning of its fingerprint: enough to tell which, and nothing
 /// that anybody could come in with.
 pub(crate) fn to_session(action: Action, fingerprint: &str) -> Deed {

@@ -13,6 +13,7 @@ use offtake_server::identity::{Issuers, Secret, mint};
 use offtake_server::sign_in::link;
 use offtake_server::{AppState, ConnectionSettings, Operations, QueueMetrics, Routers, ServerMetrics};
 use offtake_store::Channel;
+use offtake_store::audit::minted;
 use offtake_worker::notify::mail::Mailer;
 use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
@@ -258,7 +259,10 @@ async fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
         email: None,
         permissions: Permissions::from_words(["all"]),
     };
-    let token = mint(secret, &principal, FIRST_TOKEN, house.clock.now())?;
+    let now = house.clock.now();
+    let token = mint(secret, &principal, FIRST_TOKEN, now)?;
+    let minted = minted(&principal, now.checked_add(FIRST_TOKEN).ok());
+    house.store.audit.append(&principal.org, &wire::act(), &minted).await?;
     let public = house.config.server.public_url.as_deref().unwrap_or(url);
     let sign_in = link(house.store.sessions.as_ref(), &wire::act(), &principal, public).await?;
     let data = house.data.path().display();
