@@ -22,6 +22,7 @@ pub mod presets;
 pub mod principals;
 mod refusals;
 mod rows;
+pub mod sealed;
 pub mod sessions;
 mod sqlite;
 pub mod tokens;

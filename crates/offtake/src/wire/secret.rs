@@ -4,14 +4,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Settings;
 use offtake_server::identity::{Previous, Secret, Secrets};
+use offtake_store::sealed::Sealer;
 use offtake_worker::HashKey;
 
 use super::{DataDir, House};
-use crate::config::TokenConfig;
+use crate::config::{Config, TokenConfig};
 
 /// The secret, and whether it was made just now.
 #[derive(Debug)]
@@ -78,6 +80,16 @@ pub(crate) fn hash_key(house: &House) -> Result<Option<HashKey>> {
         return Ok(None);
     }
     Ok(Some(secret(&config.token, config.database.postgres.as_ref(), data)?.secret.hash_key()))
+}
+
+/// What seals and opens secrets in the database, under the token secret and those before it, whatever their time.
+///
+/// # Errors
+/// As [`secret`] and [`previous`].
+pub(crate) fn sealer(config: &Config, data: &DataDir) -> Result<Arc<Sealer>> {
+    let current = secret(&config.token, config.database.postgres.as_ref(), data)?.secret.seal_key();
+    let previous: Vec<_> = previous(&config.token)?.iter().map(|old| old.secret.seal_key()).collect();
+    Ok(Arc::new(Sealer::new(&current, &previous)?))
 }
 
 /// What is wrong if servers of a shared database would each make up a secret.
