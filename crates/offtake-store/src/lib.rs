@@ -16,6 +16,7 @@ pub mod events;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
+pub mod outbound;
 pub mod outbox;
 mod postgres;
 pub mod presets;
@@ -26,6 +27,7 @@ pub mod sealed;
 pub mod sessions;
 mod sqlite;
 pub mod tokens;
+pub mod webhooks;
 
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
@@ -44,6 +46,7 @@ pub use principals::{Principals, Stand};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
 pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
+pub use webhooks::Webhooks;
 
 use std::sync::Arc;
 
@@ -56,6 +59,8 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// Who is told by webhook.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Who asks.
     pub principals: Arc<dyn Principals>,
     /// Keys of machines.

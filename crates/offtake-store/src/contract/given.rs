@@ -20,7 +20,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Audit, Claimed, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob,
-    ObjectKey, Presets, Principals, Sessions, Take, Tokens, WorkerName,
+    ObjectKey, Presets, Principals, Sessions, Take, Tokens, Webhooks, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -39,6 +39,7 @@ pub(crate) struct Backend {
     pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -141,7 +142,9 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 
 impl Backend {
     /// Of a store that is all of the ports.
-    pub(crate) fn of<S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Audit + 'static>(
+    pub(crate) fn of<
+        S: Jobs + Artifacts + Webhooks + Presets + Principals + ApiKeys + Sessions + Tokens + Audit + 'static,
+    >(
         store: Arc<S>,
         clock: Arc<ManualClock>,
     ) -> Self {
@@ -153,6 +156,7 @@ impl Backend {
             sessions: store.clone(),
             tokens: store.clone(),
             presets: store.clone(),
+            webhooks: store.clone(),
             audit: store,
             clock,
         }

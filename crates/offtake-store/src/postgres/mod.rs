@@ -18,6 +18,7 @@ mod sessions;
 mod tokens;
 mod upkeep;
 mod wake;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0006_audit.sql"),
         include_str!("../../migrations/postgres/0007_limits.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
+        include_str!("../../migrations/postgres/0011_webhooks.sql"),
     ],
 };
 

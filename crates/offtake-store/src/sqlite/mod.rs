@@ -19,6 +19,7 @@ mod rows;
 mod sessions;
 mod tokens;
 mod upkeep;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

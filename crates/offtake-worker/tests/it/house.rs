@@ -75,6 +75,7 @@ impl House {
             store: Store {
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
+                webhooks: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
