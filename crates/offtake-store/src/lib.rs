@@ -13,6 +13,7 @@ pub mod audit;
 #[cfg(test)]
 mod contract;
 pub mod events;
+pub mod hints;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
@@ -33,13 +34,16 @@ pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
 pub use events::Events;
+pub use hints::{Hint, Hints};
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     STATISTICS_DAYS, Share, Signal, StatisticsRow, Take, WorkerName, end_patiently,
 };
 pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
-pub use outbox::{Channel, Notification, NotificationFilter, NotificationState, Outbox, Owed, Tried, Try, Verdict};
+pub use outbox::{
+    Channel, Notification, NotificationFilter, NotificationState, Outbox, OutboxDepth, Owed, Tried, Try, Verdict,
+};
 pub use postgres::PostgresStore;
 pub use presets::Presets;
 pub use principals::{Principals, Stand};
@@ -69,6 +73,10 @@ pub struct Store {
     pub sessions: Arc<dyn Sessions>,
     /// One-time rights to a link.
     pub tokens: Arc<dyn Tokens>,
+    /// What happened.
+    pub events: Arc<dyn Events>,
+    /// Who is owed word of it.
+    pub outbox: Arc<dyn Outbox>,
     /// Who did what.
     pub audit: Arc<dyn Audit>,
     /// Artifacts: the bytes.

@@ -79,6 +79,8 @@ names! {
         SessionBegin "session.begin",
         /// A session ended.
         SessionEnd "session.end",
+        /// A notification that was over is owed once more.
+        NotificationReplay "notification.replay",
         /// The oldest entries went; the chain begins anew where this one says.
         AuditPrune "audit.prune",
     }
@@ -99,6 +101,8 @@ names! {
         Webhook "webhook",
         /// A session.
         Session "session",
+        /// A notification.
+        Notification "notification",
         /// An entry of this trail, by its number.
         Entry "entry",
     }

@@ -200,6 +200,8 @@ impl House {
             api_keys: jobs.clone(),
             sessions: jobs.clone(),
             tokens: jobs.clone(),
+            events: jobs.clone(),
+            outbox: jobs.clone(),
             audit: jobs,
             objects: Arc::new(objects),
         };

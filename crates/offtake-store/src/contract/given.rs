@@ -19,8 +19,8 @@ use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    ApiKeys, Artifact, Artifacts, Audit, Claimed, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob,
-    ObjectKey, Presets, Principals, Sessions, Take, Tokens, Webhooks, WorkerName,
+    ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact,
+    NewJob, ObjectKey, Outbox, Presets, Principals, Sessions, Take, Tokens, Webhooks, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -39,6 +39,8 @@ pub(crate) struct Backend {
     pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
@@ -143,7 +145,18 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 impl Backend {
     /// Of a store that is all of the ports.
     pub(crate) fn of<
-        S: Jobs + Artifacts + Webhooks + Presets + Principals + ApiKeys + Sessions + Tokens + Audit + 'static,
+        S: Jobs
+            + Artifacts
+            + Webhooks
+            + Presets
+            + Principals
+            + ApiKeys
+            + Sessions
+            + Tokens
+            + Events
+            + Outbox
+            + Audit
+            + 'static,
     >(
         store: Arc<S>,
         clock: Arc<ManualClock>,
@@ -155,6 +168,8 @@ impl Backend {
             api_keys: store.clone(),
             sessions: store.clone(),
             tokens: store.clone(),
+            events: store.clone(),
+            outbox: store.clone(),
             presets: store.clone(),
             webhooks: store.clone(),
             audit: store,

@@ -80,6 +80,8 @@ impl House {
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
                 tokens: jobs.clone(),
+                events: jobs.clone(),
+                outbox: jobs.clone(),
                 audit: jobs.clone(),
                 jobs,
                 objects: objects.clone(),

@@ -92,6 +92,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             api_keys: postgres.clone(),
             sessions: postgres.clone(),
             tokens: postgres.clone(),
+            events: postgres.clone(),
+            outbox: postgres.clone(),
             audit: postgres,
             objects,
         });
@@ -108,6 +110,8 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
         tokens: sqlite.clone(),
+        events: sqlite.clone(),
+        outbox: sqlite.clone(),
         objects,
     })
 }

@@ -47,6 +47,8 @@ impl Forgetful {
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
                 tokens: jobs.clone(),
+                events: jobs.clone(),
+                outbox: jobs.clone(),
                 audit: jobs,
                 objects,
             },
