@@ -37,6 +37,7 @@ mod serve;
 pub mod sign_in;
 mod state;
 mod watch;
+mod webhooks;
 
 pub use acting::{ForwardedHeader, TrustedProxies};
 pub use health::{Operations, operations};

@@ -18,6 +18,7 @@ use offtake_postgres::Work;
 use super::PostgresStore;
 use super::rows::get;
 use super::wake::Wake;
+use super::webhooks;
 use crate::events::{Events, Fact, PRUNED_AT_ONCE};
 use crate::hints::{Hint, Hints};
 use crate::outbox::Addressee;
@@ -44,7 +45,8 @@ const APPEND: &str = "WITH counted AS (
 pub(super) async fn write(tx: &Work, now: i64, wake: &Wake, mut facts: Vec<Fact>) -> Result<Vec<Hint>> {
     facts.sort_by(|one, other| one.org.cmp(&other.org));
     let mut hints = Vec::with_capacity(facts.len());
-    for Fact { org, event, to } in facts {
+    for Fact { org, event, mut to } in facts {
+        to.extend(webhooks::wanting(tx, &org, event.kind).await?);
         hints.push(append(tx, now, &org, event, &to).await?.1);
     }
     for hint in &hints {
@@ -53,7 +55,8 @@ pub(super) async fn write(tx: &Work, now: i64, wake: &Wake, mut facts: Vec<Fact>
     Ok(hints)
 }
 
-async fn append(tx: &Work, now: i64, org: &OrgId, new: NewEvent, to: &[Addressee]) -> Result<(Event, Hint)> {
+/// The same for one event that is told to these alone, as far as notifications go. Its hint is still to be told.
+pub(super) async fn append(tx: &Work, now: i64, org: &OrgId, new: NewEvent, to: &[Addressee]) -> Result<(Event, Hint)> {
     let at = rows::moment(now)?;
     let NewEvent { kind, job, owner, data } = new;
     let (ids, channels, addresses) = fan_out(at, to);
@@ -112,7 +115,9 @@ impl Events for PostgresStore {
     async fn append(&self, org: &OrgId, event: NewEvent) -> Result<Event> {
         let tx = self.write_of(org).await?;
         let written = async {
-            let (event, hint) = append(&tx, self.now(&tx).await?, org, event, &[]).await?;
+            let now = self.now(&tx).await?;
+            let to = webhooks::wanting(&tx, org, event.kind).await?;
+            let (event, hint) = append(&tx, now, org, event, &to).await?;
             self.wake.tell_hint(&tx, &hint).await?;
             Ok((event, hint))
         };

@@ -12,6 +12,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::identity::{Issuers, Secret, mint};
 use offtake_server::sign_in::link;
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
+use offtake_store::outbound::Outbound;
 use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -111,6 +112,8 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         clock: Arc::clone(&house.clock),
         secrets,
         issuers: Arc::clone(&issuers),
+        sealer: wire::sealer(&house.config, &house.data)?,
+        outbound: Outbound::new(house.config.webhooks.clone())?,
         settings: house.config.server.clone(),
         metrics: ServerMetrics::register(&mut registry),
         registry: Arc::new(registry),
