@@ -45,8 +45,7 @@ const APPEND: &str = "WITH counted AS (
 pub(super) async fn write(tx: &Work, now: i64, wake: &Wake, mut facts: Vec<Fact>) -> Result<Vec<Hint>> {
     facts.sort_by(|one, other| one.org.cmp(&other.org));
     let mut hints = Vec::with_capacity(facts.len());
-    for Fact { org, event, mut to } in facts {
-        to.extend(webhooks::wanting(tx, &org, event.kind).await?);
+    for Fact { org, event, to } in facts {
         hints.push(append(tx, now, &org, event, &to).await?.1);
     }
     for hint in &hints {
@@ -55,8 +54,19 @@ pub(super) async fn write(tx: &Work, now: i64, wake: &Wake, mut facts: Vec<Fact>
     Ok(hints)
 }
 
-/// The same for one event that is told to these alone, as far as notifications go. Its hint is still to be told.
-pub(super) async fn append(tx: &Work, now: i64, org: &OrgId, new: NewEvent, to: &[Addressee]) -> Result<(Event, Hint)> {
+async fn append(tx: &Work, now: i64, org: &OrgId, new: NewEvent, to: &[Addressee]) -> Result<(Event, Hint)> {
+    let to = [to, &webhooks::wanting(tx, org, new.kind).await?].concat();
+    append_for(tx, now, org, new, &to).await
+}
+
+/// Writes one event down that is told to these alone, as far as notifications go. Its hint is still to be told.
+pub(super) async fn append_for(
+    tx: &Work,
+    now: i64,
+    org: &OrgId,
+    new: NewEvent,
+    to: &[Addressee],
+) -> Result<(Event, Hint)> {
     let at = rows::moment(now)?;
     let NewEvent { kind, job, owner, data } = new;
     let (ids, channels, addresses) = fan_out(at, to);
@@ -115,9 +125,7 @@ impl Events for PostgresStore {
     async fn append(&self, org: &OrgId, event: NewEvent) -> Result<Event> {
         let tx = self.write_of(org).await?;
         let written = async {
-            let now = self.now(&tx).await?;
-            let to = webhooks::wanting(&tx, org, event.kind).await?;
-            let (event, hint) = append(&tx, now, org, event, &to).await?;
+            let (event, hint) = append(&tx, self.now(&tx).await?, org, event, &[]).await?;
             self.wake.tell_hint(&tx, &hint).await?;
             Ok((event, hint))
         };

@@ -116,7 +116,7 @@ impl Webhooks for PostgresStore {
             let webhook = load(&tx, now, org, id, "").await?;
             audit::append(&tx, now, org, by, &to_webhook(Action::WebhookTest, &webhook)).await?;
             let to = [Addressee { channel: Channel::Webhook, address: id.to_string() }];
-            let (event, hint) = events::append(&tx, now, org, webhooks::test_alert(id, &webhook.url), &to).await?;
+            let (event, hint) = events::append_for(&tx, now, org, webhooks::test_alert(id, &webhook.url), &to).await?;
             let sql = "SELECT id FROM notifications WHERE org = $1 AND event = $2 AND address = $3";
             let row = tx.first(sql, &[&org.as_str(), &int(event.seq), &id.to_string()]).await?;
             self.wake.tell_hint(&tx, &hint).await?;

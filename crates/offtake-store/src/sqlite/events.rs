@@ -21,15 +21,25 @@ use crate::rows;
 /// Writes down what happened, and who is to be told; what the readers are told after the commit.
 pub(super) fn write(tx: &Connection, now: i64, facts: Vec<Fact>) -> Sql<Vec<Hint>> {
     let mut hints = Vec::with_capacity(facts.len());
-    for Fact { org, event, mut to } in facts {
-        to.extend(webhooks::wanting(tx, &org, event.kind)?);
+    for Fact { org, event, to } in facts {
         hints.push(append(tx, now, &org, event, &to)?.1);
     }
     Ok(hints)
 }
 
-/// The same for one event that is told to these alone, as far as notifications go.
-pub(super) fn append(tx: &Connection, now: i64, org: &OrgId, new: NewEvent, to: &[Addressee]) -> Sql<(Event, Hint)> {
+fn append(tx: &Connection, now: i64, org: &OrgId, new: NewEvent, to: &[Addressee]) -> Sql<(Event, Hint)> {
+    let to = [to, &webhooks::wanting(tx, org, new.kind)?].concat();
+    append_for(tx, now, org, new, &to)
+}
+
+/// Writes one event down that is told to these alone, as far as notifications go.
+pub(super) fn append_for(
+    tx: &Connection,
+    now: i64,
+    org: &OrgId,
+    new: NewEvent,
+    to: &[Addressee],
+) -> Sql<(Event, Hint)> {
     let sql = "INSERT INTO event_counters (org, seq) VALUES (?1, 1)
                ON CONFLICT (org) DO UPDATE SET seq = seq + 1 RETURNING seq";
     let seq: i64 = tx.prepare_cached(sql)?.query_row([org.as_str()], |row| row.get(0))?;
@@ -86,11 +96,7 @@ pub(super) fn of_damaged_job(tx: &Connection, id: &str) -> Sql<Option<Fact>> {
 impl Events for SqliteStore {
     async fn append(&self, org: &OrgId, event: NewEvent) -> Result<Event> {
         let org = org.clone();
-        let append = move |tx: &Connection, now| {
-            let to = webhooks::wanting(tx, &org, event.kind)?;
-            append(tx, now, &org, event, &to)
-        };
-        let (event, hint) = self.write(append).await?;
+        let (event, hint) = self.write(move |tx, now| append(tx, now, &org, event, &[])).await?;
         self.hints.tell(hint);
         Ok(event)
     }

@@ -118,7 +118,7 @@ impl Webhooks for SqliteStore {
             let webhook = load(tx, now, &org, id)?;
             audit::append(tx, now, &org, &by, &to_webhook(Action::WebhookTest, &webhook))?;
             let to = [Addressee { channel: Channel::Webhook, address: id.to_string() }];
-            let (event, hint) = events::append(tx, now, &org, webhooks::test_alert(id, &webhook.url), &to)?;
+            let (event, hint) = events::append_for(tx, now, &org, webhooks::test_alert(id, &webhook.url), &to)?;
             let sql = "SELECT id FROM notifications WHERE org = ?1 AND event = ?2 AND address = ?3";
             let owed: Option<String> = scalar(tx, sql, params![org.as_str(), int(event.seq), id.to_string()])?;
             Ok((webhooks::owed(owed)?, hint))

@@ -151,6 +151,9 @@ impl Config {
             datasets: datasets(read),
             log: log(read, typed),
         };
+        if config.webhooks.timeout >= config.worker.notify_deadline {
+            reader.refuse("webhooks.timeout", "must be shorter than notifications.deadline, which a try has in all");
+        }
         reader.finish()?;
         if let StoreConfig::S3(settings) = &mut config.store {
             settings.part_bytes = config.worker.part_bytes;

@@ -85,4 +85,5 @@ mod support;
 mod ties;
 mod types;
 mod walls;
+mod webhooks;
 mod whole_traces;
