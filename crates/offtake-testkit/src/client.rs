@@ -143,9 +143,13 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.ok()?;
+        let mut response = request.send().await.ok()?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.ok()?.to_vec();
+        // A stream may have no end; its beginning is what is answered.
+        let body = match headers.get("content-type").is_some_and(|media| media == "text/event-stream") {
+            true => response.chunk().await.ok()?.unwrap_or_default().to_vec(),
+            false => response.bytes().await.ok()?.to_vec(),
+        };
         Some(Answer { asked, status: status.as_u16(), headers, body })
     }
 

@@ -68,12 +68,8 @@ impl Follow {
             Some(known) if follow.is_kept(known).await? => {
                 follow.seq = known;
                 follow.look().await?;
-                if follow.ready.is_empty() {
-                    let job = follow.read().await?;
-                    if !job.status.is_active() {
-                        return Ok(None);
-                    }
-                    follow.tell_state(&job, false);
+                if follow.seq == known && follow.is_over() {
+                    return Ok(None);
                 }
             }
             Some(_) | None => follow.tell_present().await?,
@@ -106,14 +102,18 @@ impl Follow {
         Ok(())
     }
 
+    /// Whether what was told last is the end.
+    fn is_over(&self) -> bool {
+        self.told.is_some_and(|(status, ..)| !status.is_active())
+    }
+
     /// The next message; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.ready.pop_front() {
                 return Some(message);
             }
-            let is_over = self.told.is_some_and(|(status, ..)| !status.is_active());
-            if is_over || !self.wait().await || !self.standing.holds(&self.app).await {
+            if self.is_over() || !self.wait().await || !self.standing.holds(&self.app).await {
                 return None;
             }
             match self.look().await {

@@ -18,7 +18,7 @@ use offtake_store::{Channel, Hint, Notification, Try};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
@@ -46,7 +46,7 @@ pub trait Deliver: Send + Sync + Debug {
 /// The ways there are.
 pub(crate) type Deliverers = HashMap<Channel, Arc<dyn Deliver>>;
 
-/// Delivers until `shutdown`, and then ends what has begun.
+/// Delivers until `shutdown`, and then ends what has begun, as far as it does not take too long.
 pub(crate) async fn run(worker: Arc<Shared>, shutdown: CancellationToken) {
     let hints = worker.store.events.hints();
     let mut running = JoinSet::new();
@@ -81,7 +81,11 @@ pub(crate) async fn run(worker: Arc<Shared>, shutdown: CancellationToken) {
             }
         }
     }
-    while running.join_next().await.is_some() {}
+    let ended = async { while running.join_next().await.is_some() {} };
+    if timeout(worker.settings.grace(), ended).await.is_err() {
+        tracing::warn!("some notifications were not answered for in time; they are tried again");
+        running.shutdown().await;
+    }
 }
 
 /// Takes at most `most` and begins with them; how many there were.

@@ -63,15 +63,18 @@ impl Upkeep {
         }
     }
 
-    /// Looks whether something wants a person until `shutdown`, in the same way; storage that hangs keeps nobody else waiting.
+    /// Looks whether something wants a person until `shutdown`, which cuts a look off: storage that hangs holds nobody up.
     pub(crate) async fn watch_until(self, shutdown: CancellationToken) {
         let mut ticks = every(self.worker.settings.watch.every);
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                _ = ticks.tick() => self.watch().await,
+        let watch = async {
+            loop {
+                ticks.tick().await;
+                self.watch().await;
             }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = watch => {}
         }
     }
 

@@ -11,8 +11,8 @@ use offtake_worker::notify::Deliver;
 use offtake_worker::{Worker, WorkerSettings};
 use prometheus_client::registry::Registry;
 
-use crate::faults::Gate;
 use crate::house::{House, csv, org};
+use crate::rows::Gate;
 
 /// What a deliverer does at its first try, its second, …
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ enum Does {
     Panic,
     Hang,
     Answer(Verdict),
-    Wait(Gate),
+    Wait(Arc<Gate>),
 }
 
 /// A deliverer that remembers.
@@ -197,7 +197,7 @@ async fn a_replay_is_heard_at_once() {
 #[tokio::test]
 async fn an_old_queue_is_told_once_and_that_it_is_over() {
     let house = House::with_rows(10);
-    house.enqueue(csv()).await;
+    let job = house.enqueue(csv()).await;
     let told = async || {
         let events = house.store.events.after(&org(), 0, 100).await.unwrap();
         let alerts = events.iter().filter(|event| event.data.get("code").is_some_and(|code| code == "queue"));
@@ -213,9 +213,7 @@ async fn an_old_queue_is_told_once_and_that_it_is_over() {
     }
     assert_eq!(told().await, ["begun"], "the queue is old, and that is told once");
     let worker = house.start(house.worker("three"));
-    let jobs =
-        house.store.jobs.list(&crate::house::scope(), &offtake_store::JobFilter { limit: 1, ..Default::default() });
-    house.at_rest(jobs.await.unwrap().jobs[0].id).await;
+    house.at_rest(job).await;
     worker.stop().await;
     upkeep[0].everything().await;
     upkeep[1].everything().await;
