@@ -24,3 +24,4 @@ mod rows;
 mod sensitive;
 mod sessions;
 mod sockets;
+mod webhooks;

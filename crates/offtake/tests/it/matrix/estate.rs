@@ -168,6 +168,8 @@ impl Estate {
             | Sort::Spans
             | Sort::Principal
             | Sort::Notification
+            | Sort::Webhook
+            | Sort::Delivery
             | Sort::ApiKey => self.all(sort).to_vec(),
         }
     }
@@ -311,6 +313,26 @@ impl Estate {
         self.things.insert(Sort::Notification, ids);
     }
 
+    /// An endpoint where nobody is, and what was sent there, where there may be such.
+    async fn endpoint(&mut self) {
+        let body = json!({"url": "https://127.0.0.1.invalid/hook", "events": ["system_alert"], "description": self.text("hook")});
+        let made = self.owner.post("/api/v1/webhooks", &body).await;
+        if made.status != 201 {
+            return;
+        }
+        let made = made.json();
+        self.marks.extend(["id", "secret"].iter().filter_map(|name| made[*name].as_str()).map(str::to_owned));
+        let path = format!("/api/v1/webhooks/{}", made["id"].as_str().expect("an id"));
+        for _ in 0..2 {
+            let owed = self.owner.post(&format!("{path}/test"), &json!({})).await.expect(202).json();
+            self.marks.extend(owed["id"].as_str().map(str::to_owned));
+            self.things.entry(Sort::Delivery).or_default().push(owed["id"].clone());
+        }
+        self.things.insert(Sort::Webhook, vec![made["id"].clone()]);
+        let page = self.owner.get(&format!("{path}/deliveries?limit=1")).await.expect(200).json();
+        self.cursors.insert("/api/v1/webhooks/{id}/deliveries".to_owned(), page["next_cursor"].clone());
+    }
+
     /// What is handed out when all of that is there: links, tags, cursors, moments.
     async fn collect(&mut self, app: &TestApp) {
         let jobs = self.things[&Sort::Job].clone();
@@ -319,6 +341,7 @@ impl Estate {
         self.things.insert(Sort::Principal, vec![json!(owner(self.mark))]);
         self.keys().await;
         self.notified().await;
+        self.endpoint().await;
         let artifacts = app.jobs_query(&format!("SELECT id FROM artifacts WHERE org = '{}'", org(self.mark)));
         let artifacts: Vec<String> = artifacts.into_iter().flatten().collect();
         self.marks.extend(artifacts.clone());
