@@ -77,7 +77,9 @@ impl EventType {
     pub const fn stream(self) -> Stream {
         match self {
             Self::TraceCreated | Self::TraceUpdated => Stream::Traces,
-            _ => Stream::Organization,
+            Self::MetricThreshold | Self::CostThreshold | Self::ExportJobStatus | Self::SystemAlert => {
+                Stream::Organization
+            }
         }
     }
 }

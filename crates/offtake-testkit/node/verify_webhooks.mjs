@@ -6,7 +6,7 @@ const messages = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const verdict = ({ secret, headers, body }) => {
   try {
     const told = new Webhook(secret).verify(body, headers);
-    return JSON.stringify(told) === body ? "ok" : "another body";
+    return JSON.stringify(told) === JSON.stringify(JSON.parse(body)) ? "ok" : "another body";
   } catch (error) {
     return error.message;
   }

@@ -31,7 +31,7 @@ pub(super) async fn run(worker: Arc<Shared>, owed: Owed) {
         Verdict::GiveUp => {
             tracing::warn!(%id, org_id = %org, channel = channel.name(), tries, answer, "notification given up")
         }
-        _ => {
+        Verdict::Delivered | Verdict::Again(_) => {
             tracing::debug!(%id, org_id = %org, channel = channel.name(), tries, answer, ?verdict, "notification tried")
         }
     }

@@ -348,7 +348,9 @@ async fn nothing_inner_is_ever_called() {
 
 #[tokio::test]
 async fn kill_9_loses_no_message() {
-    let mut app = builder().apart().start().await;
+    // What a killed worker had taken is free again after twice the deadline.
+    let quick = builder().set("notifications.deadline", "\"2s\"").set("webhooks.timeout", "\"1s\"");
+    let mut app = quick.apart().start().await;
     let client = app.client("acme").await;
     let receiver = Receiver::start().await;
     let webhook = made(&client, &receiver.url(), &["export_job_status"], "hmac").await;
