@@ -48,6 +48,11 @@ pub fn sub_of(key: ApiKeyId) -> String {
     format!("{SUB_PREFIX}{key}")
 }
 
+/// The key whose principal this is; `None` if it is nobody's.
+pub fn key_of(sub: &str) -> Option<ApiKeyId> {
+    sub.strip_prefix(SUB_PREFIX)?.parse().ok()
+}
+
 /// Whether this is a `sub` that only keys have.
 pub fn is_reserved(sub: &str) -> bool {
     sub.starts_with(SUB_PREFIX)

@@ -1,5 +1,7 @@
 //! What a user asks for: the immutable spec of an export.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
@@ -71,9 +73,41 @@ pub struct RowsSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notify {
-    /// The requester, by e-mail.
+    /// By e-mail.
     #[serde(default)]
-    pub email: bool,
+    pub email: Recipients,
+}
+
+/// Who gets an e-mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Recipients {
+    /// Whoever asked for the export; `false`: nobody.
+    Requester(bool),
+    /// These addresses, of people of the same organization.
+    These(Vec<String>),
+}
+
+impl Default for Recipients {
+    fn default() -> Self {
+        Self::Requester(false)
+    }
+}
+
+impl Recipients {
+    /// The most addresses.
+    pub const MOST: usize = 10;
+
+    /// The addresses that mail goes to, each once, if the requester has this one.
+    pub fn addresses(&self, requester: Option<&str>) -> Vec<String> {
+        let named = match self {
+            Self::Requester(false) => Vec::new(),
+            Self::Requester(true) => requester.map(str::to_owned).into_iter().collect(),
+            Self::These(addresses) => addresses.clone(),
+        };
+        let mut seen = BTreeSet::new();
+        named.into_iter().filter(|address| seen.insert(address.to_lowercase())).collect()
+    }
 }
 
 /// The spec of an export: everything that decides the file, and a little that does not.
@@ -159,6 +193,16 @@ mod tests {
         let other = spec(serde_json::json!({"dataset": "spans", "format": "csv", "model": "m"}));
         assert_eq!(plain.sha256(), same.sha256());
         assert_ne!(plain.sha256(), other.sha256());
+    }
+
+    #[test]
+    fn each_address_gets_one_mail() {
+        let asked = |json| serde_json::from_value::<Notify>(json).unwrap().email.addresses(Some("ada@acme.test"));
+        assert_eq!(asked(serde_json::json!({"email": true})), ["ada@acme.test"]);
+        assert!(asked(serde_json::json!({"email": false})).is_empty() && asked(serde_json::json!({})).is_empty());
+        let twice = serde_json::json!({"email": ["Bob@acme.test", "bob@ACME.test", "eve@acme.test"]});
+        assert_eq!(asked(twice), ["Bob@acme.test", "eve@acme.test"]);
+        assert!(Recipients::Requester(true).addresses(None).is_empty());
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod shape;
 mod units;
 mod veil;
 
+pub use encode::people::{moment_for_people, number_for_people};
 pub use export::{ExportSettings, ReadRange, Spool, Start, export};
 pub use meter::Meter;
 pub use parts::{Part, sha256_hex};

@@ -122,7 +122,7 @@ fn via(parts: &Parts) -> Via {
     match parts.extensions.get::<auth::Via>() {
         Some(auth::Via::ApiKey { .. }) => Via::ApiKey,
         Some(auth::Via::Session { .. }) => Via::Session,
-        Some(auth::Via::Token) | None => Via::Token,
+        Some(auth::Via::Token { .. } | auth::Via::Ticket { .. }) | None => Via::Token,
     }
 }
 

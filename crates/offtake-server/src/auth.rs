@@ -25,9 +25,10 @@ use offtake_store::JobScope;
 use crate::acting::client_address;
 use crate::error::Problem;
 use crate::limits::Allowances;
+use crate::live;
 use crate::state::App;
 
-pub(crate) use credentials::{Via, authenticate, cookie_name, fingerprint, session_of};
+pub(crate) use credentials::{IDLE, Via, authenticate, by_ticket, cookie_name, fingerprint, session_of};
 
 /// What a route asks of whoever calls it. There is no route without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(crate) enum Access {
     Known,
     /// Anybody with a token; the handler asks for the dataset's own permission.
     Token,
+    /// Anybody with a token, or with a ticket in the query: who opens a live socket.
+    Live,
     /// A token with this permission.
     Needs(Permission),
 }
@@ -57,10 +60,13 @@ pub(crate) async fn authorise(
 ) -> Response {
     let needed = match access {
         Access::Public => return next.run(request).await,
-        Access::Known | Access::Token => None,
-        Access::Needs(permission) => Some(permission),
+        Access::Known | Access::Token | Access::Live => None,
+        Access::Needs(ref permission) => Some(permission.clone()),
     };
-    let found = authenticate(&app, request.method(), request.headers(), needed.as_ref()).await;
+    let found = match access {
+        Access::Live => live::admit(&app, request.uri(), request.headers()).await,
+        _ => credentials::authenticate(&app, request.method(), request.headers(), needed.as_ref()).await,
+    };
     let (principal, via) = match found {
         Ok(found) => found,
         Err(error) => return refused(&app, error, &request),
@@ -111,7 +117,8 @@ pub(crate) fn require(principal: &Principal, permission: &Permission) -> Result<
 /// Credentials that do not hold are counted by the address they come from; having none is no try.
 fn refused(app: &App, error: Error, request: &Request) -> Response {
     let headers = request.headers();
-    let error = match headers.contains_key(header::AUTHORIZATION) {
+    let shown = headers.contains_key(header::AUTHORIZATION) || live::ticket(request.uri()).is_some();
+    let error = match shown {
         true => app.throttles.failure(client_address(app, request.extensions(), headers), error),
         false => error,
     };

@@ -33,6 +33,7 @@ use crate::jobs::wait::{bounded, wait_for};
 use crate::jobs::{MAX_WAIT, with_link};
 use crate::limits::Allowances;
 use crate::presets;
+use crate::recipients;
 use crate::state::App;
 
 /// The longest idempotency key, in bytes.
@@ -94,7 +95,9 @@ pub(crate) async fn create(
         None => {
             let dataset = readable(&app, &caller, name.as_str())?;
             let spec = presets::spec(&app, &caller, dataset.clone(), body).await?;
-            let new = new_job(&app, &caller, &act, &dataset, spec, idempotency, &headers);
+            let address = recipients::check(&app, &caller, &dataset, &spec).await?;
+            let mut new = new_job(&app, &caller, &act, &dataset, spec, idempotency, &headers);
+            new.owner_email = address;
             let enqueued = app.store.jobs.enqueue(new).await?;
             (enqueued.job, enqueued.allowances)
         }

@@ -10,15 +10,15 @@ use offtake_model::permission::Permission::{
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
-use crate::auth::Access::{self, Known, Needs, Public, Token};
+use crate::auth::Access::{self, Known, Live, Needs, Public, Token};
 use crate::auth::authorise;
 use crate::edge::edge;
 use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, exports, files, health, jobs, notifications, one_time, openapi, otlp, pages,
-    performance, presets, preview, principals, sign_in, sse, webhooks,
+    api_keys, audit, console, datasets, exports, files, health, jobs, live, notifications, one_time, openapi, otlp,
+    pages, performance, presets, preview, principals, sign_in, sse, webhooks,
 };
 
 fn table(app: &App) -> Table {
@@ -74,6 +74,8 @@ fn table(app: &App) -> Table {
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))
         .add(Token, routes!(datasets::count))
+        .add(Live, routes!(live::upgrade::open))
+        .add(Known, routes!(live::upgrade::ticket))
         .add(Needs(SpansWrite), routes!(otlp::traces))
         // The signature in the link says who may.
         .add(Public, routes!(files::get))

@@ -8,9 +8,9 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
 use offtake_pipeline::HashKey;
-use offtake_store::Store;
 use offtake_store::outbound::Outbound;
 use offtake_store::sealed::Sealer;
+use offtake_store::{OneTimeKeys, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
@@ -21,8 +21,8 @@ use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
 use crate::links::Links;
+use crate::live::{Live, LiveSettings};
 use crate::metrics::ServerMetrics;
-use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
 use crate::sse::Places;
 
@@ -62,6 +62,10 @@ pub struct ServerSettings {
     pub limits: LimitSettings,
     /// Pages of these origins may read what the API answers.
     pub allowed_origins: Vec<String>,
+    /// Live sockets.
+    pub live: LiveSettings,
+    /// Whether the workers send mail.
+    pub sends_mail: bool,
 }
 
 impl Default for ServerSettings {
@@ -82,6 +86,8 @@ impl Default for ServerSettings {
             trusted_proxies: TrustedProxies::default(),
             limits: LimitSettings::default(),
             allowed_origins: Vec::new(),
+            live: LiveSettings::default(),
+            sends_mail: false,
         }
     }
 }
@@ -152,6 +158,8 @@ pub(crate) struct Shared {
     pub(crate) ingest: Arc<Semaphore>,
     /// What this process counts.
     pub(crate) throttles: Throttles,
+    /// Who is told of events as they happen.
+    pub(crate) live: Live,
     /// Open streams of events.
     pub(crate) streams: Places,
     /// Made with the router, once the routes are known.
@@ -174,7 +182,7 @@ impl Shared {
         let links = Links::new(&state.secrets, &state.settings);
         let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
-        let one_time = OneTimeKeys::new(&state.secrets);
+        let one_time = state.secrets.one_time_keys();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
@@ -182,6 +190,7 @@ impl Shared {
         let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
         let throttles = Throttles::new(&settings.limits);
+        let live = Live::start(&state, &hash_key);
         Arc::new(Self {
             state,
             verifier,
@@ -194,6 +203,7 @@ impl Shared {
             json_room,
             ingest,
             throttles,
+            live,
             streams: Places::default(),
             documents: OnceLock::new(),
         })

@@ -27,6 +27,8 @@ pub enum Hint {
     },
     /// A notification is due.
     Owed,
+    /// Spans were stored.
+    Spans,
     /// Something may have been missed: look everywhere.
     Missed,
 }
@@ -42,6 +44,7 @@ impl fmt::Display for Hint {
                 write!(f, "event {seq} {job} {owed} {org}")
             }
             Self::Owed => f.write_str("owed"),
+            Self::Spans => f.write_str("spans"),
             Self::Missed => f.write_str("missed"),
         }
     }
@@ -50,7 +53,11 @@ impl fmt::Display for Hint {
 impl Hint {
     /// What this line says; of one that cannot be read, that there is something.
     pub fn parse(line: &str) -> Self {
-        if line == "owed" { Self::Owed } else { Self::event(line).unwrap_or(Self::Missed) }
+        match line {
+            "owed" => Self::Owed,
+            "spans" => Self::Spans,
+            _ => Self::event(line).unwrap_or(Self::Missed),
+        }
     }
 
     fn event(line: &str) -> Option<Self> {
@@ -113,7 +120,9 @@ mod tests {
         let org = OrgId::new("acme / Zürich ").unwrap();
         let job = Some(JobId::new(Timestamp::UNIX_EPOCH));
         let event = Hint::Event { org: org.clone(), seq: 7, job, owed: true };
-        for hint in [event, Hint::Event { org, seq: u64::MAX, job: None, owed: false }, Hint::Owed, Hint::Missed] {
+        for hint in
+            [event, Hint::Event { org, seq: u64::MAX, job: None, owed: false }, Hint::Owed, Hint::Spans, Hint::Missed]
+        {
             assert_eq!(Hint::parse(&hint.to_string()), hint);
         }
         for garbage in ["", "event", "event x - - acme", "event 1 - - ", "event 1 nobody owed acme"] {

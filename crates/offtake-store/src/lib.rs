@@ -17,6 +17,7 @@ pub mod hints;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
+pub mod one_time;
 pub mod outbound;
 pub mod outbox;
 mod postgres;
@@ -27,6 +28,7 @@ mod rows;
 pub mod sealed;
 pub mod sessions;
 mod sqlite;
+pub mod tickets;
 pub mod tokens;
 pub mod webhooks;
 
@@ -41,14 +43,16 @@ pub use jobs::{
 };
 pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
+pub use one_time::{IssuedToken, OneTimeKey, OneTimeKeys, ShownToken};
 pub use outbox::{
     Channel, Notification, NotificationFilter, NotificationState, Outbox, OutboxDepth, Owed, Tried, Try, Verdict,
 };
 pub use postgres::PostgresStore;
 pub use presets::Presets;
-pub use principals::{Principals, Stand};
+pub use principals::{Principals, Stand, reader_at};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
+pub use tickets::{Pass, Tickets};
 pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
 pub use webhooks::Webhooks;
 
@@ -71,6 +75,8 @@ pub struct Store {
     pub api_keys: Arc<dyn ApiKeys>,
     /// Who signed in without an identity provider.
     pub sessions: Arc<dyn Sessions>,
+    /// Tickets to open a live socket by.
+    pub tickets: Arc<dyn Tickets>,
     /// One-time rights to a link.
     pub tokens: Arc<dyn Tokens>,
     /// What happened.

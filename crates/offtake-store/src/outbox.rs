@@ -77,14 +77,14 @@ pub(crate) struct Addressee {
     pub(crate) address: String,
 }
 
-/// Who is told by e-mail that a job is done: whoever asked, if that was asked for and a file is there or will never be.
+/// Who is told by e-mail that a job is done: whom its spec names, once a file is there or will never be.
 pub(crate) fn recipients(job: &Job) -> Vec<Addressee> {
-    let asked = job.spec.notify.as_ref().is_some_and(|notify| notify.email);
-    if !asked || !matches!(job.status, JobStatus::Completed | JobStatus::Failed) {
+    let Some(notify) = job.spec.notify.as_ref() else { return Vec::new() };
+    if !matches!(job.status, JobStatus::Completed | JobStatus::Failed) {
         return Vec::new();
     }
-    let address = job.owner_email.clone().into_iter();
-    address.map(|address| Addressee { channel: Channel::Email, address }).collect()
+    let addresses = notify.email.addresses(job.owner_email.as_deref()).into_iter();
+    addresses.map(|address| Addressee { channel: Channel::Email, address }).collect()
 }
 
 /// A notification.

@@ -17,6 +17,9 @@ use crate::rows::Record;
 /// A principal that was seen less long ago is not noted again, unless something changed. In microseconds.
 pub(crate) const NOTED_FOR: i64 = 60 * 1_000_000;
 
+/// The most principals that are told of one e-mail address.
+pub const ONE_ADDRESS: u32 = 20;
+
 /// Who asks. Every verb is scoped by organization: another one's principal is absent.
 #[async_trait]
 pub trait Principals: Send + Sync + std::fmt::Debug {
@@ -36,6 +39,10 @@ pub trait Principals: Send + Sync + std::fmt::Debug {
     /// At most `limit` of those after `after`, by `sub`, and whether more follow.
     async fn list(&self, org: &OrgId, after: Option<&str>, limit: u32) -> Result<(Vec<KnownPrincipal>, bool)>;
 
+    /// Those of the organization who came with this e-mail address, in any case of its letters, by `sub`; at most
+    /// [`ONE_ADDRESS`].
+    async fn of_address(&self, org: &OrgId, email: &str) -> Result<Vec<KnownPrincipal>>;
+
     /// Decides about a principal anew; one that was never seen is remembered from now on. The audit trail says who did.
     async fn change(&self, by: &Act, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal>;
 }
@@ -49,6 +56,33 @@ pub struct Stand {
     pub email: Option<String>,
     /// Whether it was noted a moment ago.
     pub noted: bool,
+}
+
+/// Who of the organization reads mail at `address` and may have what needs these permissions: the requester (by `sub`
+/// and address), else somebody who may see the exports of others. `None` if nobody may, for whatever reason.
+///
+/// # Errors
+/// `store_unavailable`.
+pub async fn reader_at(
+    principals: &dyn Principals,
+    org: &OrgId,
+    address: &str,
+    requester: (&str, Option<&str>),
+    needed: &[Permission],
+) -> Result<Option<String>> {
+    let (requester, own) = requester;
+    if own.is_some_and(|own| own.eq_ignore_ascii_case(address)) {
+        let stand = principals.standing(org, requester).await?;
+        return Ok(stand.standing.require(needed).is_ok().then(|| requester.to_owned()));
+    }
+    for known in principals.of_address(org, address).await? {
+        let standing = principals.standing(org, &known.sub).await?.standing;
+        let of_others = (known.sub != requester).then_some(&Permission::ExportsReadAll);
+        if standing.require(needed.iter().chain(of_others)).is_ok() {
+            return Ok(Some(known.sub));
+        }
+    }
+    Ok(None)
 }
 
 // What every backend shares.

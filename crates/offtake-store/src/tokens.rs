@@ -1,7 +1,7 @@
 //! One-time tokens: the port.
 //!
 //! Responsible for which tokens there are and that each is spent once. Not responsible for their text and its
-//! signature (`offtake-server`): the store never sees a token, only the SHA-256 of the chance in it.
+//! signature ([`crate::one_time`]): what is kept of a token is the SHA-256 of the chance in it.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +16,8 @@ use crate::refusals::internal;
 pub enum TokenPurpose {
     /// One link to the job's file, asked for through the API.
     Download,
+    /// The same, written in a mail: neither takes the place of the other.
+    Mail,
 }
 
 impl TokenPurpose {
@@ -23,12 +25,13 @@ impl TokenPurpose {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Download => "download",
+            Self::Mail => "mail",
         }
     }
 
     /// The purpose of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Download].into_iter().find(|purpose| purpose.name() == name)
+        [Self::Download, Self::Mail].into_iter().find(|purpose| purpose.name() == name)
     }
 }
 

@@ -124,6 +124,14 @@ impl Client {
         Self { door, token }
     }
 
+    pub(crate) fn address(&self) -> String {
+        self.door.address().expect("something listens")
+    }
+
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Sends anything. `None` if nobody answers (any more).
     pub async fn try_send(
         &self,

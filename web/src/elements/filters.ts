@@ -24,7 +24,7 @@ export class FiltersElement extends LitElement {
       input[type="search"] { inline-size: 230px; max-inline-size: 100%; }
       .one { display: flex; align-items: end; gap: 2px; }
       .one button { min-inline-size: 32px; padding: 4px; }
-      @media (max-width: 560px) { form > *, form label > * { inline-size: 100% !important; } .one label { flex: 1; } }
+      @media (max-width: 560px) { form > *, form label > * { inline-size: 100% !important; } .one label { flex: 1; min-inline-size: 0; } .one button { inline-size: 32px !important; } }
     `,
   ];
 

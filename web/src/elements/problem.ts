@@ -11,7 +11,7 @@ export class ProblemElement extends LitElement {
   static override styles = [
     shared,
     css`
-      :host { display: block; border: 1px solid var(--_bad); border-radius: var(--_radius); padding: 12px 14px; }
+      :host { display: block; border: 1px solid var(--_bad); border-radius: var(--_radius); padding: 12px 14px; overflow-wrap: anywhere; }
       strong { color: var(--_bad); }
       ul { margin: 6px 0; padding-inline-start: 20px; }
     `,

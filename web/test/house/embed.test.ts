@@ -31,6 +31,7 @@ async function bundled(page: string): Promise<string> {
   const built = await build({
     configFile: false, logLevel: "error", mode: "production", root: join(pages, page),
     define: { "process.env.NODE_ENV": '"production"', __VUE_OPTIONS_API__: "true", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false" },
+    oxc: { jsx: { runtime: "automatic", development: false } },
     resolve: { alias: { offtake: script } },
     build: { write: false, target: "es2023", lib: { entry: join(pages, page, entry), formats: ["es"], fileName: () => "page.js" } },
   });

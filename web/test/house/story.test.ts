@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { Client } from "../../src/core/client";
 import { House, rowsOf } from "./house";
 
 let house: House;
 beforeAll(async () => {
   house = await House.open();
+  await new Client({ base: house.url, token: () => house.token }).create("prompts", { format: "csv" }, "one that is there");
 });
 afterAll(() => house?.close());
 
@@ -142,7 +144,7 @@ const screens: [string, string, (page: Page) => Promise<void>][] = [
     await page.getByRole("dialog").getByText("16 spans").waitFor();
   }],
   ["downloads", "#/exports", async (page) => {
-    await page.locator("offtake-exports-page").getByText("Ready").first().waitFor();
+    await page.locator("offtake-exports-page td").getByText("Ready").first().waitFor();
     await page.getByRole("button", { name: /^Downloads/ }).click();
     await page.locator("offtake-downloads li").first().waitFor();
   }],

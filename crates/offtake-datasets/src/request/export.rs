@@ -1,7 +1,7 @@
 //! What an export says besides its rows: the file.
 
 use offtake_model::dataset::DatasetSchema;
-use offtake_model::export::{ExportSpec, Field, Notify, RowsSpec};
+use offtake_model::export::{ExportSpec, Field, Notify, Recipients, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::human::{Human, HumanFormats};
 use offtake_model::sensitive::{Disclosure, Sight};
@@ -207,9 +207,13 @@ fn name(body: &Map<String, Json>, found: &mut Found) -> Option<String> {
 }
 
 fn notify(body: &Map<String, Json>, found: &mut Found) -> Option<Notify> {
-    let notify = serde_json::from_value(body.get("notify")?.clone()).ok();
-    if notify.is_none() {
-        found.at("/notify", "is an object: {\"email\": true}");
+    let notify: Option<Notify> = serde_json::from_value(body.get("notify")?.clone()).ok();
+    match notify.as_ref().map(|notify| &notify.email) {
+        None => found.at("/notify", "is an object: {\"email\": true} or {\"email\": [ADDRESS, …]}"),
+        Some(Recipients::These(addresses)) if !(1..=Recipients::MOST).contains(&addresses.len()) => {
+            found.at("/notify/email", format!("is a list of 1 to {} addresses", Recipients::MOST));
+        }
+        Some(Recipients::These(_) | Recipients::Requester(_)) => {}
     }
     notify
 }

@@ -7,6 +7,7 @@
 
 pub mod conventions;
 pub mod datasets;
+pub mod events;
 pub mod otlp;
 mod postgres;
 mod relations;
@@ -17,5 +18,6 @@ pub mod store;
 mod traces;
 
 pub use conventions::{Conventions, ConventionsConfig};
+pub use events::{TraceBatch, TraceEvents, TraceState};
 pub use span::{Span, SpanType, StatusCode};
 pub use store::{Appended, SpanStore};

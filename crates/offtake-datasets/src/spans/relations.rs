@@ -126,8 +126,22 @@ fn prompts(dialect: Dialect) -> Relation {
 }
 
 fn traces(dialect: Dialect) -> Relation {
+    let [tenant, cutoff] = traces::scope(dialect);
+    Relation {
+        from: traces::at_cutoff(dialect, false),
+        tenant,
+        cutoff,
+        columns: TRACE_COLUMNS.iter().map(|(name, ..)| ((*name).to_owned(), of_trace(dialect, name))).collect(),
+        sequence: sequence(dialect),
+        lookup: Some(traces::at_cutoff(dialect, true)),
+        ..Relation::default()
+    }
+}
+
+/// A column of the dataset `traces`, read from a row `t` of the table.
+pub(super) fn of_trace(dialect: Dialect, name: &str) -> String {
     let text = |column: &str| traces::text_of(dialect, column);
-    let expression = |name: &str| match name {
+    match name {
         "project_id" => text("first_project"),
         "document_uuid" => text("first_document"),
         "commit_uuid" => text("first_commit"),
@@ -147,16 +161,6 @@ fn traces(dialect: Dialect) -> Relation {
         "input" => traces::held_by(dialect, "first_input", "input"),
         "output" => traces::held_by(dialect, "last_output", "output"),
         own => format!("t.{own}"),
-    };
-    let [tenant, cutoff] = traces::scope(dialect);
-    Relation {
-        from: traces::at_cutoff(dialect, false),
-        tenant,
-        cutoff,
-        columns: TRACE_COLUMNS.iter().map(|(name, ..)| ((*name).to_owned(), expression(name))).collect(),
-        sequence: sequence(dialect),
-        lookup: Some(traces::at_cutoff(dialect, true)),
-        ..Relation::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The span store: spans are handed to the one writer of the process, and read as datasets.
 //!
-//! Responsible for letting appends wait in a bounded queue and share transactions. Where spans lie is the business of
+//! Responsible for letting appends wait in a bounded queue and share transactions, and for waking those who tell of them. Where spans lie is the business of
 //! [`super::sqlite`] (a file) and [`super::postgres`] (a database shared by any number of machines). Called by ingest
 //! (`append`) and by the catalog (`datasets`).
 
@@ -10,10 +10,11 @@ use std::thread::JoinHandle;
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::id::OrgId;
 use offtake_model::{Error, ErrorKind, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::datasets;
+use super::events::TraceEvents;
 use super::span::Span;
 use crate::catalog::Dataset;
 use crate::source::Source;
@@ -37,6 +38,9 @@ pub struct Appended {
 #[derive(Debug)]
 pub struct SpanStore {
     source: Arc<dyn Source>,
+    events: Arc<dyn TraceEvents>,
+    /// Changes with each append that stored something.
+    appended: watch::Sender<u64>,
     /// `None` only while the store is dropped.
     queue: Option<mpsc::Sender<Append>>,
     writer: Option<Writer>,
@@ -82,11 +86,13 @@ impl SpanStore {
     /// A store that is read through `source` and written to by what `start` starts.
     pub(super) fn new(
         source: Arc<dyn Source>,
+        events: Arc<dyn TraceEvents>,
         start: impl FnOnce(mpsc::Receiver<Append>) -> Result<Writer>,
     ) -> Result<Arc<Self>> {
         let (queue, appends) = mpsc::channel(QUEUE);
         let writer = start(appends)?;
-        Ok(Arc::new(Self { source, queue: Some(queue), writer: Some(writer) }))
+        let appended = watch::Sender::new(0);
+        Ok(Arc::new(Self { source, events, appended, queue: Some(queue), writer: Some(writer) }))
     }
 
     /// Adds spans of an organization; the first with an identity wins. They are durable when this returns. Appends
@@ -107,7 +113,21 @@ impl SpanStore {
             || Error::new(ErrorKind::StoreUnavailable, "the span store's writer has stopped; restart the server");
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Append { org: org.clone(), spans, reply }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let appended = answer.await.map_err(|_| gone())??;
+        if appended.stored > 0 {
+            self.appended.send_modify(|version| *version = version.wrapping_add(1));
+        }
+        Ok(appended)
+    }
+
+    /// Changes whenever spans were stored by this process.
+    pub fn appends(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+
+    /// What happens to traces, whoever stored the spans.
+    pub fn events(&self) -> Arc<dyn TraceEvents> {
+        Arc::clone(&self.events)
     }
 
     /// The datasets `spans`, `traces` and `prompts`.

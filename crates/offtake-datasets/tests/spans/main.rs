@@ -7,6 +7,8 @@ mod common;
 #[cfg(test)]
 mod conventions;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod genuine;
 #[cfg(test)]
 mod hostile;

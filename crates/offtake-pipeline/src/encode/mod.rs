@@ -10,7 +10,7 @@ mod json;
 mod moment;
 mod number;
 pub(crate) mod parquet;
-mod people;
+pub(crate) mod people;
 pub(crate) mod plain;
 mod scan;
 pub(crate) mod xlsx;

@@ -71,6 +71,20 @@ impl<'h> People<'h> {
     }
 }
 
+/// A number in plain digits (`-1234.5`), as these people write it.
+pub fn number_for_people(human: &Human, digits: &str) -> String {
+    let mut out = Vec::new();
+    People::new(human).number(|exactly| exactly.extend_from_slice(digits.as_bytes()), &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A moment, to the second, as the clocks of these people show it.
+pub fn moment_for_people(human: &Human, at: Timestamp) -> String {
+    let mut out = Vec::new();
+    People::new(human).moment(at.as_second().saturating_mul(MICROS_PER_SECOND), &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// The offset of a zone from UTC, kept from one change to the next.
 #[derive(Debug, Default)]
 pub(super) struct Clock {

@@ -9,7 +9,7 @@ use offtake_model::api_key::{is_reserved, sub_of};
 use offtake_model::permission::Permission;
 use offtake_model::principal::{Barred, Principal};
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::Stand;
+use offtake_store::{Pass, Stand};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -18,17 +18,19 @@ use super::{key_text, origin};
 use crate::state::{App, ServerSettings};
 
 /// A session that nobody uses ends after so long.
-const IDLE: SignedDuration = SignedDuration::from_hours(2);
+pub(crate) const IDLE: SignedDuration = SignedDuration::from_hours(2);
 
 /// How a principal said who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Via {
-    /// By a bearer token.
-    Token,
+    /// By a bearer token, until it ends.
+    Token { ends_at: Timestamp },
     /// By an API key, which this principal made.
     ApiKey { maker: String },
     /// By the cookie of the session with this fingerprint.
     Session { fingerprint: String, expires_at: Timestamp },
+    /// By a ticket, which was asked for with what ends then, and with this session.
+    Ticket { ends_at: Option<Timestamp>, session: Option<String> },
 }
 
 /// Who asks, as far as it may still do anything.
@@ -72,7 +74,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 }
 
 async fn by_token(app: &App, token: &str, needed: Option<&Permission>) -> Result<(Principal, Via)> {
-    let principal = app.verifier.verify(token, app.clock.now()).await?;
+    let (principal, ends_at) = app.verifier.verify(token, app.clock.now()).await?;
     if is_reserved(&principal.sub) {
         return Err(refuse("the bearer token is not valid here"));
     }
@@ -80,11 +82,11 @@ async fn by_token(app: &App, token: &str, needed: Option<&Permission>) -> Result
         // Whoever runs the installation wants its numbers most of all when the store is away.
         Err(error) if needed == Some(&Permission::Operator) && error.kind() == ErrorKind::StoreUnavailable => {
             tracing::warn!(%error, "an operator passes whose standing cannot be looked up");
-            return Ok((principal, Via::Token));
+            return Ok((principal, Via::Token { ends_at }));
         }
         stand => stand?,
     };
-    Ok((admit(app, principal, stand)?, Via::Token))
+    Ok((admit(app, principal, stand)?, Via::Token { ends_at }))
 }
 
 async fn by_key(app: &App, text: &str) -> Result<(Principal, Via)> {
@@ -112,6 +114,19 @@ async fn by_session(app: &App, fingerprint: &str) -> Result<(Principal, Via)> {
     }
     let principal = admit(app, session.principal, stand)?;
     Ok((principal, Via::Session { fingerprint: fingerprint.to_owned(), expires_at: session.expires_at }))
+}
+
+/// Who spends this ticket.
+///
+/// # Errors
+/// `unauthenticated` if it was spent, is over, or never was; `forbidden` if whoever made it may do nothing any more.
+pub(crate) async fn by_ticket(app: &App, ticket: &str) -> Result<(Principal, Via)> {
+    let Pass { principal, until, session } = match app.store.tickets.spend(&fingerprint(ticket)).await {
+        Err(error) if error.kind() == ErrorKind::Gone => return Err(refuse(error.detail())),
+        spent => spent?,
+    };
+    let stand = app.store.principals.standing(&principal.org, &principal.sub).await?;
+    Ok((admit(app, principal, stand)?, Via::Ticket { ends_at: until, session }))
 }
 
 /// The principal with what is withheld from it taken away.

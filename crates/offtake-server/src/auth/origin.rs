@@ -25,6 +25,26 @@ pub(crate) fn refuse_foreign(settings: &ServerSettings, headers: &HeaderMap) -> 
     if says_own(settings, headers) == Some(false) { Err(foreign()) } else { Ok(()) }
 }
 
+/// That a page that opens a live socket may: our own, and where no cookie speaks for it, those of the origins that are
+/// configured. What does not say whose page it is comes from no browser.
+///
+/// # Errors
+/// `forbidden`.
+pub(crate) fn require_known(settings: &ServerSettings, headers: &HeaderMap, by_cookie: bool) -> Result<()> {
+    let own = says_own(settings, headers);
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let configured = || origin.is_some_and(|origin| settings.allowed_origins.iter().any(|allowed| allowed == origin));
+    match by_cookie {
+        true if own == Some(true) => Ok(()),
+        true => Err(foreign()),
+        false if own != Some(false) || configured() => Ok(()),
+        false => {
+            let detail = "pages of this origin may not open live sockets here; see server.allowed_origins";
+            Err(Error::new(ErrorKind::Forbidden, detail))
+        }
+    }
+}
+
 fn foreign() -> Error {
     let detail = "a request with the cookie of a session must be made by a page of this server; others send a token";
     Error::new(ErrorKind::Forbidden, detail)
@@ -104,5 +124,21 @@ mod tests {
         }
         assert!(refuse_foreign(&settings, &asked(&[])).is_ok());
         assert!(refuse_foreign(&settings, &asked(&[("origin", "https://evil.example")])).is_err());
+    }
+
+    #[test]
+    fn live_sockets_are_for_known_pages_and_with_a_cookie_for_our_own() {
+        let allowed_origins = vec!["https://app.example.org".to_owned()];
+        let settings = ServerSettings { allowed_origins, ..ServerSettings::default() };
+        let may = |pairs: &[_], by_cookie| require_known(&settings, &asked(pairs), by_cookie).is_ok();
+        let own = [("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
+        assert!(may(&own, true) && may(&own, false));
+        assert!(may(&[], false) && !may(&[], true), "no browser, and one that does not say whose page it is");
+        let app = [("origin", "https://app.example.org"), ("host", "127.0.0.1:8080"), ("sec-fetch-site", "cross-site")];
+        assert!(may(&app, false) && !may(&app, true));
+        for other in ["null", "https://app.example.org.evil.example", "http://app.example.org", "https://evil.example"]
+        {
+            assert!(!may(&[("origin", other), ("host", "127.0.0.1:8080")], false), "{other}");
+        }
     }
 }

@@ -65,19 +65,19 @@ pub(super) enum Refusal {
 }
 
 impl Rules {
-    /// Who the bearer of a token with these claims is. `iss` chose these rules already.
+    /// Who the bearer of a token with these claims is, and when the token ends. `iss` chose these rules already.
     ///
     /// # Errors
     /// Why they do not hold.
-    pub(super) fn read(&self, claims: &Map<String, Json>, now: Timestamp) -> Result<Principal, Refusal> {
+    pub(super) fn read(&self, claims: &Map<String, Json>, now: Timestamp) -> Result<(Principal, Timestamp), Refusal> {
         if !self.is_for_us(claims) {
             return Err(Refusal::Invalid("another audience"));
         }
         // Nobody here reads the token's own name, and still it is of its shape.
         text(claims, "jti")?;
         let principal = self.principal(claims)?;
-        is_now(claims, now)?;
-        Ok(principal)
+        let ends_at = is_now(claims, now)?;
+        Ok((principal, ends_at))
     }
 
     fn is_for_us(&self, claims: &Map<String, Json>) -> bool {
@@ -142,8 +142,8 @@ fn words(claim: Option<&Json>) -> Result<Vec<&str>, Refusal> {
     }
 }
 
-/// Whether the token holds at this moment.
-fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<(), Refusal> {
+/// When the token ends, which holds at this moment.
+fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<Timestamp, Refusal> {
     let expires_at = time(claims, "exp")?.ok_or(Refusal::Invalid("no expiry"))?;
     let begins_at = time(claims, "nbf")?;
     let issued_at = time(claims, "iat")?;
@@ -154,7 +154,8 @@ fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<(), Refusal> {
     if begins_at.into_iter().chain(issued_at).any(|moment| moment > seconds + SKEW_SECONDS) {
         return Err(Refusal::NotYet);
     }
-    Ok(())
+    // `time` lets nothing through that is no moment.
+    Ok(Timestamp::from_second(expires_at as i64).unwrap_or(Timestamp::MAX))
 }
 
 /// A moment between 1970 and the year 10000.

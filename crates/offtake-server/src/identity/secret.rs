@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_pipeline::HashKey;
+use offtake_store::{OneTimeKey, OneTimeKeys};
 use sha2::Sha256;
 
 /// The secret of an installation: signs tokens, and by a derived key links. Never printed.
@@ -116,6 +117,16 @@ impl From<Secret> for Secrets {
 }
 
 impl Secrets {
+    /// The keys that one-time tokens are signed with.
+    pub fn one_time_keys(&self) -> OneTimeKeys {
+        let key = |secret: &Secret, until| {
+            let id = secret.derive("offtake one-time token key id v1");
+            OneTimeKey::new(secret.derive("offtake one-time token v1"), id, until)
+        };
+        let previous = self.previous.iter().map(|old| key(&old.secret, Some(old.until))).collect();
+        OneTimeKeys::new(key(&self.current, None), previous)
+    }
+
     /// The keys for another purpose, one of each secret.
     pub(crate) fn derive(&self, purpose: &str) -> DerivedKeys {
         let key = |secret: &Secret, until| DerivedKey { id: secret.key_id(), bytes: secret.derive(purpose), until };

@@ -40,12 +40,12 @@ impl Verifier {
         Self { own, rules, issuers }
     }
 
-    /// Who the bearer of `token` is.
+    /// Who the bearer of `token` is, and when the token ends.
     ///
     /// # Errors
     /// `unauthenticated`: the detail says whether it is a matter of time, and nothing else about why; `unavailable` if
     /// the issuer's keys are not to be had and the token may be good.
-    pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal> {
+    pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<(Principal, Timestamp)> {
         let jws = Jws::parse(token).map_err(invalid)?;
         let claims = json::object(&jws.payload).ok_or("the claims are no JSON object, or one is there twice");
         let claims = claims.map_err(invalid)?;

@@ -1,10 +1,9 @@
 //! One-time tokens over HTTP: asked for by who may download, spent by whoever shows one.
 //!
-//! Responsible for who gets a token and what it is good for. Its text is `text`'s, the page that a mail links to is
-//! `page`'s, and that it is spent once is the store's. A `GET` spends nothing, whoever sends it.
+//! Responsible for who gets a token and what it is good for. Its text is `offtake_store::one_time`'s, the page that a
+//! mail links to is `page`'s, and that it is spent once is the store's. A `GET` spends nothing, whoever sends it.
 
 mod page;
-mod text;
 
 use axum::Json;
 use axum::extract::State;
@@ -15,7 +14,7 @@ use offtake_model::audit::Act;
 use offtake_model::job::Job;
 use offtake_model::permission::Permission;
 use offtake_model::{Error, ErrorKind, Result, Violation};
-use offtake_store::{Artifact, JobScope, NewToken, Token, TokenClaims, TokenPurpose, token_is_over};
+use offtake_store::{Artifact, JobScope, Token, TokenClaims, TokenPurpose, token_is_over};
 use serde::Serialize;
 use serde_json::{Map, Value as Json_};
 use utoipa::ToSchema;
@@ -28,8 +27,6 @@ use crate::jobs::fetchable;
 use crate::links::Link;
 use crate::state::App;
 use crate::watch::Watch;
-pub(crate) use text::OneTimeKeys;
-use text::Seed;
 
 /// Whatever the setting says, no token lives longer.
 const MAX_TTL: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -71,11 +68,8 @@ pub(crate) async fn issue(
     let artifact = fetchable(&app, &caller, name.job()?).await?;
     let subject = caller.0.sub.clone();
     let claims = TokenClaims { org: artifact.org, subject, job: artifact.job, purpose: TokenPurpose::Download };
-    let seed = Seed::draw();
-    let key_id = app.one_time.id().to_owned();
-    let new = NewToken { sha256: seed.sha256(), claims: claims.clone(), key_id, ttl, by };
-    let expires_at = app.store.tokens.issue(new).await?;
-    let token = app.one_time.sign(&seed, &claims, expires_at);
+    let issued = app.one_time.issue(app.store.tokens.as_ref(), claims, ttl, by).await?;
+    let (token, expires_at) = (issued.text, issued.expires_at);
     let url = format!("{}/d/{token}", app.links.base());
     Ok((StatusCode::CREATED, Json(OneTimeTokenResponse { token, url, expires_at })).into_response())
 }

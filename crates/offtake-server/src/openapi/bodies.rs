@@ -2,6 +2,7 @@
 
 use offtake_datasets::Catalog;
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
+use offtake_model::export::Recipients;
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::human::LOCALES;
 use offtake_model::permission::Permission;
@@ -168,8 +169,11 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     );
     properties.insert(
         "notify".to_owned(),
-        json!({"type": "object", "additionalProperties": false, "properties": {"email": {"type": "boolean"}},
-            "description": "Kept with the job; nothing sends mail yet"}),
+        json!({"type": "object", "additionalProperties": false, "properties": {"email": {"oneOf": [
+                {"type": "boolean", "description": "To the address of whoever asks"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": Recipients::MOST,
+                    "description": "To these addresses, all of people of the organization who may have the file"}]}},
+            "description": "Who gets a mail when the file is there, or will never be"}),
     );
 }
 

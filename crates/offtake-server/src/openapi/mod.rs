@@ -103,6 +103,10 @@ fn say_who_may(operation: &mut Json, route: &Declared) {
     let (security, permission) = match &route.access {
         Access::Public => (json!([]), None),
         Access::Known => (known(), None),
+        Access::Live => {
+            let ticket = json!({"ticket": []});
+            (json!([{"bearer": []}, {"session": []}, ticket]), Some("that of each type of event".to_owned()))
+        }
         Access::Token => (known(), Some("the dataset's read permission".to_owned())),
         Access::Needs(permission) => (known(), Some(permission.to_string())),
     };
@@ -125,6 +129,8 @@ fn add_components(components: &mut Json) {
             "description": "A JWT (`offtake token` prints one), or an API key (`otk_…`)"},
         "session": {"type": "apiKey", "in": "cookie", "name": "offtake_session",
             "description": "Of a browser that signed in; `__Host-offtake_session` where `server.public_url` is https"},
+        "ticket": {"type": "apiKey", "in": "query", "name": "ticket",
+            "description": "Good for one live socket; `POST /api/v1/ws/ticket` makes one"},
     });
     let codes: Vec<&str> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
     components["schemas"]["Problem"] = json!({

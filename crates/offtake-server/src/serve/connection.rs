@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -46,9 +47,12 @@ pub(super) async fn connection(
     let at_rest = AtRest::new(resting);
     let state = Arc::clone(&at_rest.state);
     let router = TowerToHyperService::new(router);
+    let (staying, mut left) = mpsc::channel(1);
+    let stays = Staying(staying);
     let service = service_fn(|mut request: Request<Incoming>| {
         let visit = at_rest.visited();
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(stays.clone());
         let answer = router.call(request);
         async move { Ok::<_, Infallible>(answer.await?.map(|body| Accompanied { body, _visit: visit })) }
     });
@@ -60,29 +64,37 @@ pub(super) async fn connection(
         .max_headers(HEAD_FIELDS)
         .max_buf_size(HEAD_BYTES);
     let patient = Patient { stream, state: Arc::clone(&state), settings, reading: None, writing: None };
-    let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(patient), service));
+    let mut served = Box::pin(builder.serve_connection(TokioIo::new(patient), service).with_upgrades());
     let ended = tokio::select! {
-        ended = served.as_mut() => ended,
+        ended = &mut served => ended,
         () = state.close.cancelled() => {
             // A request may have come at this very moment, or the last answer may still be on its way.
             if state.is_answered() {
                 return;
             }
             served.as_mut().graceful_shutdown();
-            served.await
+            (&mut served).await
         }
         () = shutdown.cancelled() => {
             if state.is_silent() {
                 return;
             }
             served.as_mut().graceful_shutdown();
-            served.await
+            (&mut served).await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+    // What became a live socket goes on: it keeps its place among the connections, and is waited for at the end.
+    drop(served);
+    drop((at_rest, stays));
+    left.recv().await;
 }
+
+/// Held by what uses a connection after its last request.
+#[derive(Debug, Clone)]
+pub(crate) struct Staying(#[expect(dead_code, reason = "held, not used")] mpsc::Sender<Infallible>);
 
 /// The place of a connection among those that wait, given up when it ends.
 struct AtRest {

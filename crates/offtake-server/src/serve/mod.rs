@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::edge::{Draining, refuse_when_draining};
+pub(crate) use connection::Staying;
 use connection::connection;
 use resting::Resting;
 

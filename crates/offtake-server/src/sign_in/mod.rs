@@ -135,7 +135,7 @@ pub(crate) async fn open(
     responses((status = 200, description = "Who one is", body = SessionResponse)))]
 pub(crate) async fn detail(caller: Caller, via: Via) -> Json<SessionResponse> {
     let (word, expires_at) = match via {
-        Via::Token => ("token", None),
+        Via::Token { .. } | Via::Ticket { .. } => ("token", None),
         Via::ApiKey { .. } => ("api_key", None),
         Via::Session { expires_at, .. } => ("session", Some(expires_at)),
     };

@@ -201,6 +201,7 @@ impl House {
             principals: jobs.clone(),
             api_keys: jobs.clone(),
             sessions: jobs.clone(),
+            tickets: jobs.clone(),
             tokens: jobs.clone(),
             events: jobs.clone(),
             outbox: jobs.clone(),

@@ -4,6 +4,7 @@
 mod access;
 mod api_keys;
 mod audit;
+mod autobahn;
 mod browsers;
 mod documents;
 mod events;

@@ -11,7 +11,7 @@ use offtake_model::permission::{Permission, Permissions};
 use offtake_model::principal::{Barred, Principal, PrincipalChange};
 
 use super::given::*;
-use crate::{ArtifactState, JobLimits, NewApiKey, NewJob, Signal, Stand, Take};
+use crate::{ArtifactState, JobLimits, NewApiKey, NewJob, Signal, Stand, Take, reader_at};
 
 const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -49,6 +49,38 @@ pub(crate) async fn a_principal_is_noted_as_it_is_seen(b: &Backend) {
     assert_eq!((ada.disabled_at, ada.withheld), (None, BTreeSet::new()));
     let stand = b.principals.standing(&acme, "ada").await.unwrap();
     assert_eq!((stand.noted, stand.email.as_deref()), (true, Some("ada@acme.example")));
+}
+
+pub(crate) async fn an_address_is_somebodys_of_the_organization(b: &Backend) {
+    let (acme, globex) = (org("acme"), org("globex"));
+    for (org, sub, email) in
+        [(&acme, "ada", "Ada@acme.example"), (&acme, "bob", "ada@ACME.example"), (&globex, "eve", "eve@globex.example")]
+    {
+        b.principals.note(org, sub, Some(email)).await.unwrap();
+    }
+    b.principals.note(&acme, "nobody", None).await.unwrap();
+    let subs = async |org, email| {
+        let known = b.principals.of_address(org, email).await.unwrap();
+        known.into_iter().map(|known| known.sub).collect::<Vec<_>>()
+    };
+    assert_eq!(subs(&acme, "ada@acme.EXAMPLE").await, ["ada", "bob"]);
+    assert!(subs(&acme, "eve@globex.example").await.is_empty(), "another organization's");
+    assert!(subs(&acme, "").await.is_empty() && subs(&acme, "%").await.is_empty());
+
+    let needed = [Permission::ExportsDownload];
+    let reader = async |email| {
+        reader_at(&*b.principals, &acme, email, ("cleo", Some("Cleo@acme.example")), &needed).await.unwrap()
+    };
+    assert_eq!(reader("cleo@acme.example").await.as_deref(), Some("cleo"), "whoever asks needs no row");
+    assert_eq!(reader("ada@acme.example").await.as_deref(), Some("ada"));
+    b.principals.change(&act(), &acme, "ada", &disabled(true)).await.unwrap();
+    assert_eq!(reader("ada@acme.example").await.as_deref(), Some("bob"));
+    let change = withheld(&[Permission::ExportsReadAll]);
+    b.principals.change(&act(), &acme, "bob", &change).await.unwrap();
+    assert_eq!(reader("ada@acme.example").await, None, "the export is another's");
+    assert_eq!(reader("eve@globex.example").await, None);
+    b.principals.change(&act(), &acme, "cleo", &disabled(true)).await.unwrap();
+    assert_eq!(reader("cleo@acme.example").await, None);
 }
 
 pub(crate) async fn noting_it_again_waits_a_minute(b: &Backend) {

@@ -20,7 +20,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact,
-    NewJob, ObjectKey, Outbox, Presets, Principals, Sessions, Take, Tokens, Webhooks, WorkerName,
+    NewJob, ObjectKey, Outbox, Presets, Principals, Sessions, Take, Tickets, Tokens, Webhooks, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -37,6 +37,7 @@ pub(crate) struct Backend {
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) tickets: Arc<dyn Tickets>,
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) presets: Arc<dyn Presets>,
     pub(crate) events: Arc<dyn Events>,
@@ -152,6 +153,7 @@ impl Backend {
             + Principals
             + ApiKeys
             + Sessions
+            + Tickets
             + Tokens
             + Events
             + Outbox
@@ -167,6 +169,7 @@ impl Backend {
             principals: store.clone(),
             api_keys: store.clone(),
             sessions: store.clone(),
+            tickets: store.clone(),
             tokens: store.clone(),
             events: store.clone(),
             outbox: store.clone(),

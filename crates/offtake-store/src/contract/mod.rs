@@ -16,6 +16,7 @@ pub(crate) mod outbox;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod tickets;
 pub(crate) mod tokens;
 pub(crate) mod turns;
 pub(crate) mod upkeep;
@@ -114,6 +115,7 @@ macro_rules! contract_tests {
                 what_is_decided_holds_at_once
                 principals_are_listed_in_pages
                 nobody_sees_another_organizations_principals
+                an_address_is_somebodys_of_the_organization
                 a_key_is_kept_without_the_key
                 a_key_ends_by_the_databases_clock
                 a_revoked_key_stays_known
@@ -140,6 +142,11 @@ macro_rules! contract_tests {
                 who_wants_an_event_is_owed_it
                 what_is_disabled_is_told
                 a_test_is_owed_to_one
+            }
+            tickets {
+                a_ticket_comes_back_as_it_was_made
+                of_fifty_who_spend_a_ticket_one_succeeds
+                a_ticket_ends_by_the_clock_of_the_database
             }
             tokens {
                 a_token_is_known_by_its_digest

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
 use offtake_model::audit::Action;
-use offtake_model::export::{ExportSpec, Notify};
+use offtake_model::export::{ExportSpec, Notify, Recipients};
 use offtake_model::job::Job;
 
 use super::given::*;
@@ -21,7 +21,7 @@ fn a_try(answer: &str, verdict: Verdict) -> Try {
 
 /// A job whose owner wants to be told by e-mail.
 async fn watched(b: &Backend, name: &str) -> Job {
-    let notify = Some(Notify { email: true });
+    let notify = Some(Notify { email: Recipients::Requester(true) });
     let spec = ExportSpec { notify, ..spec() };
     let job = b.jobs.enqueue(NewJob { spec, ..b.request(name, "ada") }).await.unwrap().job;
     b.pass(SignedDuration::from_millis(5));
@@ -64,7 +64,7 @@ pub(crate) async fn whoever_asked_is_owed_word(b: &Backend) {
     // Who did not ask for it, whose address is not known, or what was called off: nobody.
     b.enqueued().await;
     b.completed(b.claimed("w").await).await;
-    let spec = ExportSpec { notify: Some(Notify { email: true }), ..spec() };
+    let spec = ExportSpec { notify: Some(Notify { email: Recipients::Requester(true) }), ..spec() };
     b.jobs.enqueue(NewJob { spec, owner_email: None, ..b.request("acme", "eve") }).await.unwrap();
     b.completed(b.claimed("w").await).await;
     let cancelled = watched(b, "acme").await.id;

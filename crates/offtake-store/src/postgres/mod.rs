@@ -17,6 +17,7 @@ mod principals;
 mod requests;
 mod rows;
 mod sessions;
+mod tickets;
 mod tokens;
 mod upkeep;
 mod wake;
@@ -69,6 +70,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0007_limits.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
         include_str!("../../migrations/postgres/0009_events.sql"),
+        include_str!("../../migrations/postgres/0010_tickets.sql"),
         include_str!("../../migrations/postgres/0011_webhooks.sql"),
     ],
 };

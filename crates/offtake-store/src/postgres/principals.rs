@@ -11,7 +11,7 @@ use offtake_model::principal::{KnownPrincipal, PrincipalChange};
 use super::rows::get;
 use super::{PostgresStore, audit};
 use crate::audit::deeds;
-use crate::principals::{self, NOTED_FOR, PRINCIPALS, Principals, STANDING, Stand, standing_joins};
+use crate::principals::{self, NOTED_FOR, ONE_ADDRESS, PRINCIPALS, Principals, STANDING, Stand, standing_joins};
 
 #[async_trait]
 impl Principals for PostgresStore {
@@ -46,6 +46,15 @@ impl Principals for PostgresStore {
         let has_more = found.len() > limit as usize;
         found.truncate(limit as usize);
         Ok((found, has_more))
+    }
+
+    async fn of_address(&self, org: &OrgId, email: &str) -> Result<Vec<KnownPrincipal>> {
+        // Only the letters of ASCII, as SQLite does it.
+        let sql = format!(
+            "{PRINCIPALS} WHERE org = $1 AND lower(email COLLATE \"C\") = $2 ORDER BY sub COLLATE \"C\" LIMIT {ONE_ADDRESS}"
+        );
+        let rows = self.read_of(org).await?.rows(&sql, &[&org.as_str(), &email.to_ascii_lowercase()]).await?;
+        rows.iter().map(principals::known).collect()
     }
 
     async fn change(&self, by: &Act, org: &OrgId, sub: &str, change: &PrincipalChange) -> Result<KnownPrincipal> {

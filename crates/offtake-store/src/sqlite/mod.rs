@@ -19,6 +19,7 @@ mod principals;
 mod requests;
 mod rows;
 mod sessions;
+mod tickets;
 mod tokens;
 mod upkeep;
 mod webhooks;

@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 use super::fault::Sql;
 use super::{SqliteStore, audit, rows};
 use crate::audit::deeds;
-use crate::principals::{self, NOTED_FOR, PRINCIPALS, Principals, STANDING, Stand, standing_joins};
+use crate::principals::{self, NOTED_FOR, ONE_ADDRESS, PRINCIPALS, Principals, STANDING, Stand, standing_joins};
 
 #[async_trait]
 impl Principals for SqliteStore {
@@ -49,6 +49,15 @@ impl Principals for SqliteStore {
             let has_more = found.len() > limit as usize;
             found.truncate(limit as usize);
             Ok((found, has_more))
+        })
+        .await
+    }
+
+    async fn of_address(&self, org: &OrgId, email: &str) -> Result<Vec<KnownPrincipal>> {
+        let (org, email) = (org.clone(), email.to_ascii_lowercase());
+        self.read(move |tx, _| {
+            let sql = format!("{PRINCIPALS} WHERE org = ?1 AND lower(email) = ?2 ORDER BY sub LIMIT {ONE_ADDRESS}");
+            rows::all(tx, &sql, params![org.as_str(), email], |row| Ok(principals::known(row)?))
         })
         .await
     }

@@ -5,6 +5,7 @@
 //! to whom (`offtake-store`). Nothing about a job depends on any of it.
 
 mod attempt;
+pub mod mail;
 mod webhook;
 
 use std::collections::HashMap;

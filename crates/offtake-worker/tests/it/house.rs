@@ -10,7 +10,7 @@ use offtake_datasets::Catalog;
 use offtake_model::audit::{Act, Via};
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::RowsMode;
-use offtake_model::export::{ExportSpec, Notify, RowsSpec};
+use offtake_model::export::{ExportSpec, Notify, Recipients, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
@@ -79,6 +79,7 @@ impl House {
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
+                tickets: jobs.clone(),
                 tokens: jobs.clone(),
                 events: jobs.clone(),
                 outbox: jobs.clone(),
@@ -128,7 +129,7 @@ impl House {
 
     /// Whoever asks wants to be told by e-mail.
     pub(crate) async fn enqueue_watched(&self, spec: ExportSpec) -> JobId {
-        let spec = ExportSpec { notify: Some(Notify { email: true }), ..spec };
+        let spec = ExportSpec { notify: Some(Notify { email: Recipients::Requester(true) }), ..spec };
         let job = NewJob { owner_email: Some("ada@acme.example".to_owned()), ..self.request(spec, None) };
         self.store.jobs.enqueue(job).await.unwrap().job.id
     }

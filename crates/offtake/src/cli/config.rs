@@ -24,6 +24,7 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Outcome {
             let config = Config::validate(&typed)?;
             let datasets = wire::check_datasets(&config)?;
             wire::previous(&config.token)?;
+            wire::check_mail(&config)?;
             let warnings = issuers(&config)?;
             if context.global.json {
                 return output::json(&json!({ "ok": true, "datasets": datasets, "warnings": warnings }));

@@ -3,6 +3,7 @@
 //! It looks, and changes nothing but what any command makes on its first run.
 
 mod issuers;
+mod mail;
 mod postgres;
 
 use std::collections::BTreeSet;
@@ -81,6 +82,7 @@ pub(super) fn run(context: &Context) -> Outcome {
         issuers::examine(&config, &mut found).await;
         databases(&config, &mut found).await;
         objects(&config, &mut found).await;
+        mail::examine(&config, &mut found).await;
         clock(&config, &mut found).await;
         report(context, &found)
     })

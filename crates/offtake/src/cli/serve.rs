@@ -15,6 +15,7 @@ use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
 use offtake_store::Channel;
 use offtake_store::outbound::Outbound;
 use offtake_worker::notify::WebhookDeliverer;
+use offtake_worker::notify::mail::Mailer;
 use offtake_worker::outcome::Chance;
 use offtake_worker::{HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
@@ -76,7 +77,8 @@ pub(super) fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
         };
         let sources = wire::wait_for_sources(&house, stop.clone());
         let mut registry = Registry::default();
-        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, stop.clone())?;
+        let mailer = wire::mailer(&house, || wire::one_time_keys(&house))?;
+        let worker = spawn_worker(&house, &mut registry, wire::hash_key(&house)?, mailer, stop.clone())?;
         let operations = listener.map(|listener| spawn_operations(&house, registry, listener, stop.clone()));
         output::say("working");
         let worked = joined(worker).await;
@@ -104,7 +106,10 @@ async fn stay(config: Config, role: Role) -> Result<()> {
 
     let mut registry = Registry::default();
     let worker = match role {
-        Role::Both => Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), stop.clone())?),
+        Role::Both => {
+            let mailer = wire::mailer(&house, || Ok(secrets.one_time_keys()))?;
+            Some(spawn_worker(&house, &mut registry, Some(found.secret.hash_key()), mailer, stop.clone())?)
+        }
         Role::Server => None,
     };
     let sources = wire::wait_for_sources(&house, stop.clone());
@@ -182,6 +187,7 @@ fn spawn_worker(
     house: &House,
     registry: &mut Registry,
     hash_key: Option<HashKey>,
+    mailer: Option<Arc<Mailer>>,
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>> {
     let lock = house.data.worker_name()?;
@@ -198,6 +204,10 @@ fn spawn_worker(
         None => worker,
     };
     let worker = worker.with_deliverer(Channel::Webhook, Arc::new(webhooks(house)?));
+    let worker = match mailer {
+        Some(mailer) => worker.with_deliverer(Channel::Email, mailer),
+        None => worker,
+    };
     Ok(tokio::spawn(async move {
         worker.run(stop).await;
         // The name is free again only when its work has ended.

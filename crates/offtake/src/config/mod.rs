@@ -5,6 +5,7 @@
 
 mod environment;
 mod issuers;
+mod mail;
 mod reader;
 mod show;
 mod store;

@@ -11,12 +11,15 @@ use offtake_datasets::config::DatasetsConfig;
 use offtake_datasets::spans::Conventions;
 use offtake_datasets::spans::conventions::ConventionsConfig;
 use offtake_model::Error;
-use offtake_server::{ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, ServerSettings, TrustedProxies};
+use offtake_server::{
+    ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, LiveSettings, ServerSettings, TrustedProxies,
+};
 use offtake_store::JobLimits;
 use offtake_store::outbound::OutboundSettings;
 use offtake_worker::{WatchSettings, WorkerSettings};
 
 use super::issuers::IssuerConfig;
+use super::mail::MailConfig;
 use super::reader::Reader;
 use super::store::StoreConfig;
 use super::typed::{Origin, Typed};
@@ -72,6 +75,8 @@ pub(crate) struct Config {
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
     pub(crate) datasets: DatasetsConfig,
+    /// How mail is sent, if it is.
+    pub(crate) mail: Option<MailConfig>,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
 }
@@ -149,11 +154,14 @@ impl Config {
             webhooks: webhooks(read),
             conventions: conventions(read),
             datasets: datasets(read),
+            mail: None,
             log: log(read, typed),
         };
         if config.webhooks.timeout >= config.worker.notify_deadline {
-            reader.refuse("webhooks.timeout", "must be shorter than notifications.deadline, which a try has in all");
+            read.refuse("webhooks.timeout", "must be shorter than notifications.deadline, which a try has in all");
         }
+        config.mail = super::mail::mail(read, config.server.public_url.clone());
+        config.server.sends_mail = config.mail.is_some();
         reader.finish()?;
         if let StoreConfig::S3(settings) = &mut config.store {
             settings.part_bytes = config.worker.part_bytes;
@@ -212,6 +220,17 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         trusted_proxies: trusted_proxies(read),
         limits: limits(read),
         allowed_origins: allowed_origins(read),
+        live: live(read),
+        sends_mail: false,
+    }
+}
+
+fn live(read: &mut Reader<'_>) -> LiveSettings {
+    let most = u32::try_from(read.number("live.connections_per_principal", 1..=1_000_000)).unwrap_or(u32::MAX);
+    LiveSettings {
+        connections_per_principal: most,
+        heartbeat: read.duration("live.heartbeat", "100ms", "10m"),
+        reader_timeout: read.duration("live.reader_timeout", "100ms", "1h"),
     }
 }
 
@@ -282,7 +301,7 @@ fn webhooks(read: &mut Reader<'_>) -> OutboundSettings {
     }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 

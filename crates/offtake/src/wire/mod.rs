@@ -4,6 +4,7 @@
 mod data_dir;
 mod issuers;
 mod logs;
+mod mail;
 mod secret;
 mod shutdown;
 mod user;
@@ -28,6 +29,7 @@ use crate::exit::Outcome;
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use issuers::{check_issuers, issuers, problem as issuer_problem};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
+pub(crate) use mail::{check_mail, mail_settings, mailer, one_time_keys};
 pub(crate) use secret::{hash_key, previous, seal_anew, sealer, secret, secrets, unshared_secret};
 pub(crate) use shutdown::on_signal;
 pub(crate) use user::act;
@@ -91,6 +93,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             principals: postgres.clone(),
             api_keys: postgres.clone(),
             sessions: postgres.clone(),
+            tickets: postgres.clone(),
             tokens: postgres.clone(),
             events: postgres.clone(),
             outbox: postgres.clone(),
@@ -109,6 +112,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
+        tickets: sqlite.clone(),
         tokens: sqlite.clone(),
         events: sqlite.clone(),
         outbox: sqlite.clone(),

@@ -124,18 +124,25 @@ pub(crate) fn unshared_secret(config: &TokenConfig, shared: Option<&Settings>) -
 /// # Errors
 /// `invalid_request` if it is weak or others may read it; `storage_unavailable`.
 pub(super) fn read(path: &Path) -> Result<Secret> {
+    let text = private_text(path, "the token secret")?;
+    Secret::new(&text).map_err(|error| Error::new(error.kind(), format!("{}: {}", path.display(), error.detail())))
+}
+
+/// The text of a file that is its owner's alone; `what` is in it.
+///
+/// # Errors
+/// `invalid_request` if others may read it; `storage_unavailable`.
+pub(super) fn private_text(path: &Path, what: &str) -> Result<String> {
     let shown = path.display();
     let failed = |error: io::Error| {
-        Error::new(ErrorKind::StorageUnavailable, format!("the token secret {shown} cannot be read: {error}"))
-            .caused_by(error)
+        Error::new(ErrorKind::StorageUnavailable, format!("{what} {shown} cannot be read: {error}")).caused_by(error)
     };
     let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
     if mode & 0o077 != 0 {
-        let detail = format!("others may read the token secret {shown}; take that away: chmod 600 {shown}");
+        let detail = format!("others may read {what} {shown}; take that away: chmod 600 {shown}");
         return Err(Error::new(ErrorKind::InvalidRequest, detail));
     }
-    let text = fs::read_to_string(path).map_err(failed)?;
-    Secret::new(&text).map_err(|error| Error::new(error.kind(), format!("{shown}: {}", error.detail())))
+    fs::read_to_string(path).map_err(failed)
 }
 
 /// Makes the file if it is not there; of several processes that start at once, one wins. True if it was this.

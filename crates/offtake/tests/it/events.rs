@@ -6,6 +6,7 @@ use std::time::Duration;
 use offtake_testkit::{AppBuilder, Message, Rng, Role, SpanSketch, TestApp, eventually};
 use serde_json::json;
 
+use crate::mail::{MailServer, header};
 use crate::support::{OFFTAKE, send};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -72,7 +73,9 @@ async fn owed(app: &TestApp) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_forgotten_when_workers_are_killed() {
-    let app = AppBuilder::new(OFFTAKE).apart().set("worker.lease", "\"2s\"").set("worker.heartbeat", "\"500ms\"");
+    let mut server = MailServer::away(&[]).await;
+    server.start().await;
+    let app = server.app().apart().set("worker.lease", "\"2s\"").set("worker.heartbeat", "\"500ms\"");
     let app = app.set("limits.active_jobs", "0").set("notifications.deadline", "\"1s\"");
     let mut app = app.start().await;
     let token = ["token", "--org", "acme", "--sub", "ada", "--email", "ada@acme.example", "--permissions", "all"];
@@ -99,6 +102,9 @@ async fn nobody_is_forgotten_when_workers_are_killed() {
     .await;
     assert_eq!(found.len(), jobs.len(), "one for each: {found:?}");
     assert_eq!(found.into_iter().map(|(job, _)| job).collect::<BTreeSet<_>>(), jobs);
+    // Whoever was killed between sending and saying so sent the same mail twice.
+    let ids: BTreeSet<String> = server.mails().await.iter().flat_map(|mail| header(mail, "Message-ID")).collect();
+    assert_eq!(ids.len(), jobs.len(), "{ids:?}");
     for job in &jobs {
         let messages = ada.messages(&path(job), Some("0")).await.rest(LONG).await;
         let told = transitions(&messages);

@@ -13,6 +13,7 @@
 //! | `OFFTAKE_TEST_OUTAGE` | seconds for which sources and stores are away; with 200 a job gives up on a store | 1 |
 //! | `OFFTAKE_TEST_CHAOS_SECONDS`, `…_JOBS`, `…_ROWS` | how long workers are disturbed, the jobs meanwhile, their rows | 20, 12, 60000 |
 //! | `OFFTAKE_TEST_TOKENS`, `…_REDEEMERS` | one-time tokens, and how many show each at once | 40, 50 |
+//! | `OFFTAKE_TEST_EVENTS` | spans of which 200 live subscriptions are told what they asked for | 3000 |
 //! | `OFFTAKE_TEST_FUZZ_SECONDS` | how long Schemathesis asks | 60 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
@@ -58,6 +59,8 @@ mod ingest_bad;
 mod isolation;
 mod issuers;
 mod limits;
+mod live;
+mod mail;
 mod matrix;
 mod memory;
 mod metrics_logs;

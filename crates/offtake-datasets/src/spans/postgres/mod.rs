@@ -2,6 +2,7 @@
 //!
 //! One connection of each process writes (one transaction at a time among all of them, see the migration), others read.
 
+mod events;
 mod rows;
 mod writer;
 
@@ -52,6 +53,9 @@ const READING: Session = Session {
     more: &[("jit", "off")],
 };
 
+/// Whoever tells of traces finds each by its key, however many there are and whatever was known when it was planned.
+const TELLING: Session = Session { read_only: true, idle_in_transaction_timeout: None, ..WRITING };
+
 const MIGRATIONS: Migrations = Migrations {
     component: "spans",
     schema: SCHEMA,
@@ -69,7 +73,7 @@ impl SpanStore {
     /// `store_unavailable` if it cannot be reached or refuses; `invalid_request` if a root certificate cannot be
     /// read or the database is not in UTF-8; `internal` if a newer Offtake has been here.
     pub async fn open_postgres(settings: Settings, connections: usize, clock: SharedClock) -> Result<Arc<Self>> {
-        let (writing, reading) = pools(settings, connections).await?;
+        let (writing, reading, telling) = pools(settings, connections).await?;
         check_encoding(&writing).await?;
         MIGRATIONS.apply(&writing).await?;
         let walls = Walls::raise(&writing, SCHEMA).await?;
@@ -77,20 +81,22 @@ impl SpanStore {
         let named = PostgresSettings { name: "spans".to_owned(), max_snapshot_age: Duration::ZERO };
         let relations = relations::relations(Dialect::Postgres);
         let source = PostgresSource::walled(Some(walls), reading, named, clock, relations);
-        Self::new(source, |appends| {
+        let events = Arc::new(events::PgTraceEvents::of(telling));
+        Self::new(source, events, |appends| {
             Ok(Writer::Task(AbortOnDropHandle::new(tokio::spawn(writer::run(writing, appends)))))
         })
     }
 }
 
 /// Makes the pools where certificate files may be read.
-async fn pools(settings: Settings, connections: usize) -> Result<(Pool, Pool)> {
+async fn pools(settings: Settings, connections: usize) -> Result<(Pool, Pool, Pool)> {
     let make = move || {
         let limits = |connections| Limits { connections, acquire: CONNECT, connect: CONNECT };
         let writing = Pool::new(settings.clone().for_writing(), WRITING, Role::Store, limits(1))?;
         let reading =
-            Pool::new(settings.for_writing(), READING, Role::Source("spans".to_owned()), limits(connections))?;
-        Ok((writing, reading))
+            Pool::new(settings.clone().for_writing(), READING, Role::Source("spans".to_owned()), limits(connections))?;
+        let telling = Pool::new(settings.for_writing(), TELLING, Role::Store, limits(1))?;
+        Ok((writing, reading, telling))
     };
     let ended = |cause| Error::new(ErrorKind::Internal, "a thread ended").caused_by(cause);
     tokio::task::spawn_blocking(make).await.map_err(ended)?

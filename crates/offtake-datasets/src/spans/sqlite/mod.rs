@@ -2,6 +2,7 @@
 //!
 //! Any number of processes may open the same file: SQLite lets one of them write at a time.
 
+mod events;
 mod writer;
 
 use std::fs::OpenOptions;
@@ -39,7 +40,8 @@ impl SpanStore {
     pub fn open(path: &Path, clock: SharedClock) -> Result<Arc<Self>> {
         let connection = connect(path)?;
         let source = SqliteSource::new(path, clock, relations::relations(Dialect::Sqlite))?;
-        Self::new(source, |appends| {
+        let events = Arc::new(events::SqliteTraceEvents::of(path));
+        Self::new(source, events, |appends| {
             let thread = std::thread::Builder::new().name("span-writer".to_owned());
             let started = thread.spawn(move || writer::run(connection, appends));
             started.map(Writer::Thread).map_err(|error| {

@@ -83,13 +83,18 @@ pub(super) async fn both(
     );
     let app = app.apart().with_tables(&tables);
     // Nobody waits for a worker that stands still, and nobody takes its jobs.
-    let app =
-        app.set("server.sync_wait", "\"0s\"").set("worker.lease", "\"1h\"").set("token.secret", &format!("{SECRET:?}"));
+    let app = app
+        .set("server.sync_wait", "\"0s\"")
+        .set("worker.lease", "\"1h\"")
+        .set("webhooks.allow_http", "true")
+        .set("webhooks.allow", "[\"127.0.0.1\"]")
+        .set("token.secret", &format!("{SECRET:?}"));
     let mut app = app.start().await;
     let (mut alpha, mut bravo) = (Estate::new(&app, ALPHA).await, Estate::new(&app, BRAVO).await);
     for (estate, number) in [(&mut alpha, 0xa), (&mut bravo, 0xb)] {
         estate.send_spans(number).await;
         estate.at_rest(database).await;
+        estate.endpoint().await;
     }
     cable.set(Flow::Vanishes);
     for estate in [&mut alpha, &mut bravo] {
@@ -315,7 +320,8 @@ impl Estate {
 
     /// An endpoint where nobody is, and what was sent there, where there may be such.
     async fn endpoint(&mut self) {
-        let body = json!({"url": "https://127.0.0.1.invalid/hook", "events": ["system_alert"], "description": self.text("hook")});
+        let body =
+            json!({"url": "http://127.0.0.1:65535/hook", "events": ["system_alert"], "description": self.text("hook")});
         let made = self.owner.post("/api/v1/webhooks", &body).await;
         if made.status != 201 {
             return;
@@ -327,6 +333,12 @@ impl Estate {
             let owed = self.owner.post(&format!("{path}/test"), &json!({})).await.expect(202).json();
             self.marks.extend(owed["id"].as_str().map(str::to_owned));
             self.things.entry(Sort::Delivery).or_default().push(owed["id"].clone());
+            let delivery = format!("{path}/deliveries/{}", owed["id"].as_str().expect("an id"));
+            eventually("the test is over", PATIENCE, || async {
+                let seen = self.owner.get(&delivery).await.expect(200).json();
+                (seen["state"] == "failed").then_some(())
+            })
+            .await;
         }
         self.things.insert(Sort::Webhook, vec![made["id"].clone()]);
         let page = self.owner.get(&format!("{path}/deliveries?limit=1")).await.expect(200).json();
@@ -341,7 +353,6 @@ impl Estate {
         self.things.insert(Sort::Principal, vec![json!(owner(self.mark))]);
         self.keys().await;
         self.notified().await;
-        self.endpoint().await;
         let artifacts = app.jobs_query(&format!("SELECT id FROM artifacts WHERE org = '{}'", org(self.mark)));
         let artifacts: Vec<String> = artifacts.into_iter().flatten().collect();
         self.marks.extend(artifacts.clone());

@@ -48,6 +48,7 @@ impl Forgetful {
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
+                tickets: jobs.clone(),
                 tokens: jobs.clone(),
                 events: jobs.clone(),
                 outbox: jobs.clone(),
