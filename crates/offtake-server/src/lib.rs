@@ -44,6 +44,7 @@ pub mod sign_in;
 mod sse;
 mod state;
 mod watch;
+mod webhooks;
 
 pub use acting::{ForwardedHeader, TrustedProxies};
 pub use auth::key_text as api_key;

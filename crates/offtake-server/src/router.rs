@@ -20,7 +20,7 @@ use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
     api_keys, audit, console, datasets, exports, files, grpc, health, jobs, live, notifications, one_time, openapi,
-    otlp, pages, performance, presets, preview, principals, sign_in, sse,
+    otlp, pages, performance, presets, preview, principals, sign_in, sse, webhooks,
 };
 
 fn table(app: &App) -> Table {
@@ -47,6 +47,16 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsRead), routes!(presets::detail))
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
+        .add(Needs(Admin), routes!(webhooks::create))
+        .add(Needs(Admin), routes!(webhooks::list))
+        .add(Needs(Admin), routes!(webhooks::detail))
+        .add(Needs(Admin), routes!(webhooks::change))
+        .add(Needs(Admin), routes!(webhooks::delete))
+        .add(Needs(Admin), routes!(webhooks::rotate))
+        .add(Needs(Admin), routes!(webhooks::deliveries::test))
+        .add(Needs(Admin), routes!(webhooks::deliveries::list))
+        .add(Needs(Admin), routes!(webhooks::deliveries::detail))
+        .add(Needs(Admin), routes!(webhooks::deliveries::replay))
         .add(Needs(Admin), routes!(principals::list))
         .add(Needs(Admin), routes!(principals::detail))
         .add(Needs(Admin), routes!(principals::change))

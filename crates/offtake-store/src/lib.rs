@@ -20,16 +20,19 @@ pub mod jobs;
 pub mod limits;
 pub mod objects;
 pub mod one_time;
+pub mod outbound;
 pub mod outbox;
 mod postgres;
 pub mod presets;
 pub mod principals;
 mod refusals;
 mod rows;
+pub mod sealed;
 pub mod sessions;
 mod sqlite;
 pub mod tickets;
 pub mod tokens;
+pub mod webhooks;
 
 pub use alerts::{Alerts, Pass, Tallied, Watch, Watched};
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
@@ -54,6 +57,7 @@ pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
 pub use tickets::{Pass, Tickets};
 pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
+pub use webhooks::Webhooks;
 
 use std::sync::Arc;
 
@@ -68,6 +72,8 @@ pub struct Store {
     pub presets: Arc<dyn Presets>,
     /// What organizations want to be told about their traces.
     pub alerts: Arc<dyn Alerts>,
+    /// Who is told by webhook.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Who asks.
     pub principals: Arc<dyn Principals>,
     /// Keys of machines.

@@ -24,6 +24,8 @@ use offtake_model::receipt::Receipt;
 use offtake_server::identity::{IssuerSettings, Issuers, Previous, Secret, Secrets, mint};
 use offtake_server::{AppState, LimitSettings, ServerMetrics, ServerSettings, router};
 use offtake_store::objects::FolderObjects;
+use offtake_store::outbound::{Outbound, OutboundSettings};
+use offtake_store::sealed::Sealer;
 use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, Take, WorkerName};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
@@ -197,6 +199,7 @@ impl House {
             artifacts: jobs.clone(),
             alerts: jobs.clone(),
             presets: jobs.clone(),
+            webhooks: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
             sessions: jobs.clone(),
@@ -227,6 +230,8 @@ impl House {
             clock: shared,
             secrets: Secrets { current: secret.clone(), previous: trust.previous },
             issuers,
+            sealer: Arc::new(Sealer::new(&[7; 32], &[]).expect("a cipher")),
+            outbound: Outbound::new(OutboundSettings::default()).expect("a client"),
             settings,
             registry: Arc::new(registry),
             metrics,

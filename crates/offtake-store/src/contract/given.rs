@@ -20,7 +20,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact,
-    NewJob, ObjectKey, Outbox, Presets, Principals, Sessions, Take, Tickets, Tokens, WorkerName,
+    NewJob, ObjectKey, Outbox, Presets, Principals, Sessions, Take, Tickets, Tokens, Webhooks, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -42,6 +42,7 @@ pub(crate) struct Backend {
     pub(crate) presets: Arc<dyn Presets>,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -147,6 +148,7 @@ impl Backend {
     pub(crate) fn of<
         S: Jobs
             + Artifacts
+            + Webhooks
             + Presets
             + Principals
             + ApiKeys
@@ -172,6 +174,7 @@ impl Backend {
             events: store.clone(),
             outbox: store.clone(),
             presets: store.clone(),
+            webhooks: store.clone(),
             audit: store,
             clock,
         }

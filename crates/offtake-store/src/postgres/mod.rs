@@ -22,6 +22,7 @@ mod tickets;
 mod tokens;
 mod upkeep;
 mod wake;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -71,6 +72,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0008_walls.sql"),
         include_str!("../../migrations/postgres/0009_events.sql"),
         include_str!("../../migrations/postgres/0010_tickets.sql"),
+        include_str!("../../migrations/postgres/0011_webhooks.sql"),
         include_str!("../../migrations/postgres/0012_alerts.sql"),
     ],
 };

@@ -23,6 +23,7 @@ mod sessions;
 mod tickets;
 mod tokens;
 mod upkeep;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

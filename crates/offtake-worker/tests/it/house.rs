@@ -76,6 +76,7 @@ impl House {
                 artifacts: jobs.clone(),
                 alerts: jobs.clone(),
                 presets: jobs.clone(),
+                webhooks: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),

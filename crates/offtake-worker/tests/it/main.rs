@@ -13,3 +13,4 @@ mod notify;
 mod road;
 mod sensitive;
 mod upkeep;
+mod webhooks;

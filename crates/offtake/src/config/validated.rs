@@ -16,6 +16,7 @@ use offtake_server::{
 };
 use offtake_store::JobLimits;
 use offtake_store::bus::BusSettings;
+use offtake_store::outbound::OutboundSettings;
 use offtake_worker::{WatchSettings, WorkerSettings};
 
 use super::issuers::IssuerConfig;
@@ -73,6 +74,8 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerSettings,
     /// Where a worker without a server answers about itself.
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Where webhooks may go.
+    pub(crate) webhooks: OutboundSettings,
     /// How attributes of spans become columns.
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
@@ -155,11 +158,15 @@ impl Config {
             issuers: super::issuers::issuers(read),
             worker: worker(read),
             metrics_listen: optional_address(read, "worker.metrics_listen"),
+            webhooks: webhooks(read),
             conventions: conventions(read),
             datasets: datasets(read),
             mail: None,
             log: log(read, typed),
         };
+        if config.webhooks.timeout >= config.worker.notify_deadline {
+            read.refuse("webhooks.timeout", "must be shorter than notifications.deadline, which a try has in all");
+        }
         config.mail = super::mail::mail(read, config.server.public_url.clone());
         config.server.sends_mail = config.mail.is_some();
         reader.finish()?;
@@ -296,17 +303,31 @@ fn connections(read: &mut Reader<'_>) -> ConnectionSettings {
 }
 
 fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
-    let words: Vec<String> = read.table("server.trusted_proxies").unwrap_or_default();
+    let networks = networks(read, "server.trusted_proxies");
+    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
+    TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
+}
+
+fn networks(read: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
+    let words: Vec<String> = read.table(key).unwrap_or_default();
     let mut networks = Vec::new();
     for word in words {
         let network = word.parse().or_else(|_| word.parse::<IpAddr>().map(IpNet::from));
         match network {
             Ok(network) => networks.push(network),
-            Err(_) => read.refuse("server.trusted_proxies", &format!("{word:?} is no network: 10.0.0.0/8, fd00::/8")),
+            Err(_) => read.refuse(key, &format!("{word:?} is no network: 10.0.0.0/8, fd00::/8")),
         }
     }
-    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
-    TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
+    networks
+}
+
+fn webhooks(read: &mut Reader<'_>) -> OutboundSettings {
+    OutboundSettings {
+        allow: networks(read, "webhooks.allow"),
+        allow_http: read.flag("webhooks.allow_http"),
+        resolver: read.optional("webhooks.resolver").and_then(|_| read.parsed("webhooks.resolver", address)),
+        timeout: read.duration("webhooks.timeout", "1s", "60s"),
+    }
 }
 
 pub(super) fn signed(duration: Duration) -> SignedDuration {

@@ -31,7 +31,7 @@ pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use issuers::{check_issuers, issuers, problem as issuer_problem};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
 pub(crate) use mail::{check_mail, mail_settings, mailer, one_time_keys};
-pub(crate) use secret::{hash_key, previous, secret, secrets, unshared_secret};
+pub(crate) use secret::{hash_key, previous, seal_anew, sealer, secret, secrets, unshared_secret};
 pub(crate) use shutdown::on_signal;
 pub(crate) use user::act;
 
@@ -94,6 +94,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             artifacts: postgres.clone(),
             alerts: postgres.clone(),
             presets: postgres.clone(),
+            webhooks: postgres.clone(),
             principals: postgres.clone(),
             api_keys: postgres.clone(),
             sessions: postgres.clone(),
@@ -112,6 +113,7 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         artifacts: sqlite.clone(),
         alerts: sqlite.clone(),
         presets: sqlite.clone(),
+        webhooks: sqlite.clone(),
         audit: sqlite.clone(),
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),

@@ -91,4 +91,5 @@ mod support;
 mod ties;
 mod types;
 mod walls;
+mod webhooks;
 mod whole_traces;

@@ -45,6 +45,10 @@ pub(super) enum Sort {
     ApiKey,
     /// Word that somebody is owed, or was given.
     Notification,
+    /// An endpoint that is told by webhook.
+    Webhook,
+    /// What was sent to such an endpoint.
+    Delivery,
     /// Where a page of a list ended.
     Page,
     /// What one of these columns of a row holds.
@@ -87,6 +91,8 @@ fn in_path(path: &str, name: &str) -> Option<Kind> {
         "artifact" => Sort::Artifact,
         "sub" if path.starts_with("/api/v1/principals/") => Sort::Principal,
         "id" if path.starts_with("/api/v1/api-keys/") => Sort::ApiKey,
+        "id" if path.starts_with("/api/v1/webhooks/") => Sort::Webhook,
+        "delivery" => Sort::Delivery,
         "id" if path.starts_with("/api/v1/notifications/") => Sort::Notification,
         // Whoever shows a one-time token may have what it is for; `one_time` is about that.
         "token" if path.starts_with("/d/") => return Some(Free(Some(json!("zqnever")))),
@@ -105,6 +111,7 @@ fn in_query(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "action" | "from" | "to" => Free(None),
         "address" if path == "/api/v1/notifications" => Thing(Sort::Principal),
         "channel" | "state" if path == "/api/v1/notifications" => Free(None),
+        "state" if path.starts_with("/api/v1/webhooks/") => Free(None),
         "signature" => Thing(Sort::Signature),
         "for" if path.starts_with("/files/") => Thing(Sort::Bearer),
         // Behind the end of every link there is.
@@ -150,6 +157,9 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         // Tokens and tickets are worth what they are to whoever shows them.
         "token" | "ticket" => Free(Some(json!("zqnever"))),
         "name" if path == "/api/v1/api-keys" => Free(Some(json!("zq-probe"))),
+        "url" if path.starts_with("/api/v1/webhooks") => Free(Some(json!("https://zq.example/hook"))),
+        "events" if path.starts_with("/api/v1/webhooks") => Free(Some(json!(["system_alert"]))),
+        "description" | "signing" if path.starts_with("/api/v1/webhooks") => Free(None),
         "permissions" if path == "/api/v1/api-keys" => Free(Some(json!(["exports:read"]))),
         "expires_at" if path == "/api/v1/api-keys" => Free(None),
         "withheld" if path.starts_with("/api/v1/principals/") => Free(Some(json!([]))),
