@@ -33,6 +33,7 @@ mod preview;
 mod principals;
 mod protections;
 mod router;
+mod schedules;
 mod serve;
 pub mod sign_in;
 mod state;

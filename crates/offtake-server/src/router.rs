@@ -18,7 +18,7 @@ use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
     api_keys, audit, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets,
-    preview, principals, sign_in,
+    preview, principals, schedules, sign_in,
 };
 
 fn table(app: &App) -> Table {
@@ -44,6 +44,16 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsRead), routes!(presets::detail))
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
+        .add(Needs(ExportsCreate), routes!(schedules::create))
+        .add(Needs(ExportsRead), routes!(schedules::list))
+        .add(Needs(ExportsRead), routes!(schedules::detail))
+        .add(Needs(ExportsCreate), routes!(schedules::change))
+        .add(Needs(ExportsCreate), routes!(schedules::delete))
+        .add(Needs(ExportsCreate), routes!(schedules::pause))
+        .add(Needs(ExportsCreate), routes!(schedules::resume))
+        .add(Needs(ExportsCreate), routes!(schedules::run))
+        .add(Needs(ExportsCreate), routes!(schedules::backfill))
+        .add(Needs(ExportsRead), routes!(schedules::runs))
         .add(Needs(Admin), routes!(principals::list))
         .add(Needs(Admin), routes!(principals::detail))
         .add(Needs(Admin), routes!(principals::change))

@@ -22,6 +22,7 @@ pub mod presets;
 pub mod principals;
 mod refusals;
 mod rows;
+pub mod schedules;
 pub mod sealed;
 pub mod sessions;
 mod sqlite;
@@ -41,6 +42,7 @@ pub use outbox::{Channel, Notification, NotificationFilter, NotificationState, O
 pub use postgres::PostgresStore;
 pub use presets::Presets;
 pub use principals::{Principals, Stand};
+pub use schedules::{DueSchedule, Evaluated, Missed, NewRun, NewSchedule, Schedules};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
 pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
@@ -56,6 +58,8 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// What is asked for by the clock.
+    pub schedules: Arc<dyn Schedules>,
     /// Who asks.
     pub principals: Arc<dyn Principals>,
     /// Keys of machines.

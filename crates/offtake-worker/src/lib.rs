@@ -16,6 +16,7 @@ pub mod outcome;
 mod patience;
 mod poll;
 mod receipt;
+mod schedules;
 mod settings;
 mod upkeep;
 
@@ -97,6 +98,15 @@ impl Worker {
     /// state says so.
     pub async fn run_one(&self, scope: &JobScope, job: JobId, shutdown: &CancellationToken) -> Result<Job> {
         poll::run_one(&self.shared, scope, job, shutdown).await
+    }
+
+    /// Looks at the schedules once, for whoever wants to do that at a moment of their own; [`run`](Self::run) does it by
+    /// itself.
+    ///
+    /// # Errors
+    /// `store_unavailable`. What is wrong with a schedule is written down with it.
+    pub async fn evaluate_schedules(&self) -> Result<()> {
+        schedules::pass(&self.shared).await
     }
 
     /// Its upkeep, for whoever wants to do a pass at a moment of their own; [`run`](Self::run) does it by itself.

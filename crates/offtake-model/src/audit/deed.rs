@@ -69,6 +69,22 @@ names! {
         SessionBegin "session.begin",
         /// A session ended.
         SessionEnd "session.end",
+        /// A schedule was made.
+        ScheduleCreate "schedule.create",
+        /// A schedule was changed.
+        ScheduleChange "schedule.change",
+        /// A schedule was paused.
+        SchedulePause "schedule.pause",
+        /// A schedule was resumed.
+        ScheduleResume "schedule.resume",
+        /// A schedule was forgotten.
+        ScheduleDelete "schedule.delete",
+        /// A destination was made.
+        DestinationCreate "destination.create",
+        /// A destination was changed.
+        DestinationChange "destination.change",
+        /// A destination was forgotten.
+        DestinationDelete "destination.delete",
         /// The oldest entries went; the chain begins anew where this one says.
         AuditPrune "audit.prune",
     }
@@ -81,6 +97,10 @@ names! {
         Job "job",
         /// A preset, by its name.
         Preset "preset",
+        /// A schedule.
+        Schedule "schedule",
+        /// A destination.
+        Destination "destination",
         /// A principal.
         Principal "principal",
         /// An API key.

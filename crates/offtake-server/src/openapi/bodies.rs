@@ -134,6 +134,13 @@ fn rows_properties(schema: &DatasetSchema) -> Map<String, Json> {
         "as_of",
         json!({"type": "string", "pattern": r"^(c[0-9]{1,18}|s)\.[0-9]{1,18}$", "description": "As handed out by count, page and preview"}),
     );
+    if schema.rows == RowsMode::AppendOnly {
+        add(
+            "newer_than",
+            json!({"type": "string", "pattern": r"^c[0-9]{1,18}\.[0-9]{1,18}$",
+            "description": "Only rows that came after this earlier as_of"}),
+        );
+    }
     for filter in &schema.filters {
         add(&filter.name, filter_schema(schema, filter));
     }

@@ -195,6 +195,7 @@ impl House {
             jobs: jobs.clone(),
             artifacts: jobs.clone(),
             presets: jobs.clone(),
+                schedules: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
             sessions: jobs.clone(),

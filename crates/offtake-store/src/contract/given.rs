@@ -20,7 +20,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Audit, Claimed, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob,
-    ObjectKey, Presets, Principals, Sessions, Take, Tokens, WorkerName,
+    ObjectKey, Presets, Principals, Schedules, Sessions, Take, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -39,6 +39,7 @@ pub(crate) struct Backend {
     pub(crate) sessions: Arc<dyn Sessions>,
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) schedules: Arc<dyn Schedules>,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -82,6 +83,7 @@ pub(crate) fn spec() -> ExportSpec {
         limit: Some(1000),
         name: None,
         notify: None,
+        destination: None,
         disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec { filters: filters.as_object().cloned().unwrap(), ..RowsSpec::default() },
     }
@@ -141,7 +143,7 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 
 impl Backend {
     /// Of a store that is all of the ports.
-    pub(crate) fn of<S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Audit + 'static>(
+    pub(crate) fn of<S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Schedules + Audit + 'static>(
         store: Arc<S>,
         clock: Arc<ManualClock>,
     ) -> Self {
@@ -153,6 +155,7 @@ impl Backend {
             sessions: store.clone(),
             tokens: store.clone(),
             presets: store.clone(),
+            schedules: store.clone(),
             audit: store,
             clock,
         }

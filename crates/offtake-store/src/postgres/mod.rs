@@ -14,6 +14,7 @@ mod presets;
 mod principals;
 mod requests;
 mod rows;
+mod schedules;
 mod sessions;
 mod tokens;
 mod upkeep;
@@ -65,6 +66,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0006_audit.sql"),
         include_str!("../../migrations/postgres/0007_limits.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
+        include_str!("../../migrations/postgres/0013_schedules.sql"),
     ],
 };
 

@@ -16,6 +16,7 @@ mod presets;
 mod principals;
 mod requests;
 mod rows;
+mod schedules;
 mod sessions;
 mod tokens;
 mod upkeep;

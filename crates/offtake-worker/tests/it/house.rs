@@ -75,6 +75,7 @@ impl House {
             store: Store {
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
+                schedules: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
@@ -233,6 +234,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         limit: None,
         name: None,
         notify: None,
+        destination: None,
         disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec::default(),
     }

@@ -42,6 +42,7 @@ impl Forgetful {
                 jobs: jobs.clone(),
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
+                schedules: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
