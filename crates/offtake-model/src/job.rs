@@ -238,6 +238,17 @@ pub struct Job {
 }
 
 impl Job {
+    /// How far it is, of a hundred: known once the rows are counted, and 100 only when the file is there.
+    pub fn percent(&self) -> Option<f64> {
+        if matches!(self.status, JobStatus::Completed | JobStatus::Expired) {
+            return Some(100.0);
+        }
+        let expected = self.rows_expected?;
+        let share = if expected == 0 { 0.0 } else { self.progress.rows as f64 / expected as f64 };
+        // One decimal, and never 100 before the file is published.
+        Some(((share * 1000.0).floor() / 10.0).min(99.9))
+    }
+
     /// That its file lies where anybody who may read it can fetch it.
     ///
     /// # Errors

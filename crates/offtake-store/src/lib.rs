@@ -12,7 +12,9 @@ pub mod artifacts;
 pub mod audit;
 #[cfg(test)]
 mod contract;
+pub mod destinations;
 pub mod events;
+pub mod hints;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
@@ -31,14 +33,18 @@ pub mod tokens;
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
+pub use destinations::{DeliveryOutcome, Destinations, NewDestination, OwedDelivery};
 pub use events::Events;
+pub use hints::{Hint, Hints};
 pub use jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     STATISTICS_DAYS, Share, Signal, StatisticsRow, Take, WorkerName, end_patiently,
 };
 pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
-pub use outbox::{Channel, Notification, NotificationFilter, NotificationState, Outbox, Owed, Tried, Try, Verdict};
+pub use outbox::{
+    Channel, Notification, NotificationFilter, NotificationState, Outbox, OutboxDepth, Owed, Tried, Try, Verdict,
+};
 pub use postgres::PostgresStore;
 pub use presets::Presets;
 pub use principals::{Principals, Stand};
@@ -58,6 +64,8 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// Buckets of organizations' own, and what is delivered there.
+    pub destinations: Arc<dyn Destinations>,
     /// What is asked for by the clock.
     pub schedules: Arc<dyn Schedules>,
     /// Who asks.
@@ -68,6 +76,10 @@ pub struct Store {
     pub sessions: Arc<dyn Sessions>,
     /// One-time rights to a link.
     pub tokens: Arc<dyn Tokens>,
+    /// What happened.
+    pub events: Arc<dyn Events>,
+    /// Who is owed word of it.
+    pub outbox: Arc<dyn Outbox>,
     /// Who did what.
     pub audit: Arc<dyn Audit>,
     /// Artifacts: the bytes.

@@ -5,9 +5,11 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use offtake_model::Result;
+use offtake_model::audit::Act;
 use offtake_model::event::Event;
 use offtake_model::id::{NotificationId, OrgId};
+use offtake_model::job::{Job, JobStatus};
+use offtake_model::{Error, ErrorKind, Result};
 
 use crate::jobs::WorkerName;
 
@@ -20,6 +22,24 @@ pub enum Channel {
     Webhook,
 }
 
+impl Channel {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Email, Self::Webhook];
+
+    /// Its name in API and database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// The channel of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.name() == name)
+    }
+}
+
 /// What became of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NotificationState {
@@ -29,6 +49,42 @@ pub enum NotificationState {
     Delivered,
     /// It was given up; it can be asked for again.
     Failed,
+}
+
+impl NotificationState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
+
+    /// Its name in API and database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// Somebody who is owed word of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Addressee {
+    pub(crate) channel: Channel,
+    pub(crate) address: String,
+}
+
+/// Who is told by e-mail that a job is done: whoever asked, if that was asked for and a file is there or will never be.
+pub(crate) fn recipients(job: &Job) -> Vec<Addressee> {
+    let asked = job.spec.notify.as_ref().is_some_and(|notify| notify.email);
+    if !asked || !matches!(job.status, JobStatus::Completed | JobStatus::Failed) {
+        return Vec::new();
+    }
+    let address = job.owner_email.clone().into_iter();
+    address.map(|address| Addressee { channel: Channel::Email, address }).collect()
 }
 
 /// A notification.
@@ -46,9 +102,9 @@ pub struct Notification {
     pub event: Event,
     /// Owed, taken or given up.
     pub state: NotificationState,
-    /// How often it was tried.
+    /// How often it was taken to be tried, since it was owed (again). In a deliverer's hands: the number of this try.
     pub tries: u32,
-    /// When it is due.
+    /// When it is due; while somebody tries, when they are given up.
     pub due_at: Timestamp,
     /// When it was written.
     pub created_at: Timestamp,
@@ -64,6 +120,14 @@ pub struct Owed {
     pub(crate) fence: i64,
 }
 
+/// The longest answer that is kept, in characters.
+const ANSWER: usize = 1000;
+
+/// An answer as the log takes it: one line, not too long.
+pub(crate) fn for_the_log(answer: &str) -> String {
+    answer.chars().take(ANSWER).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// What a try came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Try {
@@ -73,6 +137,25 @@ pub struct Try {
     pub took: SignedDuration,
     /// What follows.
     pub verdict: Verdict,
+}
+
+impl Verdict {
+    /// The state it leads to.
+    pub(crate) const fn state(self) -> NotificationState {
+        match self {
+            Self::Delivered => NotificationState::Delivered,
+            Self::Again(_) => NotificationState::Pending,
+            Self::GiveUp => NotificationState::Failed,
+        }
+    }
+
+    /// How much later it is due.
+    pub(crate) const fn delay(self) -> SignedDuration {
+        match self {
+            Self::Again(delay) => delay,
+            Self::Delivered | Self::GiveUp => SignedDuration::ZERO,
+        }
+    }
 }
 
 /// What follows from a try.
@@ -114,6 +197,30 @@ pub struct NotificationFilter {
     pub after: Option<NotificationId>,
 }
 
+/// How much is owed, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct OutboxDepth {
+    /// Notifications that are owed.
+    pub owed: u64,
+    /// Seconds since the oldest of them was written.
+    pub oldest_seconds: f64,
+}
+
+// What every backend refuses with.
+
+pub(crate) fn no_such_notification() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no such notification; GET /api/v1/notifications lists those there are")
+}
+
+pub(crate) fn still_owed() -> Error {
+    let detail = "the notification is still owed: it is tried again by itself, when its due_at has come";
+    Error::new(ErrorKind::Conflict, detail)
+}
+
+pub(crate) fn taken_meanwhile(id: NotificationId) -> Error {
+    Error::new(ErrorKind::LeaseLost, format!("somebody else tries notification {id} by now"))
+}
+
 /// Notifications that are owed.
 #[async_trait]
 pub trait Outbox: Send + Sync + std::fmt::Debug {
@@ -139,12 +246,15 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     /// `not_found`.
     async fn notification(&self, org: &OrgId, id: NotificationId) -> Result<(Notification, Vec<Tried>)>;
 
-    /// Once more, from the first step of the schedule, under the same id.
+    /// Once more, from the first step of the schedule, under the same id. The log goes on.
     ///
     /// # Errors
     /// `not_found`; `conflict` if it is still owed.
-    async fn owe_again(&self, org: &OrgId, id: NotificationId) -> Result<Notification>;
+    async fn owe_again(&self, by: &Act, org: &OrgId, id: NotificationId) -> Result<Notification>;
 
     /// Forgets notifications that were delivered or given up longer than `retention` ago. Returns how many.
     async fn prune_notifications(&self, retention: SignedDuration) -> Result<u64>;
+
+    /// How much is owed.
+    async fn outbox_depth(&self) -> Result<OutboxDepth>;
 }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::audit::{AuditEntry, Head};
+use offtake_model::event::{Event, EventType};
 use offtake_model::export::ExportSpec;
 use offtake_model::format::{Compression, Format};
 use offtake_model::id::OrgId;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::artifacts::{Artifact, ArtifactState};
 use crate::jobs::{JobUsage, PerfRow};
 use crate::objects::ObjectKey;
+use crate::outbox::{Channel, Notification, NotificationState, Owed, Tried};
 use crate::refusals::internal;
 
 /// A row of a database, as far as the rows here need one.
@@ -77,6 +79,12 @@ pub(crate) const fn first_whole_day(micros: i64) -> i64 {
 /// The first day that statistics still reach.
 pub(crate) const fn first_kept_day(now: i64) -> i64 {
     now.div_euclid(DAY) - crate::jobs::STATISTICS_DAYS
+}
+
+/// A moment as a database keeps it.
+pub(crate) fn moment(micros: i64) -> Result<Timestamp> {
+    Timestamp::from_microsecond(micros)
+        .map_err(|cause| internal("the database's clock is out of range").caused_by(cause))
 }
 
 /// A rate as a database keeps it; SQLite takes NaN for NULL.
@@ -278,6 +286,63 @@ pub(crate) fn audit_entry(row: &impl Record) -> Result<AuditEntry> {
         detail: cells.text("detail")?,
         previous: cells.text("previous")?,
         hash: cells.text("hash")?,
+    })
+}
+
+/// A row of `events`.
+pub(crate) fn event(row: &impl Record) -> Result<Event> {
+    let nameless = Cells { row, what: "an event".to_owned() };
+    let seq = nameless.number("seq")?;
+    let cells = Cells { row, what: format!("event {seq}") };
+    let job = cells.maybe_text("job")?;
+    Ok(Event {
+        org: cells.parse("org", |org| OrgId::new(org).ok())?,
+        seq,
+        kind: cells.parse("kind", EventType::parse)?,
+        job: if job.is_some() { Some(cells.parse("job", |id| id.parse().ok())?) } else { None },
+        owner: cells.maybe_text("owner")?,
+        at: cells.time("at")?,
+        data: cells.json("data")?,
+    })
+}
+
+/// What [`notification`] reads.
+pub(crate) const NOTIFICATIONS: &str =
+    "n.id, n.channel, n.address, n.state, n.tries, n.due_at, n.created_at, n.last_answer, n.fence,
+     e.org, e.seq, e.kind, e.job, e.owner, e.at, e.data";
+
+/// A row of `notifications` with its event.
+pub(crate) fn notification(row: &impl Record) -> Result<Notification> {
+    let cells = cells(row, "notification", "id")?;
+    let event = event(row)?;
+    Ok(Notification {
+        id: cells.parse("id", |id| id.parse().ok())?,
+        org: event.org.clone(),
+        channel: cells.parse("channel", Channel::parse)?,
+        address: cells.text("address")?,
+        event,
+        state: cells.parse("state", NotificationState::parse)?,
+        tries: cells.number("tries")?,
+        due_at: cells.time("due_at")?,
+        created_at: cells.time("created_at")?,
+        last_answer: cells.maybe_text("last_answer")?,
+    })
+}
+
+/// The same, with the right to try it.
+pub(crate) fn owed(row: &impl Record) -> Result<Owed> {
+    let cells = cells(row, "notification", "id")?;
+    Ok(Owed { notification: notification(row)?, fence: cells.number("fence")? })
+}
+
+/// A row of `notification_tries`.
+pub(crate) fn tried(row: &impl Record) -> Result<Tried> {
+    let cells = cells(row, "a try of notification", "notification")?;
+    Ok(Tried {
+        at: cells.time("at")?,
+        number: cells.number("number")?,
+        answer: cells.text("answer")?,
+        took: SignedDuration::from_micros(cells.number("took")?),
     })
 }
 

@@ -16,6 +16,7 @@ use offtake_model::sensitive::Sight;
 use offtake_model::{Error, ErrorKind, Result};
 use serde_json::{Map, Value as Json, json};
 
+use crate::events::Fact;
 use crate::jobs::{JobScope, NewJob, WorkerName};
 use crate::limits::JobLimits;
 use crate::principals::{permissions, to_words};
@@ -415,7 +416,8 @@ impl Settled {
                 position: position.map(|position| position.to_string()),
                 next_run_at: next(next_run_at),
                 ran: true,
-                errors: 0,
+                // That its files arrive is known only later.
+                errors: if schedule.content.request.contains_key("destination") { stays.errors } else { 0 },
                 last_error: None,
                 alerts: missed.map(|missed| late(schedule, missed)).into_iter().collect(),
                 ..stays
@@ -482,6 +484,20 @@ pub(crate) fn failed(schedule: &Schedule, job: &Job) -> Option<NewEvent> {
 /// Who paused it, for those who wonder.
 pub(crate) fn paused_by(by: &Act) -> String {
     format!("paused by {}", by.actor())
+}
+
+/// What a schedule that was given up because its files arrive nowhere is paused with, if this is the last straw.
+pub(crate) fn paused_by_deliveries(schedule: &Schedule, most: u32, why: &str) -> Option<(NewEvent, Deed)> {
+    let active = schedule.state == ScheduleState::Active;
+    (active && schedule.errors.saturating_add(1) >= most).then(|| {
+        let alert = alert(schedule, "schedule_paused", why, [("reason", json!("configuration"))]);
+        (alert, to_schedule(Action::SchedulePause, schedule).with("reason", "configuration"))
+    })
+}
+
+/// What is written down of what is told.
+pub(crate) fn facts(org: &OrgId, alerts: Vec<NewEvent>) -> Vec<Fact> {
+    alerts.into_iter().map(|event| Fact { org: org.clone(), event, to: Vec::new() }).collect()
 }
 
 /// A moment of the database's clock.

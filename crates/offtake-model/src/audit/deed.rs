@@ -69,6 +69,8 @@ names! {
         SessionBegin "session.begin",
         /// A session ended.
         SessionEnd "session.end",
+        /// A notification that was over is owed once more.
+        NotificationReplay "notification.replay",
         /// A schedule was made.
         ScheduleCreate "schedule.create",
         /// A schedule was changed.
@@ -107,6 +109,8 @@ names! {
         ApiKey "api_key",
         /// A session.
         Session "session",
+        /// A notification.
+        Notification "notification",
         /// An entry of this trail, by its number.
         Entry "entry",
     }

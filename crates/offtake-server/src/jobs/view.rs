@@ -127,7 +127,7 @@ impl JobResponse {
         let counts_traces = dataset.as_deref().is_some_and(is_of_spans);
         Self {
             job_id: job.id.to_string(),
-            progress_percent: percent(&job),
+            progress_percent: job.percent(),
             eta_seconds: eta(&job),
             limited: matches!((job.rows_expected, job.rows_matching), (Some(expected), Some(all)) if expected < all),
             format: job.spec.format.name(),
@@ -183,16 +183,6 @@ pub(crate) fn status_url(job: &Job) -> String {
 
 fn is_of_spans(dataset: &DatasetSchema) -> bool {
     dataset.permission == Permission::TracesRead
-}
-
-fn percent(job: &Job) -> Option<f64> {
-    if matches!(job.status, JobStatus::Completed | JobStatus::Expired) {
-        return Some(100.0);
-    }
-    let expected = job.rows_expected?;
-    let share = if expected == 0 { 0.0 } else { job.progress.rows as f64 / expected as f64 };
-    // One decimal, and never 100 before the file is published.
-    Some(((share * 1000.0).floor() / 10.0).min(99.9))
 }
 
 fn eta(job: &Job) -> Option<u64> {

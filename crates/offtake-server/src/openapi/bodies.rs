@@ -1,7 +1,7 @@
 //! Per dataset: the bodies it takes, typed by its columns, filters and identity.
 
 use offtake_datasets::Catalog;
-use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
+use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp, RowsMode};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::human::LOCALES;
 use offtake_model::permission::Permission;

@@ -196,10 +196,13 @@ impl House {
             artifacts: jobs.clone(),
             presets: jobs.clone(),
                 schedules: jobs.clone(),
+                destinations: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
             sessions: jobs.clone(),
             tokens: jobs.clone(),
+            events: jobs.clone(),
+            outbox: jobs.clone(),
             audit: jobs,
             objects: Arc::new(objects),
         };

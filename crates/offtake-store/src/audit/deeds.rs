@@ -10,6 +10,7 @@ use offtake_model::principal::{KnownPrincipal, Principal};
 
 use crate::artifacts::Artifact;
 use crate::jobs::NewJob;
+use crate::outbox::Notification;
 use crate::tokens::TokenClaims;
 
 /// An export was asked for. What decides its rows is told by its digest: filters may hold what not everybody may read.
@@ -72,6 +73,13 @@ pub(crate) fn offered(principal: &Principal) -> Deed {
 pub(crate) fn to_session(action: Action, fingerprint: &str) -> Deed {
     let name: String = fingerprint.chars().take(16).collect();
     Deed::done(action, ObjectKind::Session, name)
+}
+
+/// A notification is owed once more. To whom is told by the channel alone: an address is personal.
+pub(crate) fn owed_again(notification: &Notification) -> Deed {
+    Deed::done(Action::NotificationReplay, ObjectKind::Notification, notification.id)
+        .with("channel", notification.channel.name())
+        .with("event", notification.event.id())
 }
 
 /// A one-time token was made. Its name here is the beginning of its digest, as that of a session.

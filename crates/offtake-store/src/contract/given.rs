@@ -19,8 +19,8 @@ use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    ApiKeys, Artifact, Artifacts, Audit, Claimed, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact, NewJob,
-    ObjectKey, Presets, Principals, Schedules, Sessions, Take, Tokens, WorkerName,
+    ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact,
+    NewJob, ObjectKey, Outbox, Presets, Principals, Schedules, Sessions, Take, Tokens, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -40,6 +40,8 @@ pub(crate) struct Backend {
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) presets: Arc<dyn Presets>,
     pub(crate) schedules: Arc<dyn Schedules>,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -143,7 +145,9 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 
 impl Backend {
     /// Of a store that is all of the ports.
-    pub(crate) fn of<S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Schedules + Audit + 'static>(
+    pub(crate) fn of<
+        S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Events + Outbox + Schedules + Audit + 'static,
+    >(
         store: Arc<S>,
         clock: Arc<ManualClock>,
     ) -> Self {
@@ -154,6 +158,8 @@ impl Backend {
             api_keys: store.clone(),
             sessions: store.clone(),
             tokens: store.clone(),
+            events: store.clone(),
+            outbox: store.clone(),
             presets: store.clone(),
             schedules: store.clone(),
             audit: store,

@@ -6,11 +6,13 @@
 pub(crate) mod access;
 pub(crate) mod artifacts;
 pub(crate) mod audit;
+pub(crate) mod events;
 pub(crate) mod given;
 pub(crate) mod leases;
 pub(crate) mod limits;
 pub(crate) mod model;
 pub(crate) mod objects;
+pub(crate) mod outbox;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
@@ -142,6 +144,25 @@ macro_rules! contract_tests {
                 of_many_who_spend_a_token_one_succeeds
                 old_tokens_are_pruned
                 a_token_goes_with_its_job
+            }
+            events {
+                every_transition_is_told
+                what_lost_its_worker_is_told_of
+                numbers_have_no_gaps_and_follow_the_commits
+                events_are_the_organizations_own
+                somebody_may_tell_something_else
+                old_events_go_from_the_oldest_on
+                whoever_listens_is_woken
+            }
+            outbox {
+                whoever_asked_is_owed_word
+                what_is_owed_is_taken_by_one
+                who_dies_of_it_is_taken_from
+                a_try_decides_what_follows
+                a_late_word_is_in_the_log_alone
+                it_can_be_owed_again
+                notifications_are_narrowed_and_paged
+                what_is_over_is_forgotten
             }
             audit {
                 a_change_and_its_entry_are_one

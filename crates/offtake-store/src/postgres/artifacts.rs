@@ -112,13 +112,14 @@ pub(super) async fn disposable(work: &Work, now: i64, limit: u32) -> Result<Vec<
     Ok(found.iter().filter_map(readable).collect())
 }
 
-pub(super) async fn mark_deleted(tx: &Work, id: ArtifactId) -> Result<()> {
+/// The job that expires with it, if one does.
+pub(super) async fn mark_deleted(tx: &Work, id: ArtifactId) -> Result<Option<JobId>> {
     let sql = "SELECT status FROM jobs WHERE id = (SELECT job FROM artifacts WHERE id = $1) FOR UPDATE";
     let row = tx.first(sql, &[&id.to_string()]).await?.ok_or_else(|| refusals::no_artifact(id))?;
     let name: String = get(&row, 0)?;
     let artifact = by_id(tx, id).await?;
     match artifact.state {
-        ArtifactState::Deleted => return Ok(()),
+        ArtifactState::Deleted => return Ok(None),
         ArtifactState::Ready => return Err(refusals::still_ready(id)),
         ArtifactState::Staged | ArtifactState::Expired => {}
     }
@@ -128,8 +129,9 @@ pub(super) async fn mark_deleted(tx: &Work, id: ArtifactId) -> Result<()> {
         let status = JobStatus::parse(&name).ok_or_else(|| internal(format!("job {job} has no status")))?;
         let next = status.after(Transition::Expire)?;
         tx.execute("UPDATE jobs SET status = $2 WHERE id = $1", &[&job.to_string(), &next.name()]).await?;
+        return Ok(Some(job));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Of these keys, those no row with bytes speaks of.

@@ -12,12 +12,13 @@ use offtake_model::schedule::ERRORS_UNTIL_PAUSE;
 use offtake_postgres::Work;
 
 use super::rows::get;
-use super::{PostgresStore, audit, requests};
+use super::{PostgresStore, audit, events, requests};
 use crate::audit::deeds;
 use crate::destinations::{
     self, DELIVERY_COLUMNS, DESTINATION_COLUMNS, DeliveryOutcome, Destinations, NewDestination, OwedDelivery, Settled,
     to_destination,
 };
+use crate::hints::Hint;
 use crate::jobs::{JobScope, NewJob, WorkerName};
 use crate::rows::{micros, to_json};
 use crate::schedules::{self, SCHEDULE_COLUMNS};
@@ -33,8 +34,8 @@ impl Destinations for PostgresStore {
             tx.first(lock, &[&format!("offtake destinations of {org}")]).await?;
             let sql = "SELECT count(*), count(*) FILTER (WHERE name = $2) FROM destinations WHERE org = $1";
             let counted = tx.first(sql, &[&org.as_str(), &new.content.name]).await?;
-            let (count, named): (i64, i64) =
-                counted.as_ref().map_or(Ok((0, 0)), |row| Ok((get(row, 0)?, get(row, 1)?)))?;
+            let counts = |row: &tokio_postgres::Row| -> Result<(i64, i64)> { Ok((get(row, 0)?, get(row, 1)?)) };
+            let (count, named) = counted.as_ref().map(counts).transpose()?.unwrap_or_default();
             if named > 0 {
                 return Err(destinations::name_taken(&new.content.name));
             }
@@ -181,15 +182,16 @@ impl Destinations for PostgresStore {
             self.counted(&tx, now, &owed, &outcome).await
         };
         let outcome = settle.await;
-        tx.end(outcome).await?;
+        let hints = tx.end(outcome).await?;
         self.wake.changed();
+        self.wake.hint(hints);
         Ok(())
     }
 }
 
 impl PostgresStore {
     /// Tells of a delivery that was given up, and counts it for the schedule that asked for it.
-    async fn counted(&self, tx: &Work, now: i64, owed: &OwedDelivery, outcome: &DeliveryOutcome) -> Result<()> {
+    async fn counted(&self, tx: &Work, now: i64, owed: &OwedDelivery, outcome: &DeliveryOutcome) -> Result<Vec<Hint>> {
         let job = owed.delivery.job.to_string();
         let sql = format!(
             "SELECT {SCHEDULE_COLUMNS} FROM schedules
@@ -200,7 +202,7 @@ impl PostgresStore {
             if let (Some(schedule), DeliveryOutcome::Delivered) = (&schedule, outcome) {
                 tx.execute("UPDATE schedules SET errors = 0 WHERE id = $1", &[&schedule.id.to_string()]).await?;
             }
-            return Ok(());
+            return Ok(Vec::new());
         };
         let owner = requests::load(tx, &job).await?.owner;
         let mut alerts = vec![destinations::given_up(owed, &owner, why)];
@@ -217,11 +219,10 @@ impl PostgresStore {
                 paused = Some((schedule, deed));
             }
         }
-        self.tell(tx, now, &owed.org, alerts).await?;
         if let Some((schedule, deed)) = paused {
             audit::append(tx, now, &owed.org, &schedules::itself(&schedule), &deed).await?;
         }
-        Ok(())
+        events::write(tx, now, &self.wake, schedules::facts(&owed.org, alerts)).await
     }
 }
 

@@ -17,8 +17,10 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::events::of_damaged_job;
 use super::requests::load;
 use super::rows::get;
+use crate::events::Fact;
 use crate::jobs::{Claimed, JobUsage, Lease, Signal, Take, WorkerName};
 use crate::principals::{self, STANDING, standing_joins};
 use crate::refusals::{self, Hold, internal};
@@ -84,16 +86,19 @@ pub(super) async fn claim(
     worker: &WorkerName,
     turns: &[Option<String>],
     lease: SignedDuration,
-) -> Result<Option<Claimed>> {
+) -> Result<(Option<Claimed>, Vec<Fact>)> {
+    let mut facts = Vec::new();
     for turn in turns {
         // What somebody else is taking is passed over; then it is the next one's turn.
         while let Some(id) = next_due(tx, now, worker, turn.as_deref()).await? {
             if let Some(claimed) = take(tx, now, &id, worker, lease).await? {
-                return Ok(Some(claimed));
+                facts.push(Fact::of_job(&claimed.job));
+                return Ok((Some(claimed), facts));
             }
+            facts.extend(of_damaged_job(tx, &id).await?);
         }
     }
-    Ok(None)
+    Ok((None, facts))
 }
 
 async fn next_due(tx: &Work, now: i64, worker: &WorkerName, org: Option<&str>) -> Result<Option<String>> {

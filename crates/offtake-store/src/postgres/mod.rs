@@ -8,7 +8,10 @@
 mod api_keys;
 mod artifacts;
 mod audit;
+mod destinations;
+mod events;
 mod leases;
+mod outbox;
 mod ports;
 mod presets;
 mod principals;
@@ -66,6 +69,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0006_audit.sql"),
         include_str!("../../migrations/postgres/0007_limits.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
+        include_str!("../../migrations/postgres/0009_events.sql"),
         include_str!("../../migrations/postgres/0013_schedules.sql"),
     ],
 };

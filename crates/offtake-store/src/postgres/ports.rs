@@ -16,9 +16,10 @@ use offtake_postgres::Work;
 use tokio::sync::{Notify, watch};
 
 use super::upkeep::{Dead, PRUNED_AT_ONCE};
-use super::{PostgresStore, artifacts, audit, leases, requests, upkeep};
+use super::{PostgresStore, artifacts, audit, events, leases, requests, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::audit::deeds;
+use crate::events::Fact;
 use crate::jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     Signal, StatisticsRow, Take, WorkerName,
@@ -28,21 +29,38 @@ use crate::objects::ObjectKey;
 use crate::refusals::Hold;
 use crate::rows;
 
+/// What a transaction did to a job.
+struct Moved<T> {
+    done: T,
+    now: i64,
+    /// Whether it may be due since.
+    is_due: bool,
+    facts: Vec<Fact>,
+}
+
+impl Moved<Job> {
+    fn to_rest(job: Job, now: i64) -> Self {
+        Self { facts: vec![Fact::of_job(&job)], done: job, now, is_due: false }
+    }
+}
+
 impl PostgresStore {
     async fn take_from(&self, dead: Dead<'_>, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
         let tx = self.write_all().await?;
         let rescue = async {
-            let rescued = upkeep::rescue(&tx, self.now(&tx).await?, &dead, max_deaths, keep).await?;
+            let now = self.now(&tx).await?;
+            let (rescued, facts) = upkeep::rescue(&tx, now, &dead, max_deaths, keep).await?;
             for job in &rescued {
                 self.wake.tell_due(&tx, job.id).await?;
             }
-            Ok(rescued)
+            Ok((rescued, events::write(&tx, now, &self.wake, facts).await?))
         };
         let outcome = rescue.await;
-        let rescued = tx.end(outcome).await?;
+        let (rescued, hints): (Vec<Job>, _) = tx.end(outcome).await?;
         if !rescued.is_empty() {
             self.wake.wake();
         }
+        self.wake.hint(hints);
         Ok(rescued)
     }
 
@@ -57,14 +75,23 @@ impl PostgresStore {
         Ok(done)
     }
 
-    /// Ends a transaction after which `job` may be due, and says so.
-    async fn end_due<T>(&self, tx: Work, job: JobId, outcome: Result<T>) -> Result<T> {
-        let told = match outcome {
-            Ok(done) => self.wake.tell_due(&tx, job).await.map(|()| done),
-            Err(error) => Err(error),
+    /// Ends a transaction that brought `job` into another state, and says so. What happened is written down last.
+    async fn end_moved<T>(&self, tx: Work, job: JobId, outcome: Result<Moved<T>>) -> Result<T> {
+        let told = async {
+            let Moved { done, now, is_due, facts } = outcome?;
+            match is_due {
+                true => self.wake.tell_due(&tx, job).await?,
+                false => self.wake.tell_changed(&tx, job).await?,
+            }
+            Ok((done, is_due, events::write(&tx, now, &self.wake, facts).await?))
         };
-        let done = tx.end(told).await?;
-        self.wake.wake();
+        let told = told.await;
+        let (done, is_due, hints) = tx.end(told).await?;
+        match is_due {
+            true => self.wake.wake(),
+            false => self.wake.changed(),
+        }
+        self.wake.hint(hints);
         Ok(done)
     }
 }
@@ -81,14 +108,17 @@ impl Jobs for PostgresStore {
                 self.wake.tell_due(&tx, job.id).await?;
                 // Last: whoever else acts in this organization waits from here to the commit.
                 audit::append(&tx, now, &job.org, &job.by, &deed).await?;
+                let hints = events::write(&tx, now, &self.wake, vec![Fact::of_job(&enqueued.job)]).await?;
+                return Ok((enqueued, hints));
             }
-            Ok(enqueued)
+            Ok((enqueued, Vec::new()))
         };
         let outcome = enqueue.await;
-        let enqueued: Enqueued = tx.end(outcome).await?;
+        let (enqueued, hints): (Enqueued, _) = tx.end(outcome).await?;
         if enqueued.created {
             self.wake.wake();
         }
+        self.wake.hint(hints);
         Ok(enqueued)
     }
 
@@ -110,10 +140,10 @@ impl Jobs for PostgresStore {
             let now = self.now(&tx).await?;
             let job = requests::cancel(&tx, now, scope, id).await?;
             audit::append(&tx, now, &job.org, by, &deeds::to_job(Action::ExportCancel, &job)).await?;
-            Ok(job)
+            Ok(Moved::to_rest(job, now))
         };
         let outcome = cancel.await;
-        self.end_changed(tx, id, outcome).await
+        self.end_moved(tx, id, outcome).await
     }
 
     async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
@@ -122,10 +152,11 @@ impl Jobs for PostgresStore {
             let now = self.now(&tx).await?;
             let (job, allowances) = requests::retry(&tx, now, scope, id, limits).await?;
             audit::append(&tx, now, &job.org, by, &deeds::to_job(Action::ExportRetry, &job)).await?;
-            Ok((job, allowances))
+            let facts = vec![Fact::of_job(&job)];
+            Ok(Moved { done: (job, allowances), now, is_due: true, facts })
         };
         let outcome = retry.await;
-        self.end_due(tx, id, outcome).await
+        self.end_moved(tx, id, outcome).await
     }
 
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
@@ -145,17 +176,19 @@ impl Jobs for PostgresStore {
         }
         let tx = self.write_all().await?;
         let claim = async {
-            let claimed = leases::claim(&tx, self.now(&tx).await?, worker, &turns, lease).await?;
+            let now = self.now(&tx).await?;
+            let (claimed, facts) = leases::claim(&tx, now, worker, &turns, lease).await?;
             if let Some(claimed) = &claimed {
                 self.wake.tell_changed(&tx, claimed.job.id).await?;
             }
-            Ok(claimed)
+            Ok((claimed, events::write(&tx, now, &self.wake, facts).await?))
         };
         let outcome = claim.await;
-        let claimed: Option<Claimed> = tx.end(outcome).await?;
+        let (claimed, hints): (Option<Claimed>, _) = tx.end(outcome).await?;
         if claimed.is_some() {
             self.wake.changed();
         }
+        self.wake.hint(hints);
         Ok(claimed)
     }
 
@@ -209,29 +242,44 @@ impl Jobs for PostgresStore {
     ) -> Result<Job> {
         let tx = self.write_all().await?;
         let hold = Hold::from(&lease);
-        let complete =
-            async { leases::complete(&tx, self.now(&tx).await?, hold, artifact, receipt, usage, keep).await };
+        let complete = async {
+            let now = self.now(&tx).await?;
+            leases::complete(&tx, now, hold, artifact, receipt, usage, keep).await.map(|job| Moved::to_rest(job, now))
+        };
         let outcome = complete.await;
-        self.end_changed(tx, lease.job, outcome).await
+        self.end_moved(tx, lease.job, outcome).await
     }
 
     async fn fail(&self, lease: Lease, error: &JobError, keep: SignedDuration) -> Result<Job> {
         let tx = self.write_all().await?;
-        let outcome = async { leases::fail(&tx, self.now(&tx).await?, Hold::from(&lease), error, keep).await }.await;
-        self.end_changed(tx, lease.job, outcome).await
+        let fail = async {
+            let now = self.now(&tx).await?;
+            leases::fail(&tx, now, Hold::from(&lease), error, keep).await.map(|job| Moved::to_rest(job, now))
+        };
+        let outcome = fail.await;
+        self.end_moved(tx, lease.job, outcome).await
     }
 
     async fn postpone(&self, lease: Lease, error: &JobError, delay: SignedDuration) -> Result<Job> {
         let tx = self.write_all().await?;
-        let postpone = async { leases::postpone(&tx, self.now(&tx).await?, Hold::from(&lease), error, delay).await };
+        let postpone = async {
+            let now = self.now(&tx).await?;
+            let job = leases::postpone(&tx, now, Hold::from(&lease), error, delay).await?;
+            Ok(Moved { is_due: true, ..Moved::to_rest(job, now) })
+        };
         let outcome = postpone.await;
-        self.end_due(tx, lease.job, outcome).await
+        self.end_moved(tx, lease.job, outcome).await
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
         let tx = self.write_all().await?;
-        let outcome = leases::release(&tx, Hold::from(&lease)).await;
-        self.end_due(tx, lease.job, outcome).await
+        let release = async {
+            leases::release(&tx, Hold::from(&lease)).await?;
+            let facts = vec![events::of_job(&tx, lease.job).await?];
+            Ok(Moved { done: (), now: self.now(&tx).await?, is_due: true, facts })
+        };
+        let outcome = release.await;
+        self.end_moved(tx, lease.job, outcome).await
     }
 
     async fn rescue(&self, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
@@ -324,9 +372,17 @@ impl Artifacts for PostgresStore {
 
     async fn mark_deleted(&self, id: ArtifactId) -> Result<()> {
         let tx = self.write_all().await?;
-        let outcome = artifacts::mark_deleted(&tx, id).await;
-        tx.end(outcome).await?;
+        let delete = async {
+            let mut facts = Vec::new();
+            if let Some(job) = artifacts::mark_deleted(&tx, id).await? {
+                facts.push(events::of_job(&tx, job).await?);
+            }
+            events::write(&tx, self.now(&tx).await?, &self.wake, facts).await
+        };
+        let outcome = delete.await;
+        let hints = tx.end(outcome).await?;
         self.wake.changed();
+        self.wake.hint(hints);
         Ok(())
     }
 

@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
 use offtake_model::audit::{Act, Action};
-use offtake_model::event::NewEvent;
 use offtake_model::id::{OrgId, ScheduleId};
 use offtake_model::job::Job;
 use offtake_model::schedule::{MOST_SCHEDULES, Position, Schedule, ScheduleRun};
 use offtake_postgres::Work;
 
 use super::rows::get;
-use super::{PostgresStore, audit, requests};
+use super::{PostgresStore, audit, events, requests};
 use crate::audit::deeds;
+use crate::events::Fact;
+use crate::hints::Hint;
 use crate::jobs::{JobScope, WorkerName};
 use crate::rows::micros;
 use crate::schedules::{
@@ -186,11 +187,14 @@ impl Schedules for PostgresStore {
             }
             let now = self.now(&tx).await?;
             tx.execute("UPDATE schedules SET last_run_at = $2 WHERE id = $1", &[&id, &now]).await?;
-            self.begin_run(&tx, now, schedule, &run).await
+            let job = self.begin_run(&tx, now, schedule, &run).await?;
+            let hints = events::write(&tx, now, &self.wake, vec![Fact::of_job(&job)]).await?;
+            Ok((job, hints))
         };
         let outcome = begin.await;
-        let job = tx.end(outcome).await?;
+        let (job, hints): (Job, _) = tx.end(outcome).await?;
         self.wake.wake();
+        self.wake.hint(hints);
         Ok(job)
     }
 
@@ -253,22 +257,26 @@ impl Schedules for PostgresStore {
             if changed == 0 {
                 return Err(schedules::claim_lost(schedule.id));
             }
-            self.tell(&tx, now, &schedule.org, settled.alerts).await?;
-            // The audit trail last: whoever else acts in this organization waits from there to the commit.
-            let job = match &evaluated {
-                Evaluated::Run { run, .. } => Some(self.begin_run(&tx, now, schedule, run).await?),
-                _ => None,
-            };
+            let mut facts = schedules::facts(&schedule.org, settled.alerts);
+            // The audit trail and the events last: whoever else acts in this organization waits from there to the commit.
+            let mut job = None;
+            if let Evaluated::Run { run, .. } = &evaluated {
+                let begun = self.begin_run(&tx, now, schedule, run).await?;
+                facts.push(Fact::of_job(&begun));
+                job = Some(begun);
+            }
             if let Some(deed) = &settled.deed {
                 audit::append(&tx, now, &schedule.org, &schedules::itself(schedule), deed).await?;
             }
-            Ok(job)
+            let hints = events::write(&tx, now, &self.wake, facts).await?;
+            Ok((job, hints))
         };
         let outcome = settle.await;
-        let job = tx.end(outcome).await?;
+        let (job, hints): (Option<Job>, _) = tx.end(outcome).await?;
         if job.is_some() {
             self.wake.wake();
         }
+        self.wake.hint(hints);
         Ok(job)
     }
 
@@ -284,7 +292,9 @@ impl Schedules for PostgresStore {
             let org = OrgId::new(org)?;
             let tx = self.write_of(&org).await?;
             let outcome = self.note_ended(&tx, &schedule, &job).await;
-            noted += u64::from(tx.end(outcome).await?);
+            let (ended, hints) = tx.end(outcome).await?;
+            self.wake.hint(hints);
+            noted += u64::from(ended);
         }
         Ok(noted)
     }
@@ -319,24 +329,19 @@ impl PostgresStore {
     }
 
     /// Notes how a run ended, unless somebody else has. One that failed may be retried and end once more.
-    async fn note_ended(&self, tx: &Work, schedule: &str, job: &str) -> Result<bool> {
+    async fn note_ended(&self, tx: &Work, schedule: &str, job: &str) -> Result<(bool, Vec<Hint>)> {
         let sql = "UPDATE schedule_runs SET noted = jobs.attempt, ended = CASE WHEN jobs.status = 'failed' THEN 0 ELSE 1 END
                    FROM jobs WHERE schedule_runs.job = $1 AND jobs.id = $1 AND schedule_runs.ended = 0
                      AND jobs.attempt > schedule_runs.noted AND jobs.status NOT IN ('pending', 'processing')";
         if tx.execute(sql, &[&job]).await? == 0 {
-            return Ok(false);
+            return Ok((false, Vec::new()));
         }
         let job = requests::load(tx, job).await?;
         let sql = format!("SELECT {SCHEDULE_COLUMNS} FROM schedules WHERE id = $1");
-        let Some(row) = tx.first(&sql, &[&schedule]).await? else { return Ok(true) };
+        let Some(row) = tx.first(&sql, &[&schedule]).await? else { return Ok((true, Vec::new())) };
         let schedule = schedules::schedule(&row)?;
-        let alerts = schedules::failed(&schedule, &job).into_iter().collect();
-        self.tell(tx, self.now(tx).await?, &schedule.org, alerts).await?;
-        Ok(true)
-    }
-
-    async fn tell(&self, _tx: &Work, _now: i64, _org: &OrgId, _alerts: Vec<NewEvent>) -> Result<()> {
-        Ok(())
+        let facts = schedules::facts(&schedule.org, schedules::failed(&schedule, &job).into_iter().collect());
+        Ok((true, events::write(tx, self.now(tx).await?, &self.wake, facts).await?))
     }
 }
 

@@ -7,8 +7,10 @@ use offtake_model::job::{Job, JobStatus, Transition};
 use offtake_model::{ErrorKind, Result};
 use offtake_postgres::Work;
 
+use super::events::of_damaged_job;
 use super::requests::load;
 use super::rows::get;
+use crate::events::Fact;
 use crate::jobs::{QueueDepth, WorkerName};
 use crate::refusals;
 use crate::rows::{DAY, first_kept_day, micros};
@@ -39,12 +41,13 @@ pub(super) async fn rescue(
     dead: &Dead<'_>,
     max_deaths: u32,
     keep: SignedDuration,
-) -> Result<Vec<Job>> {
+) -> Result<(Vec<Job>, Vec<Fact>)> {
     let orphans = match dead {
         Dead::Overdue => tx.rows(OVERDUE, &[&now]).await?,
         Dead::Of(worker) => tx.rows(FORMER, &[&worker.0]).await?,
     };
     let mut rescued = Vec::with_capacity(orphans.len());
+    let mut facts = Vec::with_capacity(orphans.len());
     for row in orphans {
         let (id, deaths): (String, i64) = (get(&row, 0)?, get(&row, 1)?);
         let deaths = deaths.saturating_add(1);
@@ -55,14 +58,18 @@ pub(super) async fn rescue(
         }
         // One row that cannot be read must not keep the others with their dead workers.
         match load(tx, &id).await {
-            Ok(job) => rescued.push(job),
+            Ok(job) => {
+                facts.push(Fact::of_job(&job));
+                rescued.push(job);
+            }
             Err(error) if error.kind() == ErrorKind::Internal => {
                 tracing::error!(job_id = id, %error, "rescued, but cannot be read");
+                facts.extend(of_damaged_job(tx, &id).await?);
             }
             Err(other) => return Err(other),
         }
     }
-    Ok(rescued)
+    Ok((rescued, facts))
 }
 
 /// `run_at` stays: who has waited longest goes on first, also where a queue has grown meanwhile.

@@ -12,8 +12,12 @@ use offtake_postgres::{Note, Pool, Work};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use crate::hints::{Hint, Hints};
+
 /// A job may be due.
 const DUE: &str = "offtake_due";
+/// There is an event, or a notification is due.
+const HINT: &str = "offtake_hint";
 /// A job changed.
 const CHANGED: &str = "offtake_changed";
 
@@ -26,6 +30,7 @@ pub(super) struct Wake {
     own: String,
     pub(super) due: Arc<Notify>,
     changes: watch::Sender<u64>,
+    pub(super) hints: Arc<Hints>,
 }
 
 impl Wake {
@@ -35,6 +40,7 @@ impl Wake {
             own: JobId::new(Timestamp::UNIX_EPOCH).to_string(),
             due: Arc::new(Notify::new()),
             changes: watch::Sender::new(0),
+            hints: Arc::new(Hints::default()),
         }
     }
 
@@ -47,6 +53,11 @@ impl Wake {
     pub(super) fn wake(&self) {
         self.changed();
         self.due.notify_waiters();
+    }
+
+    /// Whoever listens in this process is given these hints. After the commit.
+    pub(super) fn hint(&self, hints: Vec<Hint>) {
+        hints.into_iter().for_each(|hint| self.hints.tell(hint));
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
@@ -63,16 +74,23 @@ impl Wake {
         self.tell(tx, DUE, &format!("{} {job}", self.own)).await
     }
 
+    /// Part of a transaction: the others are given the hint, once it is committed.
+    pub(super) async fn tell_hint(&self, tx: &Work, hint: &Hint) -> Result<()> {
+        self.tell(tx, HINT, &format!("{} {hint}", self.own)).await
+    }
+
     async fn tell(&self, tx: &Work, channel: &str, payload: &str) -> Result<()> {
         tx.rows("SELECT pg_notify($1, $2)", &[&channel, &payload]).await.map(drop)
     }
 
     fn heard(&self, note: &Note) {
-        let own = note.payload.split(' ').next() == Some(&self.own);
+        let (whose, said) = note.payload.split_once(' ').unwrap_or((&note.payload, ""));
+        let own = whose == self.own;
         match note.channel.as_str() {
             // This process told itself already.
             _ if own => {}
             DUE => self.wake(),
+            HINT => self.hints.hear(Hint::parse(said)),
             _ => self.changed(),
         }
     }
@@ -97,11 +115,12 @@ impl Drop for Listening {
 async fn listen(pool: Pool, wake: Arc<Wake>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match pool.listen(&[DUE, CHANGED]).await {
+        match pool.listen(&[DUE, CHANGED, HINT]).await {
             Ok(mut listener) => {
                 pause = FIRST_PAUSE;
                 // Whatever was said while nobody listened.
                 wake.wake();
+                wake.hints.hear(Hint::Missed);
                 while let Some(Ok(note)) = listener.next().await {
                     wake.heard(&note);
                 }

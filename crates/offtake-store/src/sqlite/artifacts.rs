@@ -98,10 +98,11 @@ pub(super) fn disposable(connection: &Connection, now: i64, limit: u32) -> Sql<V
     Ok(artifacts.into_iter().flatten().collect())
 }
 
-pub(super) fn mark_deleted(tx: &Connection, id: ArtifactId) -> Sql<()> {
+/// The job that expires with it, if one does.
+pub(super) fn mark_deleted(tx: &Connection, id: ArtifactId) -> Sql<Option<JobId>> {
     let artifact = by_id(tx, id)?;
     match artifact.state {
-        ArtifactState::Deleted => return Ok(()),
+        ArtifactState::Deleted => return Ok(None),
         ArtifactState::Ready => {
             return Err(refusals::still_ready(id).into());
         }
@@ -110,8 +111,9 @@ pub(super) fn mark_deleted(tx: &Connection, id: ArtifactId) -> Sql<()> {
     tx.prepare_cached("UPDATE artifacts SET state = 'deleted' WHERE id = ?1")?.execute([id.to_string()])?;
     if artifact.state == ArtifactState::Expired {
         expire_job(tx, artifact.job)?;
+        return Ok(Some(artifact.job));
     }
-    Ok(())
+    Ok(None)
 }
 
 fn expire_job(tx: &Connection, job: JobId) -> Sql<()> {

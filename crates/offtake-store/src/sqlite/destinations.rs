@@ -5,12 +5,12 @@ use jiff::SignedDuration;
 use offtake_model::Result;
 use offtake_model::audit::{Act, Action};
 use offtake_model::destination::{Delivery, DeliveryState, Destination, MOST_DESTINATIONS};
+use offtake_model::event::NewEvent;
 use offtake_model::id::{DestinationId, JobId, OrgId};
 use offtake_model::schedule::ERRORS_UNTIL_PAUSE;
 use rusqlite::{Connection, params};
 
 use super::fault::Sql;
-use super::schedules::tell;
 use super::{SqliteStore, audit, requests, rows};
 use crate::audit::deeds;
 use crate::destinations::{
@@ -153,7 +153,7 @@ impl Destinations for SqliteStore {
     }
 
     async fn settle_delivery(&self, owed: OwedDelivery, outcome: DeliveryOutcome) -> Result<()> {
-        self.write(move |tx, now| {
+        self.write_facts(move |tx, now| {
             let Settled { state, error, due_at, delivered_at } = Settled::of(&outcome, now);
             let job = owed.delivery.job.to_string();
             let sql = "UPDATE deliveries SET state = ?3, error = ?4, due_at = ?5, delivered_at = ?6,
@@ -165,11 +165,13 @@ impl Destinations for SqliteStore {
             if changed == 0 {
                 return Err(destinations::claim_lost(owed.delivery.job).into());
             }
+            let mut alerts = Vec::new();
             if let DeliveryOutcome::GivenUp { why } = &outcome {
                 let owner = requests::load(tx, owed.delivery.job)?.owner;
-                tell(tx, now, &owed.org, vec![destinations::given_up(&owed, &owner, why)])?;
+                alerts.push(destinations::given_up(&owed, &owner, why));
             }
-            counted(tx, now, &owed, &outcome)
+            alerts.extend(counted(tx, now, &owed, &outcome)?);
+            Ok(((), schedules::facts(&owed.org, alerts)))
         })
         .await?;
         self.changed();
@@ -177,14 +179,14 @@ impl Destinations for SqliteStore {
     }
 }
 
-/// Counts a delivery for the schedule that asked for it.
-fn counted(tx: &Connection, now: i64, owed: &OwedDelivery, outcome: &DeliveryOutcome) -> Sql<()> {
+/// Counts a delivery for the schedule that asked for it; what is to be told of that.
+fn counted(tx: &Connection, now: i64, owed: &OwedDelivery, outcome: &DeliveryOutcome) -> Sql<Option<NewEvent>> {
     let job = owed.delivery.job.to_string();
     let sql = format!(
         "SELECT {SCHEDULE_COLUMNS} FROM schedules WHERE id = (SELECT schedule FROM schedule_runs WHERE job = ?1)"
     );
     let schedule = rows::first(tx, &sql, [&job], |row| Ok(schedules::schedule(row)?))?;
-    let Some(schedule) = schedule else { return Ok(()) };
+    let Some(schedule) = schedule else { return Ok(None) };
     let id = schedule.id.to_string();
     match outcome {
         DeliveryOutcome::Again { .. } => {}
@@ -198,12 +200,12 @@ fn counted(tx: &Connection, now: i64, owed: &OwedDelivery, outcome: &DeliveryOut
                 let sql = "UPDATE schedules SET state = 'paused', pause_reason = 'configuration', pause_detail = ?2,
                                   next_run_at = NULL, fence = fence + 1, claimed_until = NULL WHERE id = ?1";
                 tx.prepare_cached(sql)?.execute(params![id, why])?;
-                tell(tx, now, &owed.org, vec![alert])?;
                 audit::append(tx, now, &owed.org, &schedules::itself(&schedule), &deed)?;
+                return Ok(Some(alert));
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Writes down that the file of a new job is to be delivered.

@@ -12,9 +12,11 @@ use offtake_model::plan::Plan;
 use offtake_model::receipt::Receipt;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::events::of_damaged_job;
 use super::fault::{Fault, Sql};
 use super::requests::load;
 use super::rows::{self, int, micros, real};
+use crate::events::Fact;
 use crate::jobs::{Claimed, JobUsage, Lease, Signal, Take, WorkerName};
 use crate::principals::{self, STANDING, standing_joins};
 use crate::refusals::{self, Hold, internal};
@@ -67,8 +69,9 @@ pub(super) fn claim(
     worker: &WorkerName,
     take: Take,
     lease: SignedDuration,
-) -> Sql<Option<Claimed>> {
+) -> Sql<(Option<Claimed>, Vec<Fact>)> {
     let next = JobStatus::Pending.after(Transition::Claim)?;
+    let mut facts = Vec::new();
     while let Some(id) = next_due(tx, now, worker, take)? {
         let (attempt, fence): (i64, i64) = tx
             .prepare_cached(
@@ -82,12 +85,18 @@ pub(super) fn claim(
                 Ok((row.get(0)?, row.get(1)?))
             })?;
         match claimed(tx, &id, worker, attempt, fence) {
-            Ok(claimed) => return Ok(Some(claimed)),
-            Err(Fault::Decided(error)) if error.kind() == ErrorKind::Internal => park(tx, now, &id, &error)?,
+            Ok(claimed) => {
+                facts.push(Fact::of_job(&claimed.job));
+                return Ok((Some(claimed), facts));
+            }
+            Err(Fault::Decided(error)) if error.kind() == ErrorKind::Internal => {
+                park(tx, now, &id, &error)?;
+                facts.extend(of_damaged_job(tx, &id)?);
+            }
             Err(other) => return Err(other),
         }
     }
-    Ok(None)
+    Ok((None, facts))
 }
 
 fn claimed(tx: &Connection, id: &str, worker: &WorkerName, attempt: i64, fence: i64) -> Sql<Claimed> {

@@ -7,9 +7,12 @@
 mod api_keys;
 mod artifacts;
 mod audit;
+mod destinations;
+mod events;
 mod fault;
 mod leases;
 mod open;
+mod outbox;
 mod pool;
 mod ports;
 mod presets;
@@ -33,6 +36,8 @@ use offtake_model::clock::SharedClock;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, watch};
 
+use crate::events::Fact;
+use crate::hints::Hints;
 use fault::Sql;
 use pool::Pool;
 
@@ -49,6 +54,7 @@ pub struct SqliteStore {
     clock: Option<SharedClock>,
     due: Arc<Notify>,
     changes: watch::Sender<u64>,
+    hints: Arc<Hints>,
 }
 
 impl SqliteStore {
@@ -70,6 +76,7 @@ impl SqliteStore {
             clock,
             due: Arc::new(Notify::new()),
             changes: watch::Sender::new(0),
+            hints: Arc::new(Hints::default()),
         }))
     }
 
@@ -89,6 +96,21 @@ impl SqliteStore {
             Ok(out)
         });
         run.await
+    }
+
+    /// One transaction that writes, and at its end what happened; whoever listens is told after the commit.
+    async fn write_facts<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, i64) -> Sql<(T, Vec<Fact>)> + Send + 'static,
+    {
+        let write = self.write(move |tx, now| {
+            let (done, facts) = work(tx, now)?;
+            Ok((done, events::write(tx, now, facts)?))
+        });
+        let (done, hints) = write.await?;
+        hints.into_iter().for_each(|hint| self.hints.tell(hint));
+        Ok(done)
     }
 
     /// One transaction that reads.

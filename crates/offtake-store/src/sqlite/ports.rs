@@ -15,9 +15,10 @@ use offtake_model::receipt::Receipt;
 use tokio::sync::{Notify, watch};
 
 use super::upkeep::{Dead, PRUNED_AT_ONCE};
-use super::{SqliteStore, artifacts, audit, leases, requests, rows, upkeep};
+use super::{SqliteStore, artifacts, audit, events, leases, requests, rows, upkeep};
 use crate::artifacts::{Artifact, Artifacts, NewArtifact};
 use crate::audit::deeds;
+use crate::events::Fact;
 use crate::jobs::{
     Claimed, Enqueued, Idempotency, JobFilter, JobPage, JobScope, JobUsage, Jobs, Lease, NewJob, PerfRow, QueueDepth,
     Signal, StatisticsRow, Take, WorkerName,
@@ -26,9 +27,16 @@ use crate::limits::JobLimits;
 use crate::objects::ObjectKey;
 use crate::refusals::Hold;
 
+/// A job in another state, and that it is.
+fn with_fact(job: Job) -> (Job, Vec<Fact>) {
+    let facts = vec![Fact::of_job(&job)];
+    (job, facts)
+}
+
 impl SqliteStore {
     async fn take_from(&self, dead: Dead, max_deaths: u32, keep: SignedDuration) -> Result<Vec<Job>> {
-        let rescued = self.write(move |tx, now| upkeep::rescue(tx, now, &dead, max_deaths, keep)).await?;
+        let rescue = self.write_facts(move |tx, now| upkeep::rescue(tx, now, &dead, max_deaths, keep));
+        let rescued = rescue.await?;
         if !rescued.is_empty() {
             self.wake();
         }
@@ -39,12 +47,14 @@ impl SqliteStore {
 #[async_trait]
 impl Jobs for SqliteStore {
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
-        let enqueue = self.write(move |tx, now| {
+        let enqueue = self.write_facts(move |tx, now| {
             let enqueued = requests::enqueue(tx, now, &job)?;
+            let mut facts = Vec::new();
             if enqueued.created {
                 audit::append(tx, now, &job.org, &job.by, &deeds::asked_for(&job))?;
+                facts.push(Fact::of_job(&enqueued.job));
             }
-            Ok(enqueued)
+            Ok((enqueued, facts))
         });
         let enqueued = enqueue.await?;
         if enqueued.created {
@@ -70,10 +80,10 @@ impl Jobs for SqliteStore {
 
     async fn cancel(&self, by: &Act, scope: &JobScope, id: JobId) -> Result<Job> {
         let (by, scope) = (by.clone(), scope.clone());
-        let cancel = self.write(move |tx, now| {
+        let cancel = self.write_facts(move |tx, now| {
             let job = requests::cancel(tx, now, &scope, id)?;
             audit::append(tx, now, &job.org, &by, &deeds::to_job(Action::ExportCancel, &job))?;
-            Ok(job)
+            Ok(with_fact(job))
         });
         let job = cancel.await?;
         self.changed();
@@ -82,10 +92,11 @@ impl Jobs for SqliteStore {
 
     async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)> {
         let (by, scope) = (by.clone(), scope.clone());
-        let retry = self.write(move |tx, now| {
+        let retry = self.write_facts(move |tx, now| {
             let (job, allowances) = requests::retry(tx, now, &scope, id, limits)?;
             audit::append(tx, now, &job.org, &by, &deeds::to_job(Action::ExportRetry, &job))?;
-            Ok((job, allowances))
+            let facts = vec![Fact::of_job(&job)];
+            Ok(((job, allowances), facts))
         });
         let retried = retry.await?;
         self.wake();
@@ -108,7 +119,7 @@ impl Jobs for SqliteStore {
             return Ok(None);
         }
         let worker = worker.clone();
-        let claimed = self.write(move |tx, now| leases::claim(tx, now, &worker, take, lease)).await?;
+        let claimed = self.write_facts(move |tx, now| leases::claim(tx, now, &worker, take, lease)).await?;
         if claimed.is_some() {
             self.changed();
         }
@@ -166,28 +177,37 @@ impl Jobs for SqliteStore {
         keep: SignedDuration,
     ) -> Result<Job> {
         let (hold, receipt, usage) = (Hold::from(&lease), receipt.clone(), usage.clone());
-        let job = self.write(move |tx, now| leases::complete(tx, now, hold, artifact, &receipt, &usage, keep)).await?;
+        let complete = self.write_facts(move |tx, now| {
+            Ok(with_fact(leases::complete(tx, now, hold, artifact, &receipt, &usage, keep)?))
+        });
+        let job = complete.await?;
         self.changed();
         Ok(job)
     }
 
     async fn fail(&self, lease: Lease, error: &JobError, keep: SignedDuration) -> Result<Job> {
         let (hold, error) = (Hold::from(&lease), error.clone());
-        let job = self.write(move |tx, now| leases::fail(tx, now, hold, &error, keep)).await?;
+        let fail = self.write_facts(move |tx, now| Ok(with_fact(leases::fail(tx, now, hold, &error, keep)?)));
+        let job = fail.await?;
         self.changed();
         Ok(job)
     }
 
     async fn postpone(&self, lease: Lease, error: &JobError, delay: SignedDuration) -> Result<Job> {
         let (hold, error) = (Hold::from(&lease), error.clone());
-        let job = self.write(move |tx, now| leases::postpone(tx, now, hold, &error, delay)).await?;
+        let postpone = self.write_facts(move |tx, now| Ok(with_fact(leases::postpone(tx, now, hold, &error, delay)?)));
+        let job = postpone.await?;
         self.wake();
         Ok(job)
     }
 
     async fn release(&self, lease: Lease) -> Result<()> {
         let hold = Hold::from(&lease);
-        self.write(move |tx, _| leases::release(tx, hold)).await?;
+        let release = self.write_facts(move |tx, _| {
+            leases::release(tx, hold)?;
+            Ok(((), vec![events::of_job(tx, hold.job)?]))
+        });
+        release.await?;
         self.wake();
         Ok(())
     }
@@ -273,7 +293,11 @@ impl Artifacts for SqliteStore {
     }
 
     async fn mark_deleted(&self, id: ArtifactId) -> Result<()> {
-        self.write(move |tx, _| artifacts::mark_deleted(tx, id)).await?;
+        let delete = self.write_facts(move |tx, _| {
+            let expired = artifacts::mark_deleted(tx, id)?;
+            Ok(((), expired.map(|job| events::of_job(tx, job)).transpose()?.into_iter().collect()))
+        });
+        delete.await?;
         self.changed();
         Ok(())
     }

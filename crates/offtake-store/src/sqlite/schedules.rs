@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
 use offtake_model::audit::{Act, Action};
-use offtake_model::event::NewEvent;
 use offtake_model::id::{OrgId, ScheduleId};
 use offtake_model::job::Job;
 use offtake_model::schedule::{MOST_SCHEDULES, Position, Schedule, ScheduleRun};
@@ -13,6 +12,7 @@ use rusqlite::{Connection, params};
 use super::fault::Sql;
 use super::{SqliteStore, audit, requests, rows};
 use crate::audit::deeds;
+use crate::events::Fact;
 use crate::jobs::{JobScope, WorkerName};
 use crate::schedules::{
     self, DueSchedule, Evaluated, NewRun, NewSchedule, RUN_COLUMNS, SCHEDULE_COLUMNS, Schedules, Settled, Written,
@@ -157,7 +157,7 @@ impl Schedules for SqliteStore {
     async fn run_now(&self, schedule: &Schedule, run: NewRun, position: Option<Position>) -> Result<Job> {
         let schedule = schedule.clone();
         let job = self
-            .write(move |tx, now| {
+            .write_facts(move |tx, now| {
                 let scope = JobScope { org: schedule.org.clone(), owner: None };
                 let present = load(tx, &scope, schedule.id)?;
                 if let Some(position) = position {
@@ -169,7 +169,9 @@ impl Schedules for SqliteStore {
                 }
                 let sql = "UPDATE schedules SET last_run_at = ?2 WHERE id = ?1";
                 tx.prepare_cached(sql)?.execute(params![schedule.id.to_string(), now])?;
-                begin(tx, now, &schedule, &run)
+                let job = begin(tx, now, &schedule, &run)?;
+                let fact = Fact::of_job(&job);
+                Ok((job, vec![fact]))
             })
             .await?;
         self.wake();
@@ -202,7 +204,7 @@ impl Schedules for SqliteStore {
     async fn settle_schedule(&self, due: &DueSchedule, evaluated: Evaluated) -> Result<Option<Job>> {
         let (schedule, fence) = (due.schedule.clone(), due.fence);
         let job = self
-            .write(move |tx, now| {
+            .write_facts(move |tx, now| {
                 let settled = Settled::of(&schedule, &evaluated, now);
                 let sql = "UPDATE schedules SET state = ?3, pause_reason = ?4, pause_detail = ?5, position = ?6,
                                   next_run_at = ?7, claimed_until = ?8, last_run_at = iif(?9, ?10, last_run_at),
@@ -226,14 +228,18 @@ impl Schedules for SqliteStore {
                 if changed == 0 {
                     return Err(schedules::claim_lost(schedule.id).into());
                 }
-                tell(tx, now, &schedule.org, settled.alerts)?;
+                let mut facts = schedules::facts(&schedule.org, settled.alerts);
                 let by = schedules::itself(&schedule);
                 if let Some(deed) = &settled.deed {
                     audit::append(tx, now, &schedule.org, &by, deed)?;
                 }
                 match evaluated {
-                    Evaluated::Run { run, .. } => Ok(Some(begin(tx, now, &schedule, &run)?)),
-                    _ => Ok(None),
+                    Evaluated::Run { run, .. } => {
+                        let job = begin(tx, now, &schedule, &run)?;
+                        facts.push(Fact::of_job(&job));
+                        Ok((Some(job), facts))
+                    }
+                    _ => Ok((None, facts)),
                 }
             })
             .await?;
@@ -251,14 +257,15 @@ impl Schedules for SqliteStore {
         if self.read(move |tx, _| rows::scalar(tx, &any, [])).await? != Some(true) {
             return Ok(0);
         }
-        self.write(move |tx, now| {
+        self.write_facts(move |tx, _| {
             let sql = format!("SELECT schedule_runs.schedule, jobs.id FROM {ENDED} LIMIT ?1");
             let ended: Vec<(String, String)> =
                 rows::all(tx, &sql, [most], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+            let mut facts = Vec::new();
             for (schedule, job) in &ended {
-                note(tx, now, schedule, job)?;
+                facts.extend(note(tx, schedule, job)?);
             }
-            Ok(ended.len() as u64)
+            Ok((ended.len() as u64, facts))
         })
         .await
     }
@@ -286,7 +293,7 @@ fn begin(tx: &Connection, now: i64, schedule: &Schedule, run: &NewRun) -> Sql<Jo
 }
 
 /// Notes how a run ended. One that failed may be retried and end once more.
-fn note(tx: &Connection, now: i64, schedule: &str, job: &str) -> Sql<()> {
+fn note(tx: &Connection, schedule: &str, job: &str) -> Sql<Vec<Fact>> {
     let sql = "UPDATE schedule_runs SET noted = (SELECT attempt FROM jobs WHERE id = ?1),
                       ended = (SELECT status <> 'failed' FROM jobs WHERE id = ?1)
                WHERE job = ?1";
@@ -294,12 +301,8 @@ fn note(tx: &Connection, now: i64, schedule: &str, job: &str) -> Sql<()> {
     let job: Option<Job> = rows::first(tx, &format!("{} WHERE jobs.id = ?1", rows::JOBS), [job], rows::job)?;
     let sql = format!("SELECT {SCHEDULE_COLUMNS} FROM schedules WHERE id = ?1");
     let schedule = rows::first(tx, &sql, [schedule], |row| Ok(schedules::schedule(row)?))?;
-    if let (Some(schedule), Some(job)) = (schedule, job)
-        && let Some(alert) = schedules::failed(&schedule, &job)
-    {
-        tell(tx, now, &schedule.org, vec![alert])?;
-    }
-    Ok(())
+    let (Some(schedule), Some(job)) = (schedule, job) else { return Ok(Vec::new()) };
+    Ok(schedules::facts(&schedule.org, schedules::failed(&schedule, &job).into_iter().collect()))
 }
 
 fn load(connection: &Connection, scope: &JobScope, id: ScheduleId) -> Sql<Schedule> {
@@ -309,8 +312,4 @@ fn load(connection: &Connection, scope: &JobScope, id: ScheduleId) -> Sql<Schedu
     let params = params![id.to_string(), scope.org.as_str(), scope.owner];
     rows::first(connection, &sql, params, |row| Ok(schedules::schedule(row)?))?
         .ok_or_else(|| schedules::no_such_schedule().into())
-}
-
-fn tell(_tx: &Connection, _now: i64, _org: &OrgId, _alerts: Vec<NewEvent>) -> Sql<()> {
-    Ok(())
 }

@@ -5,8 +5,10 @@ use offtake_model::ErrorKind;
 use offtake_model::job::{Job, JobStatus, Transition};
 use rusqlite::{Connection, params};
 
+use super::events::of_damaged_job;
 use super::fault::Sql;
 use super::rows::{self, JOBS, micros};
+use crate::events::Fact;
 use crate::jobs::{QueueDepth, WorkerName};
 use crate::refusals;
 use crate::rows::{DAY, first_kept_day};
@@ -26,7 +28,13 @@ pub(super) enum Dead {
     Of(WorkerName),
 }
 
-pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, keep: SignedDuration) -> Sql<Vec<Job>> {
+pub(super) fn rescue(
+    tx: &Connection,
+    now: i64,
+    dead: &Dead,
+    max_deaths: u32,
+    keep: SignedDuration,
+) -> Sql<(Vec<Job>, Vec<Fact>)> {
     let id_and_deaths = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let orphans: Vec<(String, i64)> = match dead {
         Dead::Overdue => rows::all(tx, OVERDUE, [now], id_and_deaths)?,
@@ -38,6 +46,7 @@ pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, ke
         )?,
     };
     let mut rescued = Vec::with_capacity(orphans.len());
+    let mut facts = Vec::with_capacity(orphans.len());
     for (id, deaths) in orphans {
         if deaths.saturating_add(1) >= i64::from(max_deaths) {
             poison(tx, now, &id, deaths.saturating_add(1), keep)?;
@@ -46,14 +55,18 @@ pub(super) fn rescue(tx: &Connection, now: i64, dead: &Dead, max_deaths: u32, ke
         }
         // One row that cannot be read must not keep the others with their dead workers.
         match rows::first(tx, &format!("{JOBS} WHERE jobs.id = ?1"), [&id], rows::job) {
-            Ok(job) => rescued.extend(job),
+            Ok(job) => {
+                facts.extend(job.as_ref().map(Fact::of_job));
+                rescued.extend(job);
+            }
             Err(super::fault::Fault::Decided(error)) => {
-                tracing::error!(job_id = id, %error, "rescued, but cannot be read")
+                tracing::error!(job_id = id, %error, "rescued, but cannot be read");
+                facts.extend(of_damaged_job(tx, &id)?);
             }
             Err(other) => return Err(other),
         }
     }
-    Ok(rescued)
+    Ok((rescued, facts))
 }
 
 /// `run_at` stays: who has waited longest goes on first, also where a queue has grown meanwhile.

@@ -88,10 +88,13 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
             artifacts: postgres.clone(),
             presets: postgres.clone(),
             schedules: postgres.clone(),
+            destinations: postgres.clone(),
             principals: postgres.clone(),
             api_keys: postgres.clone(),
             sessions: postgres.clone(),
             tokens: postgres.clone(),
+            events: postgres.clone(),
+            outbox: postgres.clone(),
             audit: postgres,
             objects,
         });
@@ -103,11 +106,14 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         artifacts: sqlite.clone(),
         presets: sqlite.clone(),
         schedules: sqlite.clone(),
+        destinations: sqlite.clone(),
         audit: sqlite.clone(),
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),
         sessions: sqlite.clone(),
         tokens: sqlite.clone(),
+        events: sqlite.clone(),
+        outbox: sqlite.clone(),
         objects,
     })
 }
