@@ -10,5 +10,6 @@ mod rows;
 mod ends;
 mod leases;
 mod road;
+mod schedules;
 mod sensitive;
 mod upkeep;
