@@ -33,5 +33,6 @@ pub mod schedule;
 pub mod selection;
 pub mod sensitive;
 pub mod value;
+pub mod webhook;
 
 pub use error::{Error, ErrorKind, Result, Violation};

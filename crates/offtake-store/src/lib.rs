@@ -18,6 +18,7 @@ pub mod hints;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
+pub mod outbound;
 pub mod outbox;
 mod postgres;
 pub mod presets;
@@ -29,6 +30,7 @@ pub mod sealed;
 pub mod sessions;
 mod sqlite;
 pub mod tokens;
+pub mod webhooks;
 
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
@@ -52,6 +54,7 @@ pub use schedules::{DueSchedule, Evaluated, Missed, NewRun, NewSchedule, Schedul
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
 pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
+pub use webhooks::Webhooks;
 
 use std::sync::Arc;
 
@@ -64,6 +67,8 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// Who is told by webhook.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Buckets of organizations' own, and what is delivered there.
     pub destinations: Arc<dyn Destinations>,
     /// What is asked for by the clock.

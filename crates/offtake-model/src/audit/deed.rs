@@ -63,6 +63,16 @@ names! {
         ApiKeyCreate "api_key.create",
         /// An API key was revoked.
         ApiKeyRevoke "api_key.revoke",
+        /// A webhook endpoint was made.
+        WebhookCreate "webhook.create",
+        /// A webhook endpoint was changed.
+        WebhookChange "webhook.change",
+        /// A webhook endpoint was given another key to sign with.
+        WebhookRotate "webhook.rotate",
+        /// A webhook endpoint was forgotten.
+        WebhookDelete "webhook.delete",
+        /// A message to a webhook endpoint was asked for, for a test or once more.
+        WebhookSend "webhook.send",
         /// A link was made by which somebody can sign in.
         SessionOffer "session.offer",
         /// A session began.
@@ -107,6 +117,8 @@ names! {
         Principal "principal",
         /// An API key.
         ApiKey "api_key",
+        /// A webhook endpoint.
+        Webhook "webhook",
         /// A session.
         Session "session",
         /// A notification.

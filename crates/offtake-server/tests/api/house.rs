@@ -195,6 +195,7 @@ impl House {
             jobs: jobs.clone(),
             artifacts: jobs.clone(),
             presets: jobs.clone(),
+            webhooks: jobs.clone(),
                 schedules: jobs.clone(),
                 destinations: jobs.clone(),
             principals: jobs.clone(),

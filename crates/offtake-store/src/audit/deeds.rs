@@ -3,15 +3,17 @@
 use jiff::Timestamp;
 use offtake_model::api_key::ApiKey;
 use offtake_model::audit::{Act, Action, Deed, ObjectKind, Via};
-use offtake_model::id::ApiKeyId;
+use offtake_model::id::{ApiKeyId, NotificationId, WebhookId};
 use offtake_model::job::Job;
 use offtake_model::preset::Preset;
 use offtake_model::principal::{KnownPrincipal, Principal};
+use offtake_model::webhook::Webhook;
 
 use crate::artifacts::Artifact;
 use crate::jobs::NewJob;
 use crate::outbox::Notification;
 use crate::tokens::TokenClaims;
+use crate::webhooks;
 
 /// An export was asked for. What decides its rows is told by its digest: filters may hold what not everybody may read.
 pub(crate) fn asked_for(new: &NewJob) -> Deed {
@@ -60,6 +62,22 @@ pub(crate) fn made_key(key: &ApiKey) -> Deed {
 /// An API key was revoked.
 pub(crate) fn revoked_key(id: ApiKeyId) -> Deed {
     Deed::done(Action::ApiKeyRevoke, ObjectKind::ApiKey, id)
+}
+
+/// Something was done to a webhook endpoint. Of its URL the host is told: the rest may be what opens it.
+pub(crate) fn to_webhook(action: Action, webhook: &Webhook) -> Deed {
+    let events: Vec<&str> = webhook.events.iter().map(|kind| kind.name()).collect();
+    Deed::done(action, ObjectKind::Webhook, webhook.id)
+        .with("host", webhooks::host_of(&webhook.url))
+        .with("events", events)
+        .with("enabled", webhook.enabled)
+}
+
+/// A message to a webhook endpoint was asked for.
+pub fn webhook_send(id: WebhookId, notification: NotificationId, why: &str) -> Deed {
+    Deed::done(Action::WebhookSend, ObjectKind::Webhook, id)
+        .with("notification", notification.to_string())
+        .with("why", why)
 }
 
 /// A link was made by which `principal` can sign in.

@@ -20,7 +20,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact,
-    NewJob, ObjectKey, Outbox, Presets, Principals, Schedules, Sessions, Take, Tokens, WorkerName,
+    NewJob, ObjectKey, Outbox, Presets, Principals, Schedules, Sessions, Take, Tokens, Webhooks, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -42,6 +42,7 @@ pub(crate) struct Backend {
     pub(crate) schedules: Arc<dyn Schedules>,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -146,7 +147,19 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 impl Backend {
     /// Of a store that is all of the ports.
     pub(crate) fn of<
-        S: Jobs + Artifacts + Presets + Principals + ApiKeys + Sessions + Tokens + Events + Outbox + Schedules + Audit + 'static,
+        S: Jobs
+            + Artifacts
+            + Webhooks
+            + Presets
+            + Principals
+            + ApiKeys
+            + Sessions
+            + Tokens
+            + Events
+            + Outbox
+            + Schedules
+            + Audit
+            + 'static,
     >(
         store: Arc<S>,
         clock: Arc<ManualClock>,
@@ -161,6 +174,7 @@ impl Backend {
             events: store.clone(),
             outbox: store.clone(),
             presets: store.clone(),
+            webhooks: store.clone(),
             schedules: store.clone(),
             audit: store,
             clock,

@@ -20,6 +20,7 @@ pub(crate) mod schedules;
 pub(crate) mod tokens;
 pub(crate) mod turns;
 pub(crate) mod upkeep;
+pub(crate) mod webhooks;
 
 pub(crate) use given::Backend;
 
@@ -134,6 +135,18 @@ macro_rules! contract_tests {
                 a_window_has_one_job
                 the_end_of_a_run_is_noted_once
                 what_stands_in_the_way_is_remembered
+            }
+            webhooks {
+                an_endpoint_is_kept_without_its_secrets
+                an_endpoint_is_changed_in_parts
+                another_url_has_another_key
+                two_keys_sign_while_one_replaces_the_other
+                organizations_do_not_see_each_others_endpoints
+                there_are_only_so_many_endpoints
+                who_gives_up_again_and_again_disables
+                who_is_gone_is_disabled_once
+                keys_are_sealed_anew
+                what_is_done_to_endpoints_is_told
             }
             tokens {
                 a_token_is_known_by_its_digest

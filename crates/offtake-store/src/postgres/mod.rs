@@ -22,6 +22,7 @@ mod sessions;
 mod tokens;
 mod upkeep;
 mod wake;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0007_limits.sql"),
         include_str!("../../migrations/postgres/0008_walls.sql"),
         include_str!("../../migrations/postgres/0009_events.sql"),
+        include_str!("../../migrations/postgres/0011_webhooks.sql"),
         include_str!("../../migrations/postgres/0013_schedules.sql"),
     ],
 };

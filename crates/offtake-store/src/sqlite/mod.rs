@@ -23,6 +23,7 @@ mod schedules;
 mod sessions;
 mod tokens;
 mod upkeep;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

@@ -75,6 +75,7 @@ impl House {
             store: Store {
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
+                webhooks: jobs.clone(),
                 schedules: jobs.clone(),
                 destinations: jobs.clone(),
                 principals: jobs.clone(),

@@ -51,6 +51,7 @@ macro_rules! store {
             artifacts: jobs.clone(),
             presets: jobs.clone(),
             schedules: jobs.clone(),
+            webhooks: jobs.clone(),
             destinations: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),

@@ -42,6 +42,7 @@ impl Forgetful {
                 jobs: jobs.clone(),
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
+                webhooks: jobs.clone(),
                 schedules: jobs.clone(),
                 destinations: jobs.clone(),
                 principals: jobs.clone(),
