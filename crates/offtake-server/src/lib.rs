@@ -12,6 +12,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod datasets;
+mod destinations;
 mod edge;
 pub mod error;
 mod exports;
@@ -40,6 +41,7 @@ mod state;
 mod watch;
 
 pub use acting::{ForwardedHeader, TrustedProxies};
+pub use destinations::Destinations;
 pub use health::{Operations, operations};
 pub use limits::LimitSettings;
 pub use metrics::{QueueMetrics, ServerMetrics};

@@ -17,7 +17,7 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, datasets, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets,
+    api_keys, audit, datasets, destinations, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets,
     preview, principals, schedules, sign_in,
 };
 
@@ -54,6 +54,12 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsCreate), routes!(schedules::run))
         .add(Needs(ExportsCreate), routes!(schedules::backfill))
         .add(Needs(ExportsRead), routes!(schedules::runs))
+        .add(Needs(ExportsCreate), routes!(jobs::deliver))
+        .add(Needs(Admin), routes!(destinations::create))
+        .add(Needs(Admin), routes!(destinations::list))
+        .add(Needs(Admin), routes!(destinations::detail))
+        .add(Needs(Admin), routes!(destinations::probe_again))
+        .add(Needs(Admin), routes!(destinations::delete))
         .add(Needs(Admin), routes!(principals::list))
         .add(Needs(Admin), routes!(principals::detail))
         .add(Needs(Admin), routes!(principals::change))

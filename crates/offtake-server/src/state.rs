@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::acting::TrustedProxies;
 use crate::audit::Uses;
 use crate::auth::noting::Notes;
+use crate::destinations::Destinations;
 use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
@@ -110,6 +111,8 @@ pub struct AppState {
     pub spans: Option<Arc<SpanStore>>,
     /// How spans are read.
     pub conventions: Arc<Conventions>,
+    /// What keeps the secrets of destinations and reaches them.
+    pub destinations: Destinations,
     /// The time.
     pub clock: SharedClock,
     /// What tokens and links are signed with.

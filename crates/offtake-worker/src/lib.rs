@@ -9,6 +9,7 @@
 
 mod attempt;
 mod checkpoint;
+mod delivery;
 mod execute;
 mod heartbeat;
 mod metrics;
@@ -20,6 +21,7 @@ mod schedules;
 mod settings;
 mod upkeep;
 
+pub use delivery::Deliveries;
 pub use metrics::WorkerMetrics;
 pub use offtake_pipeline::HashKey;
 pub use settings::WorkerSettings;
@@ -54,6 +56,7 @@ struct Shared {
     metrics: WorkerMetrics,
     chance: Chance,
     hash_key: Option<HashKey>,
+    deliveries: Option<Deliveries>,
 }
 
 impl Worker {
@@ -67,13 +70,20 @@ impl Worker {
         metrics: WorkerMetrics,
     ) -> Self {
         let chance = Chance::system();
-        Self { shared: Arc::new(Shared { store, catalog, clock, name, settings, metrics, chance, hash_key: None }) }
+        Self { shared: Arc::new(Shared { store, catalog, clock, name, settings, metrics, chance, hash_key: None, deliveries: None }) }
     }
 
     /// The same worker, which can make files in which columns are hashed.
     #[must_use]
     pub fn with_hash_key(self, key: HashKey) -> Self {
         let shared = Shared { hash_key: Some(key), ..(*self.shared).clone() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same worker, which delivers files to buckets of organizations' own.
+    #[must_use]
+    pub fn with_deliveries(self, deliveries: Deliveries) -> Self {
+        let shared = Shared { deliveries: Some(deliveries), ..(*self.shared).clone() };
         Self { shared: Arc::new(shared) }
     }
 

@@ -24,7 +24,7 @@ pub struct WorkerSettings {
     pub rescue_every: Duration,
     /// How often expired and orphaned files are looked for.
     pub sweep_every: Duration,
-    /// How often schedules are looked at.
+    /// How often schedules and deliveries are looked at.
     pub schedules_every: Duration,
     /// How often rows past their retention are looked for.
     pub prune_every: Duration,

@@ -28,7 +28,7 @@ use crate::error::Problem;
 use crate::extract::{Name, Params, no_such_job};
 use crate::limits::Allowances;
 use crate::state::App;
-use view::JobResponse;
+use view::{JobResponse, with_deliveries};
 use wait::{bounded, wait_for};
 
 /// Jobs of a page when nothing is said.
@@ -94,7 +94,8 @@ pub(crate) async fn list(
     let scope = if mine { caller.own_scope() } else { caller.scope() };
     let page = app.store.jobs.list(&scope, &filter).await?;
     let next_cursor = page.jobs.last().filter(|_| page.has_more).map(|job| job.id.to_string());
-    let jobs = page.jobs.into_iter().map(|job| JobResponse::of(&app, &caller, job)).collect();
+    let mut jobs: Vec<_> = page.jobs.into_iter().map(|job| JobResponse::of(&app, &caller, job)).collect();
+    with_deliveries(&app, &caller.0.org, &mut jobs).await?;
     let pagination =
         Pagination { total: page.total, limit, offset: filter.offset, has_more: page.has_more, next_cursor };
     Ok(Json(JobListResponse { jobs, pagination }))
@@ -139,11 +140,14 @@ pub(crate) async fn detail(
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_known = |etag: &str| known.as_deref().is_some_and(|known| matches_etag(known, etag));
     let enough = |job: &Job| match &known {
+        // How it stands with a delivery is looked up below.
+        Some(_) if job.spec.destination.is_some() => !job.status.is_active(),
         Some(_) => !is_known(&JobResponse::of(&app, &caller, job.clone()).etag()),
         None => !job.status.is_active(),
     };
     let job = wait_for(&app, &caller.scope(), id, wait, &draining, enough).await.map_err(absent)?;
-    let body = JobResponse::of(&app, &caller, job);
+    let mut body = JobResponse::of(&app, &caller, job);
+    with_deliveries(&app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
     let etag = body.etag();
     let mut response =
         if is_known(&etag) { StatusCode::NOT_MODIFIED.into_response() } else { Json(body).into_response() };
@@ -193,6 +197,25 @@ pub(crate) async fn retry(
     let mut response = (StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response();
     Allowances::add(&mut response, allowances);
     Ok(response)
+}
+
+/// Delivers a file whose delivery failed, once more from the first try on.
+#[utoipa::path(post, path = "/api/v1/export/jobs/{id}/deliver", tag = "exports", operation_id = "deliver_again",
+    params(("id" = String, Path, description = "The job")),
+    responses((status = 202, description = "It is owed again", body = JobResponse)))]
+pub(crate) async fn deliver(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<Response, Problem> {
+    let (scope, id) = (caller.scope(), name.job()?);
+    let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
+    require_dataset(&app, &caller, &job)?;
+    app.store.destinations.deliver_again(&act, &scope, id).await?;
+    let mut body = JobResponse::of(&app, &caller, job);
+    with_deliveries(&app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
+    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }
 
 /// Deletes the file now, not when it expires.
@@ -301,6 +324,7 @@ pub(crate) async fn with_link(
 ) -> Result<JobResponse> {
     let id = job.id;
     let mut body = JobResponse::of(app, caller, job);
+    with_deliveries(app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {

@@ -156,6 +156,14 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     add("formats", formats());
     add("fields", fields(schema));
     add(
+        "destination",
+        json!({"type": "object", "required": ["id"], "additionalProperties": false,
+            "description": "Where the file is delivered to, beside being kept here",
+            "properties": {
+                "id": {"type": "string", "description": "The destination"},
+                "key": {"type": "string", "description": "The key below its prefix, with {dataset}, {date}, {job} and {extension} in it; {job} is needed"}}}),
+    );
+    add(
         "limit",
         json!({"type": "integer", "minimum": 1, "maximum": schema.limits.rows,
         "description": "At most so many rows, the first in key order"}),

@@ -22,6 +22,8 @@ use offtake_model::principal::Principal;
 use offtake_model::receipt::Receipt;
 use offtake_server::identity::{IssuerSettings, Issuers, Previous, Secret, Secrets, mint};
 use offtake_server::{AppState, LimitSettings, ServerMetrics, ServerSettings, router};
+use offtake_store::outbound::{Outbound, OutboundSettings};
+use offtake_store::sealed::Sealer;
 use offtake_store::objects::FolderObjects;
 use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, Take, WorkerName};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -224,6 +226,10 @@ impl House {
             catalog: Arc::new(catalog),
             spans: Some(spans),
             conventions: Arc::new(Conventions::default()),
+            destinations: offtake_server::Destinations {
+                sealer: Arc::new(Sealer::new(&[7; 32], &[]).expect("a cipher")),
+                outbound: Outbound::new(OutboundSettings::default()).expect("a client"),
+            },
             clock: shared,
             secrets: Secrets { current: secret.clone(), previous: trust.previous },
             issuers,

@@ -214,7 +214,7 @@ fn visits(folder: &TempDir, clock: &Arc<ManualClock>) -> Vec<Dataset> {
         "sources": {"own": {"url": format!("sqlite:{}", path.display())}},
         "datasets": {"visits": {
             "title": "Visits", "source": "own", "table": "visits", "tenant": "org", "key": ["at", "id"],
-            "identity": ["id"], "time": "at"}},
+            "identity": ["id"], "time": "at", "columns": {"at": {"type": "timestamp"}}}},
     });
     let config: DatasetsConfig = serde_json::from_value(config).unwrap();
     let clock: SharedClock = clock.clone();

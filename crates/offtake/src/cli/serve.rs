@@ -12,7 +12,8 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::identity::{Issuers, Secret, mint};
 use offtake_server::sign_in::link;
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
-use offtake_worker::{HashKey, Worker, WorkerMetrics};
+use offtake_store::outbound::Outbound;
+use offtake_worker::{Deliveries, HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -108,6 +109,10 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         catalog: Arc::clone(&house.catalog),
         spans: Some(Arc::clone(&house.spans)),
         conventions: Arc::new(house.config.conventions.clone()),
+        destinations: offtake_server::Destinations {
+            sealer: wire::sealer(&house.config, &house.data)?,
+            outbound: Outbound::new(house.config.destinations.clone())?,
+        },
         clock: Arc::clone(&house.clock),
         secrets,
         issuers: Arc::clone(&issuers),
@@ -189,6 +194,10 @@ fn spawn_worker(
         Some(key) => worker.with_hash_key(key),
         None => worker,
     };
+    let worker = worker.with_deliveries(Deliveries {
+        sealer: wire::sealer(&house.config, &house.data)?,
+        outbound: Outbound::new(house.config.destinations.clone())?,
+    });
     Ok(tokio::spawn(async move {
         worker.run(stop).await;
         // The name is free again only when its work has ended.

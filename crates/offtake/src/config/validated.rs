@@ -13,6 +13,7 @@ use offtake_datasets::spans::conventions::ConventionsConfig;
 use offtake_model::Error;
 use offtake_server::{ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, ServerSettings, TrustedProxies};
 use offtake_store::JobLimits;
+use offtake_store::outbound::OutboundSettings;
 use offtake_worker::WorkerSettings;
 
 use super::issuers::IssuerConfig;
@@ -69,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
     pub(crate) datasets: DatasetsConfig,
+    /// How buckets of organizations' own are reached.
+    pub(crate) destinations: OutboundSettings,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
 }
@@ -145,6 +148,7 @@ impl Config {
             metrics_listen: metrics_listen(read),
             conventions: conventions(read),
             datasets: datasets(read),
+            destinations: destinations(read),
             log: log(read, typed),
         };
         reader.finish()?;
@@ -247,16 +251,26 @@ fn connections(read: &mut Reader<'_>) -> ConnectionSettings {
     }
 }
 
-fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
-    let words: Vec<String> = read.table("server.trusted_proxies").unwrap_or_default();
+fn destinations(read: &mut Reader<'_>) -> OutboundSettings {
+    let allow = networks(read, "destinations.allow");
+    OutboundSettings { allow, allow_http: read.flag("destinations.allow_http"), ..OutboundSettings::default() }
+}
+
+fn networks(read: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
+    let words: Vec<String> = read.table(key).unwrap_or_default();
     let mut networks = Vec::new();
     for word in words {
         let network = word.parse().or_else(|_| word.parse::<IpAddr>().map(IpNet::from));
         match network {
             Ok(network) => networks.push(network),
-            Err(_) => read.refuse("server.trusted_proxies", &format!("{word:?} is no network: 10.0.0.0/8, fd00::/8")),
+            Err(_) => read.refuse(key, &format!("{word:?} is no network: 10.0.0.0/8, fd00::/8")),
         }
     }
+    networks
+}
+
+fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
+    let networks = networks(read, "server.trusted_proxies");
     let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
     TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
 }
