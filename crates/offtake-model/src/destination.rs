@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn a_key_carries_its_job() {
         let job = JobId::new("2026-10-25T01:00:00Z".parse().unwrap());
-        let parts = KeyParts { dataset: "spans", job, asked_at: "2026-10-25T01:00:00Z".parse().unwrap(), extension: "csv.gz" };
+        let parts =
+            KeyParts { dataset: "spans", job, asked_at: "2026-10-25T01:00:00Z".parse().unwrap(), extension: "csv.gz" };
         assert_eq!(to("a/dt={date}/{job}.{extension}").key_of(parts), format!("a/dt=2026-10-25/{job}.csv.gz"));
         assert_eq!(DeliverTo { key: None, ..to("") }.key_of(parts), format!("spans/{job}.csv.gz"));
     }
@@ -187,7 +188,8 @@ mod tests {
         for good in ["{job}", "a/{dataset}/{date}/{job}.{extension}", "x_{job}"] {
             assert_eq!(to(good).wrong(), None, "{good}");
         }
-        for bad in ["", "/{job}", "a//{job}", "../{job}", "{job}/.", "{jobs}", "{job", "{date}", "a b/{job}", "ü{job}"] {
+        for bad in ["", "/{job}", "a//{job}", "../{job}", "{job}/.", "{jobs}", "{job", "{date}", "a b/{job}", "ü{job}"]
+        {
             assert!(to(bad).wrong().is_some(), "{bad}");
         }
     }

@@ -204,7 +204,10 @@ fn checked(body: &Map<String, Json_>) -> Result<(DestinationContent, String)> {
     let mut wrong = Vec::new();
     for name in body.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        wrong.push(Violation::at(pointer, format!("is nothing that can be said here; there are: {}", MEMBERS.join(", "))));
+        wrong.push(Violation::at(
+            pointer,
+            format!("is nothing that can be said here; there are: {}", MEMBERS.join(", ")),
+        ));
     }
     let mut text = |name: &str, needed: bool, plain: fn(char) -> bool, form: &str| -> Option<String> {
         match body.get(name) {
@@ -238,7 +241,11 @@ fn checked(body: &Map<String, Json_>) -> Result<(DestinationContent, String)> {
     if name.as_ref().is_some_and(|name| name.chars().count() > 100 || name.trim() != name) {
         wrong.push(Violation::at("/name", "has 1 to 100 characters and no blanks around it"));
     }
-    if prefix.trim_matches('/').split('/').any(|step| matches!(step, "." | "..") || (step.is_empty() && !prefix.is_empty())) {
+    if prefix
+        .trim_matches('/')
+        .split('/')
+        .any(|step| matches!(step, "." | "..") || (step.is_empty() && !prefix.is_empty()))
+    {
         wrong.push(Violation::at("/prefix", "has an empty step between two slashes, or one of dots alone"));
     }
     let path_style = match body.get("path_style") {

@@ -17,8 +17,8 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, datasets, destinations, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets,
-    preview, principals, schedules, sign_in,
+    api_keys, audit, datasets, destinations, exports, files, health, jobs, one_time, openapi, otlp, pages, performance,
+    presets, preview, principals, schedules, sign_in,
 };
 
 fn table(app: &App) -> Table {

@@ -9,9 +9,11 @@ use offtake_model::destination::{
 use offtake_model::event::{EventType, NewEvent};
 use offtake_model::format::extension;
 use offtake_model::id::{DestinationId, JobId, OrgId};
+use offtake_model::job::Job;
 use offtake_model::{Error, ErrorKind, Result};
 use serde_json::{Map, json};
 
+use crate::events::changed;
 use crate::jobs::{JobScope, NewJob, WorkerName};
 use crate::rows::Record;
 use crate::schedules::{Cells, unreadable};
@@ -104,8 +106,12 @@ pub trait Destinations: Send + Sync + std::fmt::Debug {
     async fn deliver_again(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Delivery>;
 
     /// Takes deliveries that are owed for files that are there, longest due first, for `lease`.
-    async fn claim_deliveries(&self, worker: &WorkerName, most: u32, lease: SignedDuration)
-    -> Result<Vec<OwedDelivery>>;
+    async fn claim_deliveries(
+        &self,
+        worker: &WorkerName,
+        most: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<OwedDelivery>>;
 
     /// Holds a delivery for longer.
     ///
@@ -123,8 +129,7 @@ pub trait Destinations: Send + Sync + std::fmt::Debug {
 
 // What every backend shares.
 
-pub(crate) const DESTINATION_COLUMNS: &str =
-    "destinations.id, destinations.org, destinations.content, destinations.secret, destinations.created_by, \
+pub(crate) const DESTINATION_COLUMNS: &str = "destinations.id, destinations.org, destinations.content, destinations.secret, destinations.created_by, \
      destinations.created_at, destinations.probed_at";
 pub(crate) const DELIVERY_COLUMNS: &str = "deliveries.job, deliveries.org, deliveries.destination, \
      deliveries.object_key, deliveries.state, deliveries.tries, deliveries.error, deliveries.delivered_at";
@@ -234,8 +239,20 @@ impl Settled {
     }
 }
 
-/// What is told of a delivery that was given up.
-pub(crate) fn given_up(owed: &OwedDelivery, owner: &str, why: &str) -> NewEvent {
+/// What is told of a try: that the file arrived, as something new about its job, or that it never will by itself.
+pub(crate) fn told(owed: &OwedDelivery, job: &Job, outcome: &DeliveryOutcome) -> Option<NewEvent> {
+    match outcome {
+        DeliveryOutcome::Again { .. } => None,
+        DeliveryOutcome::Delivered => {
+            let mut event = changed(job);
+            event.data.insert("delivery".to_owned(), json!(DeliveryState::Delivered));
+            Some(event)
+        }
+        DeliveryOutcome::GivenUp { why } => Some(given_up(owed, &job.owner, why)),
+    }
+}
+
+fn given_up(owed: &OwedDelivery, owner: &str, why: &str) -> NewEvent {
     let mut data = Map::new();
     data.insert("code".to_owned(), json!("delivery_failed"));
     data.insert("severity".to_owned(), json!("error"));

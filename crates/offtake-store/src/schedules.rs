@@ -184,12 +184,7 @@ pub trait Schedules: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `not_found`; `precondition_failed` if it was changed since.
-    async fn change_schedule(
-        &self,
-        by: &Act,
-        changed: &Schedule,
-        next_run_at: Timestamp,
-    ) -> Result<Schedule>;
+    async fn change_schedule(&self, by: &Act, changed: &Schedule, next_run_at: Timestamp) -> Result<Schedule>;
 
     /// Pauses it. Not an error if it is.
     ///

@@ -70,7 +70,19 @@ impl Worker {
         metrics: WorkerMetrics,
     ) -> Self {
         let chance = Chance::system();
-        Self { shared: Arc::new(Shared { store, catalog, clock, name, settings, metrics, chance, hash_key: None, deliveries: None }) }
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                catalog,
+                clock,
+                name,
+                settings,
+                metrics,
+                chance,
+                hash_key: None,
+                deliveries: None,
+            }),
+        }
     }
 
     /// The same worker, which can make files in which columns are hashed.

@@ -42,7 +42,10 @@ impl Dataset {
         }
         let forbidden: &[&str] = if incremental { &OF_WINDOWS } else { &OF_MOMENTS };
         for name in forbidden.iter().filter(|name| content.request.contains_key(**name)) {
-            found.at(&format!("/request/{name}"), "is for the schedule to say: each of its runs has a window of its own");
+            found.at(
+                &format!("/request/{name}"),
+                "is for the schedule to say: each of its runs has a window of its own",
+            );
         }
         // Where the request names a moment, that is wrong already.
         if found.violations.is_empty()
@@ -146,8 +149,7 @@ impl Dataset {
         if let Some(to) = body.get_mut("destination").and_then(Json::as_object_mut) {
             let template = to.get("key").and_then(Json::as_str).unwrap_or(USUAL_KEY_OF_RUNS);
             let from = window.from.map_or_else(|| "beginning".to_owned(), |from| from.stamp());
-            let key =
-                template.replace("{schedule}", id).replace("{from}", &from).replace("{to}", &until.stamp());
+            let key = template.replace("{schedule}", id).replace("{from}", &from).replace("{to}", &until.stamp());
             to.insert("key".to_owned(), json!(key));
         }
         self.parse_export(&Json::Object(body))
@@ -159,7 +161,10 @@ impl Dataset {
             (RowsMode::Mutable | RowsMode::Versioned, Some(_)) => Ok(Cut::Time),
             (RowsMode::Mutable | RowsMode::Versioned, None) => Err(Error::new(
                 ErrorKind::InvalidRequest,
-                format!("{} has neither append-only rows nor a time column; only full runs are possible", self.schema.name),
+                format!(
+                    "{} has neither append-only rows nor a time column; only full runs are possible",
+                    self.schema.name
+                ),
             )),
         }
     }

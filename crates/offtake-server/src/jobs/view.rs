@@ -1,8 +1,8 @@
 //! A job as the API shows it.
 
 use jiff::Timestamp;
-use offtake_model::dataset::DatasetSchema;
 use offtake_model::Result;
+use offtake_model::dataset::DatasetSchema;
 use offtake_model::destination::{DeliverTo, Delivery, DeliveryState};
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};

@@ -240,7 +240,8 @@ fn own(caller: &Caller) -> JobScope {
 
 /// The schedule of this id in the scope, if the caller may read its dataset or owns it.
 async fn visible(app: &App, caller: &Caller, name: &Name, scope: &JobScope) -> Result<Schedule> {
-    let absent = || Error::new(ErrorKind::NotFound, "there is no such schedule; GET /api/v1/schedules lists those there are");
+    let absent =
+        || Error::new(ErrorKind::NotFound, "there is no such schedule; GET /api/v1/schedules lists those there are");
     let id: ScheduleId = name.as_str().parse().map_err(|_| absent())?;
     let schedule = app.store.schedules.schedule(scope, id).await?;
     if sees(app, caller, &schedule) { Ok(schedule) } else { Err(absent()) }

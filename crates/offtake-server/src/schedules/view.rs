@@ -68,7 +68,8 @@ impl ScheduleResponse {
     /// The schedule as those see it who see datasets so: what it says of sensitive columns is masked, and what it asks of
     /// a dataset that they do not see is not shown.
     pub(crate) fn of(schedule: Schedule, seen: impl Fn(&str) -> Option<Dataset>, now: Timestamp) -> Self {
-        let Schedule { id, owner, content, state, position, next_run_at, last_run_at, errors, last_error, .. } = schedule;
+        let Schedule { id, owner, content, state, position, next_run_at, last_run_at, errors, last_error, .. } =
+            schedule;
         let next_runs = content.timetable().map_or_else(|_| Vec::new(), |table| table.upcoming(now, AHEAD));
         let request = shown(content.request, seen(&content.dataset));
         let (state, pause_reason, pause_detail) = match state {

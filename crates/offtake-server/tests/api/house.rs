@@ -22,9 +22,9 @@ use offtake_model::principal::Principal;
 use offtake_model::receipt::Receipt;
 use offtake_server::identity::{IssuerSettings, Issuers, Previous, Secret, Secrets, mint};
 use offtake_server::{AppState, LimitSettings, ServerMetrics, ServerSettings, router};
+use offtake_store::objects::FolderObjects;
 use offtake_store::outbound::{Outbound, OutboundSettings};
 use offtake_store::sealed::Sealer;
-use offtake_store::objects::FolderObjects;
 use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, Take, WorkerName};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
@@ -198,8 +198,8 @@ impl House {
             artifacts: jobs.clone(),
             presets: jobs.clone(),
             webhooks: jobs.clone(),
-                schedules: jobs.clone(),
-                destinations: jobs.clone(),
+            schedules: jobs.clone(),
+            destinations: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
             sessions: jobs.clone(),

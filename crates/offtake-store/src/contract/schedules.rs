@@ -85,7 +85,10 @@ pub(crate) async fn a_schedule_is_kept_as_it_is(backend: &Backend) {
     for foreign in [&scope("other"), &bobs] {
         assert_eq!(kind(schedules.schedule(foreign, made.id).await), ErrorKind::NotFound);
         assert_eq!(kind(schedules.pause_schedule(&by("eve"), foreign, made.id).await), ErrorKind::NotFound);
-        assert_eq!(kind(schedules.resume_schedule(&by("eve"), foreign, made.id, made.created_at).await), ErrorKind::NotFound);
+        assert_eq!(
+            kind(schedules.resume_schedule(&by("eve"), foreign, made.id, made.created_at).await),
+            ErrorKind::NotFound
+        );
         assert_eq!(kind(schedules.delete_schedule(&by("eve"), foreign, made.id).await), ErrorKind::NotFound);
         assert!(schedules.schedules(foreign).await.unwrap().is_empty());
     }
@@ -197,7 +200,8 @@ pub(crate) async fn the_end_of_a_run_is_noted_once(backend: &Backend) {
         let claimed = backend.claimed("w").await;
         assert_eq!(backend.schedules.note_ended_runs(10).await.unwrap(), 0);
         backend.jobs.fail(claimed.lease, &because(ErrorKind::SchemaDrift), KEEP).await.unwrap();
-        let noted = futures::future::join(backend.schedules.note_ended_runs(10), backend.schedules.note_ended_runs(10)).await;
+        let noted =
+            futures::future::join(backend.schedules.note_ended_runs(10), backend.schedules.note_ended_runs(10)).await;
         assert_eq!(noted.0.unwrap() + noted.1.unwrap(), 1, "round {round}");
         assert_eq!(backend.schedules.note_ended_runs(10).await.unwrap(), 0);
         let runs = backend.schedules.schedule_runs(&org("acme"), made.id, 10).await.unwrap();

@@ -198,16 +198,13 @@ impl PostgresStore {
              WHERE id = (SELECT schedule FROM schedule_runs WHERE job = $1) FOR UPDATE"
         );
         let schedule = tx.first(&sql, &[&job]).await?.map(|row| schedules::schedule(&row)).transpose()?;
-        let DeliveryOutcome::GivenUp { why } = outcome else {
-            if let (Some(schedule), DeliveryOutcome::Delivered) = (&schedule, outcome) {
-                tx.execute("UPDATE schedules SET errors = 0 WHERE id = $1", &[&schedule.id.to_string()]).await?;
-            }
-            return Ok(Vec::new());
-        };
-        let owner = requests::load(tx, &job).await?.owner;
-        let mut alerts = vec![destinations::given_up(owed, &owner, why)];
+        let loaded = requests::load(tx, &job).await?;
+        let mut alerts: Vec<_> = destinations::told(owed, &loaded, outcome).into_iter().collect();
         let mut paused = None;
-        if let Some(schedule) = schedule {
+        if let (Some(schedule), DeliveryOutcome::Delivered) = (&schedule, outcome) {
+            tx.execute("UPDATE schedules SET errors = 0 WHERE id = $1", &[&schedule.id.to_string()]).await?;
+        }
+        if let (Some(schedule), DeliveryOutcome::GivenUp { why }) = (schedule, outcome) {
             let id = schedule.id.to_string();
             let sql = "UPDATE schedules SET errors = errors + 1, last_error = $2 WHERE id = $1";
             tx.execute(sql, &[&id, why]).await?;

@@ -24,9 +24,7 @@ use crate::schedules::{
 };
 
 static IN_SCOPE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT {SCHEDULE_COLUMNS} FROM schedules WHERE id = $1 AND org = $2 AND ($3::text IS NULL OR owner = $3)"
-    )
+    format!("SELECT {SCHEDULE_COLUMNS} FROM schedules WHERE id = $1 AND org = $2 AND ($3::text IS NULL OR owner = $3)")
 });
 
 #[async_trait]
@@ -198,7 +196,12 @@ impl Schedules for PostgresStore {
         Ok(job)
     }
 
-    async fn claim_schedules(&self, _worker: &WorkerName, most: u32, lease: SignedDuration) -> Result<Vec<DueSchedule>> {
+    async fn claim_schedules(
+        &self,
+        _worker: &WorkerName,
+        most: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<DueSchedule>> {
         static CLAIM: LazyLock<String> = LazyLock::new(|| {
             format!(
                 "UPDATE schedules SET fence = schedules.fence + 1, claimed_until = $2 FROM (
@@ -214,9 +217,9 @@ impl Schedules for PostgresStore {
             let until = now.saturating_add(micros(lease));
             let moment = schedules::moment(now)?;
             let rows = tx.rows(&CLAIM, &[&now, &until, &i64::from(most)]).await?;
-            let due = rows.iter().map(|row| {
-                Ok(DueSchedule { schedule: schedules::schedule(row)?, now: moment, fence: get(row, 0)? })
-            });
+            let due = rows
+                .iter()
+                .map(|row| Ok(DueSchedule { schedule: schedules::schedule(row)?, now: moment, fence: get(row, 0)? }));
             due.collect::<Result<Vec<_>>>()
         };
         let outcome = claim.await;
@@ -330,7 +333,8 @@ impl PostgresStore {
 
     /// Notes how a run ended, unless somebody else has. One that failed may be retried and end once more.
     async fn note_ended(&self, tx: &Work, schedule: &str, job: &str) -> Result<(bool, Vec<Hint>)> {
-        let sql = "UPDATE schedule_runs SET noted = jobs.attempt, ended = CASE WHEN jobs.status = 'failed' THEN 0 ELSE 1 END
+        let sql =
+            "UPDATE schedule_runs SET noted = jobs.attempt, ended = CASE WHEN jobs.status = 'failed' THEN 0 ELSE 1 END
                    FROM jobs WHERE schedule_runs.job = $1 AND jobs.id = $1 AND schedule_runs.ended = 0
                      AND jobs.attempt > schedule_runs.noted AND jobs.status NOT IN ('pending', 'processing')";
         if tx.execute(sql, &[&job]).await? == 0 {

@@ -30,7 +30,8 @@ impl Destinations for SqliteStore {
             if rows::scalar(tx, sql, [org.as_str(), &new.content.name])? == Some(true) {
                 return Err(destinations::name_taken(&new.content.name).into());
             }
-            let count: Option<i64> = rows::scalar(tx, "SELECT count(*) FROM destinations WHERE org = ?1", [org.as_str()])?;
+            let count: Option<i64> =
+                rows::scalar(tx, "SELECT count(*) FROM destinations WHERE org = ?1", [org.as_str()])?;
             if count.unwrap_or_default() >= i64::from(MOST_DESTINATIONS) {
                 return Err(destinations::too_many().into());
             }
@@ -109,7 +110,13 @@ impl Destinations for SqliteStore {
             let sql = "UPDATE deliveries SET state = 'pending', tries = 0, due_at = ?2, fence = fence + 1,
                               claimed_until = NULL WHERE job = ?1";
             tx.prepare_cached(sql)?.execute(params![job.to_string(), now])?;
-            audit::append(tx, now, &scope.org, &by, &deeds::to_job(Action::ExportRetry, &asked).with("delivery", true))?;
+            audit::append(
+                tx,
+                now,
+                &scope.org,
+                &by,
+                &deeds::to_job(Action::ExportRetry, &asked).with("delivery", true),
+            )?;
             delivery(tx, job)
         })
         .await
@@ -159,17 +166,13 @@ impl Destinations for SqliteStore {
             let sql = "UPDATE deliveries SET state = ?3, error = ?4, due_at = ?5, delivered_at = ?6,
                               claimed_until = NULL, fence = fence + 1
                        WHERE job = ?1 AND fence = ?2";
-            let changed = tx
-                .prepare_cached(sql)?
-                .execute(params![job, owed.fence, state.name(), error, due_at, delivered_at])?;
+            let changed =
+                tx.prepare_cached(sql)?.execute(params![job, owed.fence, state.name(), error, due_at, delivered_at])?;
             if changed == 0 {
                 return Err(destinations::claim_lost(owed.delivery.job).into());
             }
-            let mut alerts = Vec::new();
-            if let DeliveryOutcome::GivenUp { why } = &outcome {
-                let owner = requests::load(tx, owed.delivery.job)?.owner;
-                alerts.push(destinations::given_up(&owed, &owner, why));
-            }
+            let job = requests::load(tx, owed.delivery.job)?;
+            let mut alerts: Vec<_> = destinations::told(&owed, &job, &outcome).into_iter().collect();
             alerts.extend(counted(tx, now, &owed, &outcome)?);
             Ok(((), schedules::facts(&owed.org, alerts)))
         })

@@ -24,8 +24,7 @@ impl Schedules for SqliteStore {
     async fn create_schedule(&self, by: &Act, org: &OrgId, new: NewSchedule) -> Result<Schedule> {
         let (by, org) = (by.clone(), org.clone());
         self.write(move |tx, now| {
-            let count: Option<i64> =
-                rows::scalar(tx, "SELECT count(*) FROM schedules WHERE org = ?1", [org.as_str()])?;
+            let count: Option<i64> = rows::scalar(tx, "SELECT count(*) FROM schedules WHERE org = ?1", [org.as_str()])?;
             if count.unwrap_or_default() >= i64::from(MOST_SCHEDULES) {
                 return Err(schedules::too_many().into());
             }
@@ -80,8 +79,7 @@ impl Schedules for SqliteStore {
                               fence = fence + 1, claimed_until = NULL, errors = 0, updated_at = ?5,
                               next_run_at = iif(state = 'active', ?6, NULL)
                        WHERE id = ?1";
-            let params =
-                params![changed.id.to_string(), needs, sees_all, content, now, next_run_at.as_microsecond()];
+            let params = params![changed.id.to_string(), needs, sees_all, content, now, next_run_at.as_microsecond()];
             tx.prepare_cached(sql)?.execute(params)?;
             let changed = load(tx, &scope, changed.id)?;
             audit::append(tx, now, &scope.org, &by, &to_schedule(Action::ScheduleChange, &changed))?;
@@ -164,7 +162,8 @@ impl Schedules for SqliteStore {
                     if present.position != schedule.position {
                         return Err(schedules::moved_meanwhile().into());
                     }
-                    let sql = "UPDATE schedules SET position = ?2, fence = fence + 1, claimed_until = NULL WHERE id = ?1";
+                    let sql =
+                        "UPDATE schedules SET position = ?2, fence = fence + 1, claimed_until = NULL WHERE id = ?1";
                     tx.prepare_cached(sql)?.execute(params![schedule.id.to_string(), position.to_string()])?;
                 }
                 let sql = "UPDATE schedules SET last_run_at = ?2 WHERE id = ?1";
@@ -178,7 +177,12 @@ impl Schedules for SqliteStore {
         Ok(job)
     }
 
-    async fn claim_schedules(&self, _worker: &WorkerName, most: u32, lease: SignedDuration) -> Result<Vec<DueSchedule>> {
+    async fn claim_schedules(
+        &self,
+        _worker: &WorkerName,
+        most: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<DueSchedule>> {
         const DUE: &str = "state = 'active' AND next_run_at <= ?1 AND (claimed_until IS NULL OR claimed_until <= ?1)";
         let sql = format!("SELECT EXISTS (SELECT 1 FROM schedules WHERE {DUE})");
         let due: Option<bool> = self.read(move |tx, now| rows::scalar(tx, &sql, [now])).await?;
@@ -274,7 +278,8 @@ impl Schedules for SqliteStore {
 /// Makes the job of a run, in the transaction that moves the schedule on.
 fn begin(tx: &Connection, now: i64, schedule: &Schedule, run: &NewRun) -> Sql<Job> {
     let job = requests::enqueue(tx, now, &run.job)?.job;
-    let sql = "INSERT INTO schedule_runs (job, org, schedule, kind, window_key, window_from, window_to, due_at, created_at)
+    let sql =
+        "INSERT INTO schedule_runs (job, org, schedule, kind, window_key, window_from, window_to, due_at, created_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     tx.prepare_cached(sql)?.execute(params![
         job.id.to_string(),
@@ -306,9 +311,8 @@ fn note(tx: &Connection, schedule: &str, job: &str) -> Sql<Vec<Fact>> {
 }
 
 fn load(connection: &Connection, scope: &JobScope, id: ScheduleId) -> Sql<Schedule> {
-    let sql = format!(
-        "SELECT {SCHEDULE_COLUMNS} FROM schedules WHERE id = ?1 AND org = ?2 AND (?3 IS NULL OR owner = ?3)"
-    );
+    let sql =
+        format!("SELECT {SCHEDULE_COLUMNS} FROM schedules WHERE id = ?1 AND org = ?2 AND (?3 IS NULL OR owner = ?3)");
     let params = params![id.to_string(), scope.org.as_str(), scope.owner];
     rows::first(connection, &sql, params, |row| Ok(schedules::schedule(row)?))?
         .ok_or_else(|| schedules::no_such_schedule().into())

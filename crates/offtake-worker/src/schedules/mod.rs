@@ -128,15 +128,13 @@ fn dataset(worker: &Shared, schedule: &Schedule, standing: &Standing) -> Result<
 
 /// Whether somebody has to change something before it can work.
 const fn is_configuration(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::InvalidRequest | ErrorKind::NotFound | ErrorKind::SchemaDrift | ErrorKind::SourceDenied
-    )
+    matches!(kind, ErrorKind::InvalidRequest | ErrorKind::NotFound | ErrorKind::SchemaDrift | ErrorKind::SourceDenied)
 }
 
 fn wrong(due: &DueSchedule, why: String) -> Evaluated {
     let next = due.schedule.content.timetable().ok().and_then(|table| table.next_after(due.now));
-    let next_run_at = next.unwrap_or_else(|| due.now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX));
+    let next_run_at =
+        next.unwrap_or_else(|| due.now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX));
     Evaluated::Wrong { why, next_run_at, most: ERRORS_UNTIL_PAUSE }
 }
 

@@ -166,7 +166,8 @@ impl Estate {
     async fn column(&self, run: &ScheduleRun, column: &str) -> Vec<String> {
         let artifact = self.store.artifacts.ready(&scope(), run.job).await.unwrap();
         let size = self.store.objects.size(&artifact.key).await.unwrap().unwrap();
-        let pieces: Vec<_> = self.store.objects.read(&artifact.key, 0..size).await.unwrap().try_collect().await.unwrap();
+        let pieces: Vec<_> =
+            self.store.objects.read(&artifact.key, 0..size).await.unwrap().try_collect().await.unwrap();
         let text = String::from_utf8(pieces.concat()).unwrap();
         let rows = text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
         rows.map(|row| row[column].to_string().trim_matches('"').to_owned()).collect()
@@ -207,7 +208,8 @@ fn content(dataset: &str, cron: &str) -> ScheduleContent {
 /// A table of an application's own, whose rows change.
 fn visits(folder: &TempDir, clock: &Arc<ManualClock>) -> Vec<Dataset> {
     let path = folder.path().join("visits.db");
-    let table = "CREATE TABLE visits (id INTEGER PRIMARY KEY, org TEXT NOT NULL, at TEXT NOT NULL);
+    let table = "PRAGMA journal_mode = wal;
+                 CREATE TABLE visits (id INTEGER PRIMARY KEY, org TEXT NOT NULL, at TEXT NOT NULL);
                  CREATE INDEX visits_at ON visits (org, at, id)";
     rusqlite::Connection::open(&path).unwrap().execute_batch(table).unwrap();
     let config = json!({
@@ -301,8 +303,8 @@ async fn the_union_of_the_files_is_the_table(estate: Estate) {
             _ => drop(tokio::join!(append, estate.until_looked_at(schedule.id))),
         }
     }
-    // Past the next tick, for what came after the last.
-    estate.clock.advance(minutes(30));
+    // To the next tick, for what came after the last.
+    estate.clock.advance(minutes(10));
     estate.until_looked_at(schedule.id).await;
     let runs = estate.runs(schedule.id).await;
     assert_chained(&runs);
@@ -342,8 +344,11 @@ async fn windows_by_a_time_column_wait_for_late_rows(estate: Estate) {
             own.execute("INSERT INTO visits VALUES (?1, 'acme', ?2)", rusqlite::params![id, at]).unwrap();
             sent.insert(id.to_string(), 1);
         }
-        own.execute("INSERT INTO visits VALUES (?1, 'other', ?2)", rusqlite::params![1000 + id, estate.now().to_string()])
-            .unwrap();
+        own.execute(
+            "INSERT INTO visits VALUES (?1, 'other', ?2)",
+            rusqlite::params![1000 + id, estate.now().to_string()],
+        )
+        .unwrap();
         estate.until_looked_at(schedule.id).await;
     }
     for _ in 0..2 {
@@ -352,7 +357,11 @@ async fn windows_by_a_time_column_wait_for_late_rows(estate: Estate) {
     }
     let runs = estate.runs(schedule.id).await;
     assert_chained(&runs);
-    assert!(runs.iter().all(|run| matches!(run.window.to, Some(Position::Time(to)) if run.due_at.duration_since(to) == minutes(15))));
+    assert!(
+        runs.iter().all(
+            |run| matches!(run.window.to, Some(Position::Time(to)) if run.due_at.duration_since(to) == minutes(15))
+        )
+    );
     assert_eq!(estate.union(&runs, "id").await, sent);
     for worker in workers {
         worker.stop().await;
@@ -379,6 +388,8 @@ async fn a_full_schedule_has_everything_each_time() {
         estate.spans.append(&org(), vec![span(number, estate.now())]).await.unwrap();
         estate.clock.advance(SignedDuration::from_hours(24));
         estate.until_looked_at(schedule.id).await;
+        // A full run has what is there when it is planned.
+        estate.runs(schedule.id).await;
     }
     let runs = estate.runs(schedule.id).await;
     // The night in which clocks go forward has no 02:30.

@@ -80,12 +80,7 @@ impl OutsideBucket {
     ///
     /// # Errors
     /// `invalid_request`, with a pointer to what cannot be right.
-    pub fn new(
-        content: &DestinationContent,
-        secret: &str,
-        outbound: &Outbound,
-        retry_for: Duration,
-    ) -> Result<Self> {
+    pub fn new(content: &DestinationContent, secret: &str, outbound: &Outbound, retry_for: Duration) -> Result<Self> {
         if let Some(endpoint) = &content.endpoint {
             outbound.judge(endpoint).map_err(|wrong| Error::invalid_at("/endpoint", wrong))?;
         }
@@ -194,7 +189,8 @@ impl OutsideBucket {
 
     fn path(&self, key: &str) -> Result<Path> {
         let text = format!("{}{key}", self.prefix);
-        Path::parse(&text).map_err(|error| Error::new(ErrorKind::InvalidRequest, "no such key is possible").caused_by(error))
+        Path::parse(&text)
+            .map_err(|error| Error::new(ErrorKind::InvalidRequest, "no such key is possible").caused_by(error))
     }
 
     /// Whether this very file lies there.
@@ -307,8 +303,10 @@ fn why(error: &object_store::Error) -> &'static str {
             "the store refuses; check the access key, its secret, the region and what the key allows"
         }
         E::AlreadyExists { .. } | E::Precondition { .. } => "something lies there already",
-        _ => "the store cannot be reached or does not understand; check endpoint, region and bucket. It must be reached by \
-              an address on the public network, or one that destinations.allow names",
+        _ => {
+            "the store cannot be reached or does not understand; check endpoint, region and bucket. It must be reached by \
+              an address on the public network, or one that destinations.allow names"
+        }
     }
 }
 

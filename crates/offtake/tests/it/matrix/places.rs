@@ -43,6 +43,8 @@ pub(super) enum Sort {
     Principal,
     /// The id of an API key; the key itself is nobody's but its bearer's.
     ApiKey,
+    /// A schedule.
+    Schedule,
     /// Where a page of a list ended.
     Page,
     /// What one of these columns of a row holds.
@@ -85,6 +87,11 @@ fn in_path(path: &str, name: &str) -> Option<Kind> {
         "artifact" => Sort::Artifact,
         "sub" if path.starts_with("/api/v1/principals/") => Sort::Principal,
         "id" if path.starts_with("/api/v1/api-keys/") => Sort::ApiKey,
+        "id" if path.starts_with("/api/v1/schedules/") => Sort::Schedule,
+        // There is none without a bucket that takes it; `destinations` is about them.
+        "id" if path.starts_with("/api/v1/destinations/") => {
+            return Some(Free(Some(json!("dst_0199c0ffee0070008000000000000001"))));
+        }
         // Whoever shows a one-time token may have what it is for; `one_time` is about that.
         "token" if path.starts_with("/d/") => return Some(Free(Some(json!("zqnever")))),
         _ => return None,
@@ -130,7 +137,8 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "fields" | "compression" | "dialect" | "delimiter" | "formats" | "scope" | "sort" | "notify" => Free(None),
         "start_time" | "end_time" => Free(None),
         "selection" if of_rows => Thing(Sort::Selection),
-        "as_of" if of_rows => Thing(Sort::AsOf),
+        "as_of" | "newer_than" if of_rows => Thing(Sort::AsOf),
+        "destination" if of_rows => Free(None),
         "cursor" if of_rows => Thing(Sort::RowCursor),
         "preset" if of_rows => Thing(Sort::Preset),
         // How the export is called.
@@ -138,6 +146,18 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "name" if path.starts_with("/api/v1/presets") => Thing(Sort::Preset),
         "dataset" if path.starts_with("/api/v1/presets") => Free(Some(json!("spans"))),
         "filters" if path.starts_with("/api/v1/presets") => Thing(Sort::Filters),
+        "name" if path.starts_with("/api/v1/schedules") => Free(Some(json!("zq-probe"))),
+        "dataset" if path == "/api/v1/schedules" => Free(Some(json!("spans"))),
+        "cron" if path.starts_with("/api/v1/schedules") => Free(Some(json!("0 3 1 1 *"))),
+        "request" if path.starts_with("/api/v1/schedules") => Free(Some(json!({"format": "jsonl"}))),
+        "time_zone" | "window" | "start" if path.starts_with("/api/v1/schedules") => Free(None),
+        // Nobody goes there: it is no public address.
+        "endpoint" if path == "/api/v1/destinations" => Free(Some(json!("https://127.0.0.1:9"))),
+        "region" | "bucket" | "access_key" | "secret_key" if path == "/api/v1/destinations" => {
+            Free(Some(json!("zq-probe")))
+        }
+        "name" if path == "/api/v1/destinations" => Free(Some(json!("zq-probe"))),
+        "kind" | "prefix" if path == "/api/v1/destinations" => Free(None),
         // Tokens and tickets are worth what they are to whoever shows them.
         "token" | "ticket" => Free(Some(json!("zqnever"))),
         "name" if path == "/api/v1/api-keys" => Free(Some(json!("zq-probe"))),
