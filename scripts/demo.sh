@@ -13,6 +13,7 @@ offtake=target/release/offtake
 mkdir -p "$out"
 
 command -v python3 >/dev/null || { echo "python3 is needed: apt-get install python3" >&2; exit 1; }
+scripts/web.sh
 cargo build --release --quiet -p offtake --bin offtake
 
 # The demo is the binary and the data directory, nothing of this shell's environment.
@@ -46,6 +47,7 @@ requests=$(python3 -B scripts/send-otlp.py "$url/v1/traces" "$token" testdata/ot
 
 "$offtake" --config /dev/null export spans --server "$url" --token "$token" --provider openai --force -o "$file" \
   >"$out/export.log" 2>&1 || { cat "$out/export.log" >&2; exit 1; }
+link=$("$offtake" sign-in --data-dir "$data" --config /dev/null --org demo --sub demo --server "$url" 2>/dev/null)
 verified=$("$offtake" --config /dev/null verify "$file")
 
 cat <<TEXT
@@ -54,6 +56,7 @@ $requests OTLP requests with genuine LLM spans are in; all spans of the provider
 file      $PWD/$file
 receipt   $PWD/$file.receipt.json
 verified  ${verified#*: }
+sign in   $link
 token     $token
 API page  $url/docs
 TEXT

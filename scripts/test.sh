@@ -13,5 +13,6 @@ run() {
   fi
 }
 
+scripts/web.sh
 run "$@"
-[ $# -gt 0 ] || scripts/test-postgres-s3.sh
+[ $# -gt 0 ] || { scripts/test-web.sh; scripts/test-postgres-s3.sh; }

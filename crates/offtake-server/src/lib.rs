@@ -11,6 +11,7 @@ mod acting;
 mod api_keys;
 mod audit;
 mod auth;
+mod console;
 mod datasets;
 mod destinations;
 mod edge;

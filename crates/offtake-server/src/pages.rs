@@ -11,6 +11,7 @@ use offtake_model::{Error, ErrorKind};
 use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 
+use crate::console;
 use crate::error::Problem;
 use crate::extract::Name;
 use crate::jobs::matches_etag;
@@ -51,10 +52,11 @@ const ROOT: &str = concat!(
     "</main></body></html>\n"
 );
 
-/// What runs here.
+/// The console; in a binary that was made without it, what runs here.
 #[utoipa::path(get, path = "/", tag = "pages", responses((status = 200, description = "A page")))]
-pub(crate) async fn root() -> impl IntoResponse {
-    ([(header::CONTENT_SECURITY_POLICY, ROOT_POLICY.clone())], Html(ROOT))
+pub(crate) async fn root() -> Response {
+    let plain = || ([(header::CONTENT_SECURITY_POLICY, ROOT_POLICY.clone())], Html(ROOT)).into_response();
+    console::page().unwrap_or_else(plain)
 }
 
 /// The OpenAPI document.

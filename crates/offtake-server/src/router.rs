@@ -17,8 +17,7 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, datasets, destinations, exports, files, health, jobs, one_time, openapi, otlp, pages, performance,
-    presets, preview, principals, schedules, sign_in,
+    api_keys, audit, console, datasets, destinations, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in,
 };
 
 fn table(app: &App) -> Table {
@@ -83,6 +82,8 @@ fn table(app: &App) -> Table {
         .add(Public, routes!(health::readyz))
         .add(metrics, routes!(health::metrics))
         .add(Public, routes!(pages::root))
+        .add(Public, routes!(console::asset))
+        .add(Public, routes!(console::embed))
         .add(Public, routes!(sign_in::page))
         .add(Public, routes!(sign_in::script))
         .add(Public, routes!(pages::openapi))

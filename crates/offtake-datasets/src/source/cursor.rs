@@ -71,7 +71,9 @@ impl Cursor {
         let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|json| serde_json::from_slice::<Written>(&json).ok());
         let mut written = written.ok_or_else(foreign)?;
         let claimed = std::mem::take(&mut written.fingerprint);
-        if claimed != fingerprint(&written, schema, query, page) || written.key.len() != schema.key.len() {
+        let is_of_that_moment = query.as_of.is_none_or(|asked| asked == written.as_of);
+        let is_ours = claimed == fingerprint(&written, schema, query, page) && written.key.len() == schema.key.len();
+        if !(is_ours && is_of_that_moment) {
             return Err(foreign());
         }
         let key = written.key.into_iter().map(SqlValue::from).collect();
@@ -83,8 +85,10 @@ fn foreign() -> Error {
     Error::invalid_at("/cursor", "this cursor was not handed out for this query and order; begin without one")
 }
 
-/// Of everything that decides which row comes next, and of the position itself.
+/// Of everything that decides which row comes next, and of the position itself. The moment is the position's: who asks for
+/// the next page may say it again, or not.
 fn fingerprint(written: &Written, schema: &DatasetSchema, query: &RowQuery, page: &PageRequest) -> String {
+    let query = RowQuery { as_of: None, ..query.clone() };
     let position = serde_json::to_string(written).unwrap_or_default();
     let asked = format!("{} {:?} {:?} {position}", schema.name, query, page.sort);
     let digest = Sha256::digest(asked);

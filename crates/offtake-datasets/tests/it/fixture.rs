@@ -247,9 +247,12 @@ impl Bench {
     pub(crate) async fn leaf(&self, query: &RowQuery, sort: Option<Sort>, limit: u32) -> Vec<i64> {
         let mut read = Vec::new();
         let mut cursor = None;
+        let mut query = query.clone();
         loop {
             let page = PageRequest { columns: vec!["seq".to_owned()], sort: sort.clone(), limit, cursor };
-            let page = self.source.page(&self.schema, query, &page).await.unwrap();
+            let page = self.source.page(&self.schema, &query, &page).await.unwrap();
+            // Every other page says again what moment it is of.
+            query.as_of = query.as_of.is_none().then_some(page.as_of);
             assert!(page.rows.num_rows() <= limit as usize);
             read.extend(numbers(&page.rows, "seq"));
             match page.next_cursor {

@@ -1,0 +1,46 @@
+/**
+ * Where one is, in the address bar behind the `#`: it is sent to no server, and what is filtered by is nobody's business but
+ * the reader's.
+ */
+import { type Query, fromParams, toParams } from "../core/filters";
+import type { Sort } from "../core/view";
+
+export type Route = {
+  /** `exports`, or the name of a dataset. */
+  readonly page: string;
+  readonly query: Query;
+  readonly sort: Sort | null;
+  readonly columns: readonly string[];
+  /** The trace that is open. */
+  readonly trace: string | null;
+};
+
+export function parse(hash: string): Route {
+  const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?", 2) as [string, string?];
+  const params = new URLSearchParams(search);
+  const sort = params.get("sort");
+  return {
+    page: decoded(path),
+    query: fromParams(params),
+    sort: sort ? { column: sort.replace(/^-/, ""), descending: sort.startsWith("-") } : null,
+    columns: params.get("columns")?.split(",").filter(Boolean) ?? [],
+    trace: params.get("trace"),
+  };
+}
+
+export function print(route: Route): string {
+  const params = toParams(route.query);
+  if (route.sort) params.set("sort", (route.sort.descending ? "-" : "") + route.sort.column);
+  if (route.columns.length > 0) params.set("columns", route.columns.join(","));
+  if (route.trace) params.set("trace", route.trace);
+  const search = params.toString();
+  return `#/${encodeURIComponent(route.page)}${search ? `?${search}` : ""}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Which exports this tab asked for and has not fetched yet: they are fetched by themselves when they are ready, if the tab is
+ * looked at then. Survives a reload, and is no other tab's business.
+ */
+const KEY = "offtake.asked";
+
+function read(): string[] {
+  try {
+    const list: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(list) ? list.filter((id) => typeof id === "string") : [];
+  } catch {
+    return [];
+  }
+}
+
+function write(ids: readonly string[]): void {
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(ids.slice(-20)));
+  } catch {
+    // Without storage nothing is fetched by itself; the button is there.
+  }
+}
+
+export const asked = {
+  add: (id: string): void => write([...read(), id]),
+  has: (id: string): boolean => read().includes(id),
+  take: (id: string): boolean => {
+    const ids = read();
+    write(ids.filter((one) => one !== id));
+    return ids.includes(id);
+  },
+};

@@ -1,0 +1,4086 @@
+// Made from /openapi.json: WRITE_SCHEMA=1 npm test -- schema
+
+export interface paths {
+    "/api/v1/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keys there are, also those that are over. */
+        get: operations["list_api_keys"];
+        put?: never;
+        /**
+         * Makes a key, which is shown in this answer and never again.
+         * @description It is sent as a bearer token, and may do what was asked for here and its maker may do himself. It stops with its
+         *     maker: when that account is disabled, and for what is withheld from it.
+         */
+        post: operations["create_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One key. */
+        get: operations["get_api_key"];
+        put?: never;
+        post?: never;
+        /** Ends a key at once. Exports that it asked for and that still run fail as `revoked`. */
+        delete: operations["revoke_api_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what in the organization. */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The datasets the caller may read. */
+        get: operations["list_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One dataset: columns, filters, key, identity, limits. */
+        get: operations["get_dataset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/prompts/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prompts: Counts the rows that match. The body of an export will do */
+        post: operations["count_rows_prompts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/spans/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Spans: Counts the rows that match. The body of an export will do */
+        post: operations["count_rows_spans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/traces/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Traces: Counts the rows that match. The body of an export will do */
+        post: operations["count_rows_traces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/prompts/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prompts: A page of rows. Filters and selection are the export's, and so is their meaning */
+        post: operations["read_rows_prompts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/spans/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Spans: A page of rows. Filters and selection are the export's, and so is their meaning */
+        post: operations["read_rows_spans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/traces/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Traces: A page of rows. Filters and selection are the export's, and so is their meaning */
+        post: operations["read_rows_traces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The exports there are. */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/perf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recent timings and sizes of the organization's exports. */
+        get: operations["recent_performance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One export. With `wait` it answers when the job is over, or, given `If-None-Match`, when it has changed. */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        /** Calls an export off. */
+        delete: operations["cancel_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/{id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Leads to a fresh link, which lives ten minutes at most. */
+        get: operations["download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes the file now, not when it expires. */
+        delete: operations["delete_file"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/{id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The proof that the file is whole. */
+        get: operations["get_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A failed export again, from its checkpoint. */
+        post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/{id}/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a one-time token for the file of a job, in the place of an unspent one that the caller had for it. */
+        post: operations["create_one_time_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Spends a one-time token for a fresh link. The token is all the right that is needed.
+         * @description Of all who show the same token, one is answered 200. An answer that was lost spent it all the same.
+         */
+        post: operations["redeem_one_time_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the organization asked for over some days, by dataset and state. Today counts on top, and jobs count whether or
+         *     not they can still be listed.
+         */
+        get: operations["statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/prompts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prompts: Asks for a file of the rows that match
+         * @description The request is checked at once; the work is done in the background. A partial selection of few rows, and
+         *     any request that prefers to (`Prefer: wait=N`), is waited for and answered with the finished job.
+         */
+        post: operations["create_export_prompts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/spans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Spans: Asks for a file of the rows that match
+         * @description The request is checked at once; the work is done in the background. A partial selection of few rows, and
+         *     any request that prefers to (`Prefer: wait=N`), is waited for and answered with the finished job.
+         */
+        post: operations["create_export_spans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Traces: Asks for a file of the rows that match
+         * @description The request is checked at once; the work is done in the background. A partial selection of few rows, and
+         *     any request that prefers to (`Prefer: wait=N`), is waited for and answered with the finished job.
+         */
+        post: operations["create_export_traces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/prompts/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prompts: Shows what an export would be, before anything is started. The body is the export's */
+        post: operations["preview_export_prompts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/spans/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Spans: Shows what an export would be, before anything is started. The body is the export's */
+        post: operations["preview_export_spans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/traces/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Traces: Shows what an export would be, before anything is started. The body is the export's */
+        post: operations["preview_export_traces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The presets there are. */
+        get: operations["list_presets"];
+        put?: never;
+        /**
+         * Saves a preset: the fields, the form and the filters of exports that are asked for again and again.
+         * @description It is checked against its dataset. `"preset": "name"` in the body of an export or a preview uses it; what the body
+         *     itself says goes first.
+         */
+        post: operations["create_preset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/presets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One preset. */
+        get: operations["get_preset"];
+        put?: never;
+        post?: never;
+        /** Forgets a preset. Exports that were asked for with it are what they are. */
+        delete: operations["delete_preset"];
+        options?: never;
+        head?: never;
+        /** Changes a preset. What the body names is replaced, what is null there is taken away, the rest stays. */
+        patch: operations["change_preset"];
+        trace?: never;
+    };
+    "/api/v1/principals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who was seen here. */
+        get: operations["list_principals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/principals/{sub}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them. */
+        get: operations["get_principal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Disables a principal, lets it in again, or withholds permissions from it. It holds from the next request on. One
+         *     that was never seen is remembered, so that it finds the door closed when it comes.
+         */
+        patch: operations["change_principal"];
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who one is, by whatever one shows. */
+        get: operations["get_session"];
+        put?: never;
+        /** Spends the ticket of a sign-in link and sets the cookie of a session. */
+        post: operations["create_session"];
+        /** Signs out. */
+        delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/assets/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the console consists of. */
+        get: operations["asset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/embed/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The elements for other pages, as one script. */
+        get: operations["embed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/files/{artifact}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The file behind a link. */
+        get: operations["get_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process runs. */
+        get: operations["livez"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Numbers for Prometheus, as OpenMetrics. */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything the server needs answers: job store, object storage, and the sources of rows. */
+        get: operations["readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes in spans. */
+        post: operations["ingest_traces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description The keys of the organization, newest first. */
+        ApiKeyListResponse: {
+            api_keys: components["schemas"]["ApiKeyResponse"][];
+            /** @description Hand it back as `cursor` for the next page. */
+            next_cursor?: string | null;
+        };
+        /** @description A key, without the key. */
+        ApiKeyResponse: {
+            /** @example key_0199c0ffee0070008000000000000001 */
+            id: string;
+            /** @example nightly export */
+            name: string;
+            permissions: string[];
+            /**
+             * @description The principal it asks as.
+             * @example api_key:key_0199c0ffee0070008000000000000001
+             */
+            sub: string;
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at?: string | null;
+            /** Format: date-time */
+            revoked_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Give or take a minute.
+             */
+            last_used_at?: string | null;
+            /** @description The key itself, in the answer that makes it and never again. */
+            key?: string | null;
+        };
+        /** @description Who did what, when, from where. */
+        AuditEntryResponse: {
+            /**
+             * Format: int64
+             * @description Its place in the organization's chain, from 1.
+             * @example 4711
+             */
+            number: number;
+            /**
+             * Format: date-time
+             * @description By the database's clock.
+             */
+            at: string;
+            /**
+             * @description A `sub`, or the name of a user of the machine; of a link or a one-time token whom it was made for.
+             * @example ada
+             */
+            actor: string;
+            /**
+             * @description How the actor came: token, api_key, session, one_time_token, link, command_line, system.
+             * @example token
+             */
+            via: string;
+            /** @example export.create */
+            action: string;
+            object: components["schemas"]["AuditObject"];
+            /**
+             * @description done or refused.
+             * @example done
+             */
+            outcome: string;
+            /**
+             * @description From which address.
+             * @example 192.0.2.7
+             */
+            address?: string | null;
+            user_agent?: string | null;
+            request_id?: string | null;
+            detail: Record<string, never>;
+            /** @description The hash of the entry before. */
+            previous: string;
+            /** @description SHA-256 over all of the entry and the hash of the one before. */
+            hash: string;
+        };
+        /** @description What something was done to. */
+        AuditObject: {
+            /**
+             * @description job, preset, principal, api_key, session, entry.
+             * @example job
+             */
+            kind: string;
+            /** @example job_0199c0ffee0070008000000000000001 */
+            id: string;
+        };
+        /** @description A page of the organization's audit trail, newest first. */
+        AuditResponse: {
+            entries: components["schemas"]["AuditEntryResponse"][];
+            /** @description Hand it back as `cursor` for the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description A column. */
+        ColumnView: {
+            name: string;
+            /** @example decimal(18,9) */
+            type: string;
+            label: string;
+            /** @description Whether only those may read it as it is who have `pii:read`. */
+            sensitive: boolean;
+            /** @description What the caller gets of it: `clear`, `mask`, `hash` (a text then) or `drop`. */
+            shown: string;
+            /** @description The permission that is needed to sort by it, or to see it as it is, if the caller has it not. */
+            needs?: string | null;
+            /** @description The type of its elements, if it is an array. */
+            elements?: string | null;
+            /** @description The regular expression of what its values can be compared with, if not every text will do. */
+            pattern?: string | null;
+        };
+        /** @description A number of rows. */
+        CountResponse: {
+            /** Format: int64 */
+            count: number;
+            /** @description Whether the count is exact. */
+            exact: boolean;
+            /** @description The moment it is true for; hand it to an export to get these rows. */
+            as_of: string;
+        };
+        /** @description The datasets the caller may read. */
+        DatasetListResponse: {
+            datasets: components["schemas"]["DatasetResponse"][];
+        };
+        /** @description A dataset. */
+        DatasetResponse: {
+            /** @example spans */
+            name: string;
+            title: string;
+            /** @description What is needed to read it. */
+            permission: string;
+            /** @description `append_only`, `mutable` or `versioned`. */
+            rows: string;
+            columns: components["schemas"]["ColumnView"][];
+            /** @description The columns by which rows are ordered. */
+            key: string[];
+            /** @description The columns by which a selection names a row. */
+            identity: string[];
+            /** @description The column `start_time` and `end_time` speak of. */
+            time?: string | null;
+            filters: components["schemas"]["FilterView"][];
+            /** @description The columns of a file when none are asked for. */
+            default_columns: string[];
+            limits: components["schemas"]["LimitsView"];
+        };
+        /** @description Why a job failed. */
+        ErrorView: {
+            /** @description A code of the error table. */
+            code: string;
+            message: string;
+        };
+        /** @description An export that was accepted. */
+        ExportResponse: {
+            /** @example job_0199c0ffee0070008000000000000001 */
+            job_id: string;
+            /**
+             * @example pending
+             * @enum {string}
+             */
+            status: "pending" | "processing" | "completed" | "failed" | "cancelled" | "expired";
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description From how long such exports took lately; null if there were none.
+             */
+            estimated_completion_at?: string | null;
+            /** @description Where to look how it goes. */
+            status_url: string;
+        };
+        /** @description A filter. */
+        FilterView: {
+            name: string;
+            /** @description `eq`, `in`, `range`, `min`, `max`, `contains` or `overlaps`. */
+            op: string;
+            /** @description The type of its values. */
+            type: string;
+            /** @description The columns it looks at. */
+            columns: string[];
+            /** @description The permission that is needed to use it, if the caller has it not. */
+            needs?: string | null;
+        };
+        /** @description A page of jobs, newest first. */
+        JobListResponse: {
+            jobs: components["schemas"]["JobResponse"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /** @description An export job. */
+        JobResponse: {
+            /**
+             * @description Its id.
+             * @example job_0199c0ffee0070008000000000000001
+             */
+            job_id: string;
+            /** @description The dataset the rows come from. */
+            dataset: string;
+            /** @description The human name. */
+            name: string;
+            /** @description The name the file gets. */
+            file_name: string;
+            /** @description What was asked for, with defaults filled in. */
+            spec: Record<string, never>;
+            /**
+             * @description `pending`, `processing`, `completed`, `failed`, `cancelled` or `expired`.
+             * @enum {string}
+             */
+            status: "pending" | "processing" | "completed" | "failed" | "cancelled" | "expired";
+            /**
+             * @description `queued`, `planning`, `exporting`, `publishing` or `done`.
+             * @enum {string}
+             */
+            phase: "queued" | "planning" | "exporting" | "publishing" | "done";
+            format: string;
+            compression: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            started_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it came to rest: completed, failed or cancelled.
+             */
+            completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the file goes.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int64
+             * @description Rows in the file so far.
+             */
+            row_count: number;
+            /**
+             * Format: int64
+             * @description The same as `row_count`, for the datasets of spans.
+             */
+            trace_count?: number | null;
+            /**
+             * Format: int64
+             * @description Rows the file will have, once they are counted.
+             */
+            expected_rows?: number | null;
+            /**
+             * Format: int64
+             * @description Rows that match, once they are counted; more than `expected_rows` if a limit cuts.
+             */
+            matching_rows?: number | null;
+            /** @description Whether a limit cuts rows off. */
+            limited: boolean;
+            /**
+             * Format: int64
+             * @description Bytes of the file so far.
+             */
+            file_size_bytes: number;
+            /**
+             * Format: double
+             * @description Known once rows are counted; 100 only when the file is there.
+             */
+            progress_percent?: number | null;
+            /** Format: double */
+            rows_per_second: number;
+            /** Format: int64 */
+            eta_seconds?: number | null;
+            /** @description Where a fresh link is to be had. The path never changes. */
+            download_url: string;
+            status_url: string;
+            error?: components["schemas"]["ErrorView"] | null;
+            /**
+             * Format: int32
+             * @description How often it was begun.
+             */
+            attempt: number;
+            /** @description The request id it was asked for with. */
+            request_id?: string | null;
+            /** @description Who asked. */
+            owner: string;
+            metadata: components["schemas"]["Metadata"];
+            /** @description A fresh link, when the job was waited for. It lives ten minutes at most. */
+            link?: string | null;
+            /**
+             * Format: date-time
+             * @description When the link dies.
+             */
+            link_expires_at?: string | null;
+        };
+        /** @description What a request may ask for at most. */
+        LimitsView: {
+            /** Format: int64 */
+            rows?: number | null;
+            /** Format: int32 */
+            days: number;
+            identities: number;
+        };
+        /** @description What the caller can do with it now. */
+        Metadata: {
+            can_cancel: boolean;
+            can_download: boolean;
+            can_retry: boolean;
+            is_expired: boolean;
+            /**
+             * Format: int64
+             * @description Seconds until the file goes.
+             */
+            seconds_until_expiration?: number | null;
+        };
+        /** @description A one-time token. */
+        OneTimeTokenResponse: {
+            /**
+             * @description Good for one link to the file. Shown now and never again.
+             * @example ot1.3q2-…_Zw.9f86d081
+             */
+            token: string;
+            /** @description The page where a person spends it. Looking at the page spends nothing. */
+            url: string;
+            /**
+             * Format: date-time
+             * @description When its time is over: never later than the file's.
+             */
+            expires_at: string;
+        };
+        /** @description Where a page stands. */
+        Pagination: {
+            /**
+             * Format: int64
+             * @description Jobs that pass the filters, on all pages.
+             */
+            total: number;
+            /** Format: int64 */
+            limit: number;
+            /** Format: int64 */
+            offset: number;
+            has_more: boolean;
+            /** @description Hand it back as `cursor` for the next page. */
+            next_cursor?: string | null;
+        };
+        /** @description Distributions over the exports listed. */
+        Percentiles: {
+            duration_ms?: components["schemas"]["Spread"] | null;
+            rows_per_second?: components["schemas"]["Spread"] | null;
+            row_count?: components["schemas"]["Spread"] | null;
+            file_size_bytes?: components["schemas"]["Spread"] | null;
+        };
+        /** @description Recent exports, with percentiles over them. */
+        PerfResponse: {
+            /** @description Newest first. */
+            jobs: components["schemas"]["PerfView"][];
+            percentiles: components["schemas"]["Percentiles"];
+        };
+        /** @description How one export performed. */
+        PerfView: {
+            /** @description Left out for who may only see their own exports. */
+            job_id?: string | null;
+            dataset: string;
+            /**
+             * @description Format and compression, as in an extension.
+             * @example csv.gz
+             */
+            format: string;
+            /** Format: date-time */
+            completed_at: string;
+            /** Format: int64 */
+            row_count: number;
+            /** Format: int64 */
+            file_size_bytes: number;
+            /**
+             * Format: int64
+             * @description From the first claim to publication.
+             */
+            duration_ms: number;
+            /** Format: double */
+            rows_per_second: number;
+            frame_ms: components["schemas"]["Spread"];
+            frame_bytes: components["schemas"]["Spread"];
+            /** Format: int64 */
+            peak_memory_bytes: number;
+        };
+        /** @description The organization's presets, as far as the caller may read their datasets. */
+        PresetListResponse: {
+            presets: components["schemas"]["PresetResponse"][];
+        };
+        /** @description A preset. */
+        PresetResponse: Record<string, never> & {
+            /** @example finance */
+            name: string;
+            /** @example spans */
+            dataset: string;
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description A column of the file. */
+        PreviewColumn: {
+            /** @description The dataset's column. */
+            name: string;
+            /** @description The header in the file. */
+            header: string;
+            type: string;
+            label: string;
+        };
+        /** @description What an export would be. */
+        PreviewResponse: {
+            /** @description The columns of the file, in order. */
+            columns: components["schemas"]["PreviewColumn"][];
+            /**
+             * Format: int64
+             * @description Rows that match.
+             */
+            count: number;
+            /** @description Whether the count is exact. */
+            exact: boolean;
+            /**
+             * Format: int64
+             * @description Rows the file would have.
+             */
+            expected_rows: number;
+            /** @description Whether a limit would cut rows off. */
+            limited: boolean;
+            /**
+             * Format: int64
+             * @description From recent exports of the same kind, else from the sample.
+             */
+            estimated_bytes: number;
+            /**
+             * Format: double
+             * @description From recent exports of the same dataset; null if there were none.
+             */
+            estimated_seconds?: number | null;
+            /** @description The moment the count is true for; hand it to the export to get these rows. */
+            as_of: string;
+        };
+        /** @description Those who were seen, or spoken of. */
+        PrincipalListResponse: {
+            principals: components["schemas"]["PrincipalResponse"][];
+            /** @description Hand it back as `cursor` for the next page. */
+            next_cursor?: string | null;
+        };
+        /** @description A user or a machine. */
+        PrincipalResponse: {
+            /**
+             * @description As in its token; `api_key:…` for an API key.
+             * @example alice
+             */
+            sub: string;
+            email?: string | null;
+            /**
+             * Format: date-time
+             * @description Null if it was never seen.
+             */
+            first_seen_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Give or take a minute.
+             */
+            last_seen_at?: string | null;
+            disabled: boolean;
+            /** Format: date-time */
+            disabled_at?: string | null;
+            /** @description Permissions it does not have, whatever its token says. */
+            withheld: string[];
+        };
+        /** @description What a token was spent for. */
+        RedeemResponse: {
+            /** @description A fresh link to the file. It needs no token, and a download that broke off goes on under it. */
+            link: string;
+            /**
+             * Format: date-time
+             * @description When the link dies: in ten minutes at most.
+             */
+            expires_at: string;
+            file_name: string;
+            /** Format: int64 */
+            bytes: number;
+            /** @description Of the file, in lower-case hex. */
+            sha256: string;
+        };
+        /** @description A page of rows. */
+        RowsResponse: {
+            /** @description Hand it back as `cursor` for the next page; null on the last. */
+            next_cursor?: string | null;
+            /** @description The moment the page is true for. */
+            as_of: string;
+        };
+        /** @description Who one is here. */
+        SessionResponse: {
+            org_id: string;
+            sub: string;
+            email?: string | null;
+            /** @description As granted. */
+            permissions: string[];
+            /** @description What of it an administrator withholds. */
+            withheld: string[];
+            /** @description `token`, `api_key` or `session`. */
+            via: string;
+            /**
+             * Format: date-time
+             * @description When the session ends; null for the others.
+             */
+            expires_at?: string | null;
+        };
+        /** @description A distribution. */
+        Spread: {
+            /** Format: double */
+            p50: number;
+            /** Format: double */
+            p95: number;
+            /** Format: double */
+            max: number;
+        };
+        /** @description What an organization exported. */
+        StatisticsResponse: {
+            /** Format: int64 */
+            days: number;
+            /**
+             * Format: date-time
+             * @description Midnight (UTC) so many days ago.
+             */
+            since: string;
+            totals: components["schemas"]["Totals"];
+            /** @description By dataset and state. */
+            datasets: components["schemas"]["StatisticsView"][];
+        };
+        /** @description One dataset, one state. */
+        StatisticsView: {
+            dataset: string;
+            status: string;
+            /** Format: int64 */
+            jobs: number;
+            /** Format: int64 */
+            row_count: number;
+            /** Format: int64 */
+            file_size_bytes: number;
+        };
+        /** @description Sums. */
+        Totals: {
+            /** Format: int64 */
+            jobs: number;
+            /** Format: int64 */
+            row_count: number;
+            /** Format: int64 */
+            file_size_bytes: number;
+        };
+        Value: unknown;
+        /** @description RFC 9457. Decide on `code`, never on text. */
+        Problem: {
+            /** Format: uri */
+            type: string;
+            title: string;
+            status: number;
+            /** @enum {string} */
+            code: "malformed" | "unauthenticated" | "forbidden" | "revoked" | "not_found" | "method_not_allowed" | "conflict" | "not_ready" | "gone" | "precondition_failed" | "too_large" | "unsupported_media_type" | "range_not_satisfiable" | "invalid_request" | "idempotency_mismatch" | "too_many_requests" | "internal" | "store_unavailable" | "source_unavailable" | "source_denied" | "storage_unavailable" | "storage_denied" | "unavailable" | "storage_full" | "rows_changed" | "memory_limit" | "spool_limit" | "schema_drift" | "poison" | "lease_lost" | "cancelled" | "timeout";
+            detail: string;
+            errors: {
+                /** @description JSON pointer into the body, or ?name of a query parameter */
+                pointer: string;
+                detail: string;
+            }[];
+            request_id: string;
+        };
+        "CountRequest.prompts": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /**
+             * @description trace: filters and selection choose rows, and every row of their traces is taken
+             * @default row
+             * @enum {string}
+             */
+            scope: "row" | "trace";
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+        };
+        "CountRequest.spans": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /**
+             * @description trace: filters and selection choose rows, and every row of their traces is taken
+             * @default row
+             * @enum {string}
+             */
+            scope: "row" | "trace";
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+        };
+        "CountRequest.traces": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+        };
+        "RowsRequest.prompts": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /**
+             * @description trace: filters and selection choose rows, and every row of their traces is taken
+             * @default row
+             * @enum {string}
+             */
+            scope: "row" | "trace";
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            sort?: string | {
+                /** @enum {string} */
+                column: "trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events" | "completion_span_id" | "completion" | "completion_status_code" | "completion_ended_at" | "completion_attributes";
+                descending?: boolean;
+            };
+            /** @default 50 */
+            limit: number;
+            /** @description As handed out with the page before */
+            cursor?: string;
+            fields?: (("trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events" | "completion_span_id" | "completion" | "completion_status_code" | "completion_ended_at" | "completion_attributes") | {
+                /** @enum {string} */
+                name: "trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events" | "completion_span_id" | "completion" | "completion_status_code" | "completion_ended_at" | "completion_attributes";
+                as: string;
+            })[];
+        };
+        "RowsRequest.spans": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /**
+             * @description trace: filters and selection choose rows, and every row of their traces is taken
+             * @default row
+             * @enum {string}
+             */
+            scope: "row" | "trace";
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            sort?: string | {
+                /** @enum {string} */
+                column: "trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events";
+                descending?: boolean;
+            };
+            /** @default 50 */
+            limit: number;
+            /** @description As handed out with the page before */
+            cursor?: string;
+            fields?: (("trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events") | {
+                /** @enum {string} */
+                name: "trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events";
+                as: string;
+            })[];
+        };
+        "RowsRequest.traces": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            sort?: string | {
+                /** @enum {string} */
+                column: "trace_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "started_at" | "ended_at" | "duration_ms" | "span_count" | "error_count" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output";
+                descending?: boolean;
+            };
+            /** @default 50 */
+            limit: number;
+            /** @description As handed out with the page before */
+            cursor?: string;
+            fields?: (("trace_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "started_at" | "ended_at" | "duration_ms" | "span_count" | "error_count" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output") | {
+                /** @enum {string} */
+                name: "trace_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "started_at" | "ended_at" | "duration_ms" | "span_count" | "error_count" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output";
+                as: string;
+            })[];
+        };
+        "ExportRequest.prompts": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /**
+             * @description trace: filters and selection choose rows, and every row of their traces is taken
+             * @default row
+             * @enum {string}
+             */
+            scope: "row" | "trace";
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @enum {string} */
+            format?: "csv" | "jsonl" | "json" | "parquet" | "xlsx";
+            /**
+             * @default none
+             * @enum {string}
+             */
+            compression: "none" | "gzip" | "zstd";
+            /**
+             * @default rfc4180
+             * @enum {string}
+             */
+            dialect: "rfc4180" | "excel";
+            /** @default , */
+            delimiter: string;
+            /** @description csv and xlsx: numbers, dates and times as people write them; what is left out is as the locale has it, and exact without one */
+            formats?: {
+                /**
+                 * @description How numbers, dates and times are written, in any case; or its language. Known: cs-CZ, da-DK, de-AT, de-CH, de-DE, el-GR, en-AU, en-CA, en-GB, en-IE, en-IN, en-NZ, en-US, en-ZA, es-AR, es-ES, es-MX, et-EE, fi-FI, fr-BE, fr-CA, fr-CH, fr-FR, he-IL, hr-HR, hu-HU, id-ID, it-CH, it-IT, ja-JP, ko-KR, lt-LT, lv-LV, nb-NO, nl-BE, nl-NL, pl-PL, pt-BR, pt-PT, ro-RO, ru-RU, sk-SK, sl-SI, sv-SE, tr-TR, uk-UA, vi-VN, zh-CN, zh-TW
+                 * @example de-DE
+                 */
+                locale?: string;
+                /**
+                 * @description The IANA name of the zone moments are shown in
+                 * @default UTC
+                 * @example Europe/Berlin
+                 */
+                time_zone: string;
+                /** @enum {string} */
+                decimal_separator?: "." | ",";
+                /** @description Between groups of digits; empty for none */
+                group_separator?: string;
+                /**
+                 * @description A pattern in the notation of strftime
+                 * @example %d.%m.%Y
+                 */
+                date?: string;
+                /**
+                 * @description A pattern in the notation of strftime
+                 * @example %d.%m.%Y %H:%M:%S
+                 */
+                timestamp?: string;
+            };
+            fields?: (("trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events" | "completion_span_id" | "completion" | "completion_status_code" | "completion_ended_at" | "completion_attributes") | {
+                /** @enum {string} */
+                name: "trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events" | "completion_span_id" | "completion" | "completion_status_code" | "completion_ended_at" | "completion_attributes";
+                as: string;
+            })[];
+            /** @description At most so many rows, the first in key order */
+            limit?: number;
+            /** @description The name of a preset; what stands beside it goes first */
+            preset?: string;
+            /** @description The human name; one is made if there is none */
+            name?: string;
+            /** @description Kept with the job; nothing sends mail yet */
+            notify?: {
+                email?: boolean;
+            };
+        } | unknown | unknown;
+        "ExportRequest.spans": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /**
+             * @description trace: filters and selection choose rows, and every row of their traces is taken
+             * @default row
+             * @enum {string}
+             */
+            scope: "row" | "trace";
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @enum {string} */
+            format?: "csv" | "jsonl" | "json" | "parquet" | "xlsx";
+            /**
+             * @default none
+             * @enum {string}
+             */
+            compression: "none" | "gzip" | "zstd";
+            /**
+             * @default rfc4180
+             * @enum {string}
+             */
+            dialect: "rfc4180" | "excel";
+            /** @default , */
+            delimiter: string;
+            /** @description csv and xlsx: numbers, dates and times as people write them; what is left out is as the locale has it, and exact without one */
+            formats?: {
+                /**
+                 * @description How numbers, dates and times are written, in any case; or its language. Known: cs-CZ, da-DK, de-AT, de-CH, de-DE, el-GR, en-AU, en-CA, en-GB, en-IE, en-IN, en-NZ, en-US, en-ZA, es-AR, es-ES, es-MX, et-EE, fi-FI, fr-BE, fr-CA, fr-CH, fr-FR, he-IL, hr-HR, hu-HU, id-ID, it-CH, it-IT, ja-JP, ko-KR, lt-LT, lv-LV, nb-NO, nl-BE, nl-NL, pl-PL, pt-BR, pt-PT, ro-RO, ru-RU, sk-SK, sl-SI, sv-SE, tr-TR, uk-UA, vi-VN, zh-CN, zh-TW
+                 * @example de-DE
+                 */
+                locale?: string;
+                /**
+                 * @description The IANA name of the zone moments are shown in
+                 * @default UTC
+                 * @example Europe/Berlin
+                 */
+                time_zone: string;
+                /** @enum {string} */
+                decimal_separator?: "." | ",";
+                /** @description Between groups of digits; empty for none */
+                group_separator?: string;
+                /**
+                 * @description A pattern in the notation of strftime
+                 * @example %d.%m.%Y
+                 */
+                date?: string;
+                /**
+                 * @description A pattern in the notation of strftime
+                 * @example %d.%m.%Y %H:%M:%S
+                 */
+                timestamp?: string;
+            };
+            fields?: (("trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events") | {
+                /** @enum {string} */
+                name: "trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events";
+                as: string;
+            })[];
+            /** @description At most so many rows, the first in key order */
+            limit?: number;
+            /** @description The name of a preset; what stands beside it goes first */
+            preset?: string;
+            /** @description The human name; one is made if there is none */
+            name?: string;
+            /** @description Kept with the job; nothing sends mail yet */
+            notify?: {
+                email?: boolean;
+            };
+        } | unknown | unknown;
+        "ExportRequest.traces": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @enum {string} */
+            format?: "csv" | "jsonl" | "json" | "parquet" | "xlsx";
+            /**
+             * @default none
+             * @enum {string}
+             */
+            compression: "none" | "gzip" | "zstd";
+            /**
+             * @default rfc4180
+             * @enum {string}
+             */
+            dialect: "rfc4180" | "excel";
+            /** @default , */
+            delimiter: string;
+            /** @description csv and xlsx: numbers, dates and times as people write them; what is left out is as the locale has it, and exact without one */
+            formats?: {
+                /**
+                 * @description How numbers, dates and times are written, in any case; or its language. Known: cs-CZ, da-DK, de-AT, de-CH, de-DE, el-GR, en-AU, en-CA, en-GB, en-IE, en-IN, en-NZ, en-US, en-ZA, es-AR, es-ES, es-MX, et-EE, fi-FI, fr-BE, fr-CA, fr-CH, fr-FR, he-IL, hr-HR, hu-HU, id-ID, it-CH, it-IT, ja-JP, ko-KR, lt-LT, lv-LV, nb-NO, nl-BE, nl-NL, pl-PL, pt-BR, pt-PT, ro-RO, ru-RU, sk-SK, sl-SI, sv-SE, tr-TR, uk-UA, vi-VN, zh-CN, zh-TW
+                 * @example de-DE
+                 */
+                locale?: string;
+                /**
+                 * @description The IANA name of the zone moments are shown in
+                 * @default UTC
+                 * @example Europe/Berlin
+                 */
+                time_zone: string;
+                /** @enum {string} */
+                decimal_separator?: "." | ",";
+                /** @description Between groups of digits; empty for none */
+                group_separator?: string;
+                /**
+                 * @description A pattern in the notation of strftime
+                 * @example %d.%m.%Y
+                 */
+                date?: string;
+                /**
+                 * @description A pattern in the notation of strftime
+                 * @example %d.%m.%Y %H:%M:%S
+                 */
+                timestamp?: string;
+            };
+            fields?: (("trace_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "started_at" | "ended_at" | "duration_ms" | "span_count" | "error_count" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output") | {
+                /** @enum {string} */
+                name: "trace_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "started_at" | "ended_at" | "duration_ms" | "span_count" | "error_count" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output";
+                as: string;
+            })[];
+            /** @description At most so many rows, the first in key order */
+            limit?: number;
+            /** @description The name of a preset; what stands beside it goes first */
+            preset?: string;
+            /** @description The human name; one is made if there is none */
+            name?: string;
+            /** @description Kept with the job; nothing sends mail yet */
+            notify?: {
+                email?: boolean;
+            };
+        } | unknown | unknown;
+    };
+    responses: {
+        /** @description What went wrong */
+        Problem: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description What went wrong, in the request's encoding */
+        OtlpStatus: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    code?: number;
+                    message?: string;
+                };
+                "application/x-protobuf": unknown;
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    list_api_keys: {
+        parameters: {
+            query?: {
+                /** @description 1 to 200; 50 */
+                limit?: number;
+                /** @description As handed out with the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description 1 to 100 characters. */
+                    name: string;
+                    /** @description Permissions, none of which the caller lacks. */
+                    permissions: string[];
+                    /** @description When it ends; not together with `ttl`. Without either it holds until it is revoked. */
+                    expires_at?: string | null;
+                    /**
+                     * Format: int64
+                     * @description For how many seconds it holds.
+                     */
+                    ttl?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    /** @description The key, without the key */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key, without the key */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revoke_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked, and stays so */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description Only of this actor */
+                actor?: string;
+                /** @description Only these actions; repeated or separated by commas */
+                action?: string;
+                /** @description Only on the object of this id: a job, the name of a preset, … */
+                object?: string;
+                /** @description Only from this moment on (RFC 3339) */
+                from?: string;
+                /** @description Only before this moment (RFC 3339) */
+                to?: string;
+                /** @description 1 to 500; 50 */
+                limit?: number;
+                /** @description As handed out with the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dataset */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The dataset */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    count_rows_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountRequest.prompts"];
+            };
+        };
+        responses: {
+            /** @description The count */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    count_rows_spans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountRequest.spans"];
+            };
+        };
+        responses: {
+            /** @description The count */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    count_rows_traces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountRequest.traces"];
+            };
+        };
+        responses: {
+            /** @description The count */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    read_rows_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RowsRequest.prompts"];
+            };
+        };
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    read_rows_spans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RowsRequest.spans"];
+            };
+        };
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    read_rows_traces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RowsRequest.traces"];
+            };
+        };
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description Only these states; repeated or separated by commas */
+                status?: string;
+                /** @description Only this dataset */
+                dataset?: string;
+                /** @description Only the caller's own */
+                mine?: boolean;
+                /** @description Only those asked for with this request id */
+                request_id?: string;
+                /** @description 1 to 100; 20 */
+                limit?: number;
+                /** @description Leave out so many; not with cursor */
+                offset?: number;
+                /** @description As handed out with the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    recent_performance: {
+        parameters: {
+            query?: {
+                /** @description 1 to 500; 100 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first, with percentiles */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PerfResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: {
+                /** @description Wait so many seconds at most, 0 to 60 */
+                wait?: number;
+            };
+            header?: {
+                /** @description The ETag known already */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResponse"];
+                };
+            };
+            /** @description It is as it was */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is cancelled, and stays so */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the file */
+            302: {
+                headers: {
+                    /** @description A fresh link */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file can no longer be fetched */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    retry_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It waits for a worker again */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_one_time_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: int64
+                     * @description How long it holds, in seconds: at most what `token.one_time_ttl` says, which it is by default.
+                     */
+                    expires_in?: number | null;
+                } | null;
+            };
+        };
+        responses: {
+            /** @description A fresh token */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneTimeTokenResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    redeem_one_time_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    token: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The link */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedeemResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    statistics: {
+        parameters: {
+            query?: {
+                /** @description 1 to 366; 30 */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Totals */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatisticsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_export_prompts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same job */
+                "Idempotency-Key"?: string | null;
+                /** @description wait=N: wait for the file up to N seconds, at most 60 */
+                Prefer?: string | null;
+                /** @description Kept on the job and in every log line */
+                "X-Request-Id"?: string | null;
+                /** @description W3C trace context, kept on the job */
+                traceparent?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest.prompts"];
+            };
+        };
+        responses: {
+            /** @description Waited for, and over */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResponse"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description The job */
+                    Location?: string;
+                    /** @description What is left of each limit */
+                    RateLimit?: string;
+                    /** @description The limits */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_export_spans: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same job */
+                "Idempotency-Key"?: string | null;
+                /** @description wait=N: wait for the file up to N seconds, at most 60 */
+                Prefer?: string | null;
+                /** @description Kept on the job and in every log line */
+                "X-Request-Id"?: string | null;
+                /** @description W3C trace context, kept on the job */
+                traceparent?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest.spans"];
+            };
+        };
+        responses: {
+            /** @description Waited for, and over */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResponse"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description The job */
+                    Location?: string;
+                    /** @description What is left of each limit */
+                    RateLimit?: string;
+                    /** @description The limits */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_export_traces: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body: the same job */
+                "Idempotency-Key"?: string | null;
+                /** @description wait=N: wait for the file up to N seconds, at most 60 */
+                Prefer?: string | null;
+                /** @description Kept on the job and in every log line */
+                "X-Request-Id"?: string | null;
+                /** @description W3C trace context, kept on the job */
+                traceparent?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest.traces"];
+            };
+        };
+        responses: {
+            /** @description Waited for, and over */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResponse"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description The job */
+                    Location?: string;
+                    /** @description What is left of each limit */
+                    RateLimit?: string;
+                    /** @description The limits */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    preview_export_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest.prompts"];
+            };
+        };
+        responses: {
+            /** @description Rows, count, estimates */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    preview_export_spans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest.spans"];
+            };
+        };
+        responses: {
+            /** @description Rows, count, estimates */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    preview_export_traces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest.traces"];
+            };
+        };
+        responses: {
+            /** @description Rows, count, estimates */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description 1 to 100 characters; no slash. Unique in the organization. */
+                    name: string;
+                    dataset: string;
+                    /** @description Columns, in order, as in an export. */
+                    fields?: components["schemas"]["Value"][] | null;
+                    format?: string | null;
+                    compression?: string | null;
+                    dialect?: string | null;
+                    delimiter?: string | null;
+                    /** @description How numbers, dates and times are written, as in an export. */
+                    formats?: Record<string, never> | null;
+                    /** @description The dataset's filters, by name. */
+                    filters?: Record<string, never> | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Saved */
+            201: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    /** @description The preset */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The preset */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The preset */
+            200: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_preset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only if it still has this ETag; else 412 */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The preset */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    change_preset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only if it still has this ETag; else 412 */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The preset */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description 1 to 100 characters; no slash. Unique in the organization. */
+                    name: string;
+                    dataset: string;
+                    /** @description Columns, in order, as in an export. */
+                    fields?: components["schemas"]["Value"][] | null;
+                    format?: string | null;
+                    compression?: string | null;
+                    dialect?: string | null;
+                    delimiter?: string | null;
+                    /** @description How numbers, dates and times are written, as in an export. */
+                    formats?: Record<string, never> | null;
+                    /** @description The dataset's filters, by name. */
+                    filters?: Record<string, never> | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_principals: {
+        parameters: {
+            query?: {
+                /** @description 1 to 200; 50 */
+                limit?: number;
+                /** @description As handed out with the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, by sub */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrincipalListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_principal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As in its token */
+                sub: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The principal */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrincipalResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    change_principal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As in its token */
+                sub: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Whether it may do nothing at all. Its running exports end, and so do its downloads. */
+                    disabled?: boolean | null;
+                    /** @description Permissions it shall not have, whatever its token says: the whole list. */
+                    withheld?: string[] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrincipalResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who one is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description What stands behind the `#` of a sign-in link. */
+                    ticket: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Signed in */
+            201: {
+                headers: {
+                    /** @description The session */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session is over */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    asset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    embed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A script */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_file: {
+        parameters: {
+            query: {
+                /** @description As in the link */
+                for: string;
+                /** @description As in the link */
+                expires: number;
+                /** @description As in the link */
+                signature: string;
+            };
+            header?: {
+                /** @description One range of bytes */
+                Range?: string | null;
+                /** @description The ETag the range is meant for */
+                "If-Range"?: string | null;
+                /** @description The ETag the file must have, else 412 */
+                "If-Match"?: string | null;
+                /** @description The ETag of what is there already, else 304 */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description As in the link */
+                artifact: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description A part of it */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description It is as it was */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    livez: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It lives */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenMetrics */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    readyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ready */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Not ready; `checks` says what is missing */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ingest_traces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description An OTLP ExportTraceServiceRequest; Content-Encoding gzip, deflate or zstd is understood */
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+                "application/x-protobuf": number[];
+            };
+        };
+        responses: {
+            /** @description Stored; partial_success names what was refused */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-protobuf": number[];
+                    "application/json": Record<string, never>;
+                };
+            };
+            default: components["responses"]["OtlpStatus"];
+        };
+    };
+}

@@ -1,0 +1,70 @@
+/**
+ * How numbers, moments, sizes and spans of time are written. All of it through `Intl`, in one locale and time zone.
+ */
+import { locale } from "../i18n";
+
+const whole = new Intl.NumberFormat(locale);
+const short = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
+const percentage = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const precise = new Intl.DateTimeFormat(locale, {
+  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  fractionalSecondDigits: 3, hour12: false,
+});
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+
+export const number = (value: number): string => whole.format(value);
+export const percent = (value: number): string => percentage.format(value / 100);
+export const at = (text: string): string => moment.format(new Date(text));
+export const exactly = (text: string): string => precise.format(new Date(text));
+export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+
+export function bytes(value: number): string {
+  let size = value;
+  let unit = 0;
+  while (size >= 999.5 && unit < UNITS.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return new Intl.NumberFormat(locale, {
+    style: "unit", unit: UNITS[unit] ?? "byte", unitDisplay: "short", maximumSignificantDigits: 3,
+  }).format(size);
+}
+
+function unit(value: number, of: string): string {
+  return new Intl.NumberFormat(locale, { style: "unit", unit: of, unitDisplay: "short", maximumSignificantDigits: 3 }).format(value);
+}
+
+/** A span of time, roughly. */
+export function seconds(value: number): string {
+  if (value < 60) return unit(value < 10 ? Number(value.toFixed(1)) : Math.round(value), "second");
+  if (value < 3600) return unit(Math.round(value / 60), "minute");
+  if (value < 172_800) return unit(Number((value / 3600).toFixed(1)), "hour");
+  return unit(Math.round(value / 86_400), "day");
+}
+
+export function milliseconds(value: number): string {
+  return value < 1000 ? unit(value, "millisecond") : seconds(value / 1000);
+}
+
+/** In how long, or how long ago. */
+export function fromNow(text: string, now: number): string {
+  const away = (new Date(text).getTime() - now) / 1000;
+  const size = Math.abs(away);
+  if (size < 60) return relative.format(Math.round(away), "second");
+  if (size < 3600) return relative.format(Math.round(away / 60), "minute");
+  if (size < 172_800) return relative.format(Math.round(away / 3600), "hour");
+  return relative.format(Math.round(away / 86_400), "day");
+}
+
+/** Dollars as they came: exact decimals in a string. */
+export function dollars(value: string | number): string {
+  const amount = Number(value);
+  return new Intl.NumberFormat(locale, {
+    style: "currency", currency: "USD", minimumFractionDigits: 2, maximumFractionDigits: amount !== 0 && Math.abs(amount) < 1 ? 6 : 2,
+  }).format(amount);
+}
+
+export const about = (value: number): string => short.format(value);

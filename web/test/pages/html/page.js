@@ -1,0 +1,26 @@
+// The token is the page's business: it asks its own server for one.
+const token = async () => (await fetch("token")).text();
+const server = document.documentElement.dataset.server ?? (await (await fetch("server")).text());
+
+const [button, banner, downloads] = ["button", "banner", "downloads"].map((name) =>
+  document.querySelector(name === "downloads" ? "offtake-downloads" : `offtake-export-${name}`),
+);
+for (const element of [button, banner]) Object.assign(element, { server, token });
+const fresh = Object.assign(document.createElement("offtake-downloads"), { server, token });
+downloads.replaceWith(fresh);
+
+async function two() {
+  const answer = await fetch(`${server}/api/v1/datasets/spans/rows`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${await token()}`, "content-type": "application/json" },
+    body: JSON.stringify({ limit: 2 }),
+  });
+  return (await answer.json()).rows.map(({ trace_id, span_id }) => ({ trace_id, span_id }));
+}
+
+document.querySelector("#some").addEventListener("change", async ({ target }) => {
+  banner.selection = target.checked ? { mode: "partial", ids: await two() } : { mode: "none" };
+});
+banner.addEventListener("clear", () => {
+  banner.selection = { mode: "none" };
+});
