@@ -3,7 +3,7 @@
 //! Not responsible for who listens or how it gets there.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::id::{JobId, OrgId};
 use crate::permission::Permission;
@@ -119,6 +119,14 @@ impl Event {
     /// type, organization, number.
     pub fn id(&self) -> String {
         format!("{}:{}:{}", self.kind.name(), self.org, self.seq)
+    }
+
+    /// The event as everybody is told, by whichever way: type, what, when, number.
+    pub fn message(&self) -> Json {
+        let mut data = self.data.clone();
+        data.insert("org_id".into(), self.org.as_str().into());
+        data.insert("timestamp".into(), self.at.to_string().into());
+        json!({"event_type": self.kind.name(), "data": data, "timestamp": self.at.to_string(), "seq": self.seq})
     }
 }
 

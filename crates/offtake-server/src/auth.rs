@@ -27,7 +27,7 @@ use crate::error::Problem;
 use crate::limits::Allowances;
 use crate::state::App;
 
-pub(crate) use credentials::{Via, cookie_name, fingerprint, session_of};
+pub(crate) use credentials::{Via, authenticate, cookie_name, fingerprint, session_of};
 
 /// What a route asks of whoever calls it. There is no route without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(crate) async fn authorise(
         Access::Known | Access::Token => None,
         Access::Needs(permission) => Some(permission),
     };
-    let found = credentials::authenticate(&app, request.method(), request.headers(), needed.as_ref()).await;
+    let found = authenticate(&app, request.method(), request.headers(), needed.as_ref()).await;
     let (principal, via) = match found {
         Ok(found) => found,
         Err(error) => return refused(&app, error, &request),
@@ -103,7 +103,7 @@ async fn still_there(app: &App, watched: Option<Principal>, response: Response) 
 }
 
 /// Seeing everybody's exports includes seeing one's own.
-fn require(principal: &Principal, permission: &Permission) -> Result<()> {
+pub(crate) fn require(principal: &Principal, permission: &Permission) -> Result<()> {
     let covered = *permission == Permission::ExportsRead && principal.permissions.allow(&Permission::ExportsReadAll);
     if covered { Ok(()) } else { principal.require(permission) }
 }

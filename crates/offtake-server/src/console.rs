@@ -64,7 +64,10 @@ fn file(path: &str, headers: &HeaderMap, cache: &'static str) -> Result<Response
 fn smallest(path: &str, headers: &HeaderMap) -> Option<(Option<&'static str>, EmbeddedFile)> {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let packed = [("br", "br"), ("gzip", "gz")].into_iter().find_map(|(encoding, ending)| {
-        accepts(accepted, encoding).then(|| Built::get(&format!("{path}.{ending}"))).flatten().map(|file| (Some(encoding), file))
+        accepts(accepted, encoding)
+            .then(|| Built::get(&format!("{path}.{ending}")))
+            .flatten()
+            .map(|file| (Some(encoding), file))
     });
     packed.or_else(|| Built::get(path).map(|file| (None, file)))
 }
@@ -73,7 +76,8 @@ fn accepts(accepted: &str, encoding: &str) -> bool {
     accepted.split(',').any(|one| {
         let mut parts = one.split(';').map(str::trim);
         let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
-        let is_refused = |weight: &str| weight.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0);
+        let is_refused =
+            |weight: &str| weight.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0);
         is_named && !parts.any(is_refused)
     })
 }

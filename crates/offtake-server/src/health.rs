@@ -85,6 +85,8 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
 async fn exposed(store: &Store, queue: &QueueMetrics, registry: &Registry) -> Result<Response> {
     let depth = in_time(store.jobs.depth()).await;
     queue.set(depth.inspect_err(|error| tracing::warn!(%error, "the queue could not be looked at")).ok());
+    let owed = in_time(store.outbox.outbox_depth()).await;
+    queue.set_owed(owed.inspect_err(|error| tracing::warn!(%error, "the outbox could not be looked at")).ok());
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, registry)
         .map_err(|error| Error::new(ErrorKind::Internal, "metrics could not be written").caused_by(error))?;

@@ -25,6 +25,7 @@ mod jobs;
 mod limits;
 mod links;
 mod metrics;
+mod notifications;
 mod one_time;
 mod openapi;
 mod otlp;
@@ -38,6 +39,7 @@ mod router;
 mod schedules;
 mod serve;
 pub mod sign_in;
+mod sse;
 mod state;
 mod watch;
 

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::Method;
-use offtake_store::QueueDepth;
+use offtake_store::{OutboxDepth, QueueDepth};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -38,18 +38,28 @@ pub struct QueueMetrics {
     pending: Gauge<f64, AtomicU64>,
     processing: Gauge<f64, AtomicU64>,
     oldest_seconds: Gauge<f64, AtomicU64>,
+    owed: Gauge<f64, AtomicU64>,
+    owed_seconds: Gauge<f64, AtomicU64>,
 }
 
 impl QueueMetrics {
     /// Creates the metrics and puts them into `registry`.
     pub fn register(registry: &mut Registry) -> Self {
-        let [pending, processing, oldest_seconds] = std::array::from_fn(|_| Gauge::default());
-        let metrics = Self { pending, processing, oldest_seconds };
+        let [pending, processing, oldest_seconds, owed, owed_seconds] = std::array::from_fn(|_| Gauge::default());
+        let metrics = Self { pending, processing, oldest_seconds, owed, owed_seconds };
         registry.register("offtake_queue_pending", "Jobs that wait", metrics.pending.clone());
         registry.register("offtake_queue_processing", "Jobs that run, anywhere", metrics.processing.clone());
         let oldest = metrics.oldest_seconds.clone();
         registry.register("offtake_queue_oldest_seconds", "How long the oldest due job has waited", oldest);
+        registry.register("offtake_notifications_owed", "Notifications that are owed, anywhere", metrics.owed.clone());
+        let oldest = metrics.owed_seconds.clone();
+        registry.register("offtake_notifications_oldest_seconds", "How long the oldest of them is owed", oldest);
         metrics
+    }
+
+    pub(crate) fn set_owed(&self, depth: Option<OutboxDepth>) {
+        self.owed.set(depth.map_or(f64::NAN, |depth| depth.owed as f64));
+        self.owed_seconds.set(depth.map_or(f64::NAN, |depth| depth.oldest_seconds));
     }
 
     pub(crate) fn set(&self, depth: Option<QueueDepth>) {

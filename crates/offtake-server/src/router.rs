@@ -17,7 +17,7 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, destinations, exports, files, health, jobs, one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in,
+    api_keys, audit, console, datasets, destinations, exports, files, health, jobs, notifications, one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse,
 };
 
 fn table(app: &App) -> Table {
@@ -29,6 +29,7 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsRead), routes!(performance::recent))
         .add(Needs(ExportsRead), routes!(performance::statistics))
         .add(Needs(ExportsRead), routes!(jobs::detail))
+        .add(Needs(ExportsRead), routes!(sse::job_events))
         .add(Needs(ExportsCancel), routes!(jobs::cancel))
         .add(Needs(ExportsCreate), routes!(jobs::retry))
         .add(Needs(ExportsDelete), routes!(jobs::delete_file))
@@ -71,6 +72,9 @@ fn table(app: &App) -> Table {
         .add(Known, routes!(sign_in::detail))
         .add(Known, routes!(sign_in::close))
         .add(Needs(Admin), routes!(audit::list))
+        .add(Needs(Admin), routes!(notifications::list))
+        .add(Needs(Admin), routes!(notifications::detail))
+        .add(Needs(Admin), routes!(notifications::replay))
         .add(Token, routes!(datasets::list))
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))

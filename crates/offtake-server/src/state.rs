@@ -23,6 +23,7 @@ use crate::links::Links;
 use crate::metrics::ServerMetrics;
 use crate::one_time::OneTimeKeys;
 use crate::openapi::Documents;
+use crate::sse::Places;
 
 /// JSON bodies of the largest size that are in memory at once; most are a thousandth of it.
 const JSON_BODIES: usize = 16;
@@ -148,6 +149,8 @@ pub(crate) struct Shared {
     pub(crate) ingest: Arc<Semaphore>,
     /// What this process counts.
     pub(crate) throttles: Throttles,
+    /// Open streams of events.
+    pub(crate) streams: Places,
     /// Made with the router, once the routes are known.
     pub(crate) documents: OnceLock<Documents>,
 }
@@ -188,6 +191,7 @@ impl Shared {
             json_room,
             ingest,
             throttles,
+            streams: Places::default(),
             documents: OnceLock::new(),
         })
     }

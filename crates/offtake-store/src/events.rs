@@ -11,7 +11,9 @@ use offtake_model::job::{Job, JobStatus};
 use serde_json::{Map, Value as Json};
 
 use crate::hints::Hints;
+use crate::jobs::WorkerName;
 use crate::outbox::{Addressee, recipients};
+use crate::rows::micros;
 
 /// Rows deleted in one transaction, so that a large clean-up does not keep the others waiting.
 pub(crate) const PRUNED_AT_ONCE: u32 = 500;
@@ -40,8 +42,70 @@ pub trait Events: Send + Sync + std::fmt::Debug {
     /// left has no gaps. Returns how many.
     async fn prune_events(&self, retention: SignedDuration) -> Result<u64>;
 
+    /// Tells the organizations with jobs under way how something about the installation stands: once when it begins, and once
+    /// when it is over. After it began it does not begin again before `cool_down` is over. Of several that see it, the first
+    /// one counts until it is silent for [`SIGHT`]. Returns what was told.
+    async fn sighted(&self, sighting: &Sighting, cool_down: SignedDuration) -> Result<Vec<Event>>;
+
     /// Where this process is told that there is something to look at.
     fn hints(&self) -> Arc<Hints>;
+}
+
+/// A sighting counts for so long.
+pub const SIGHT: SignedDuration = SignedDuration::from_mins(5);
+/// Organizations that are told, at most.
+pub(crate) const TOLD: u32 = 1000;
+
+/// How something about the installation stands, as a worker sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// What it is about: `storage`, `queue`, `memory`.
+    pub code: &'static str,
+    /// Whether there is something wrong.
+    pub is_on: bool,
+    /// In words.
+    pub message: String,
+    /// Who sees it.
+    pub by: WorkerName,
+}
+
+impl Sighting {
+    /// What is told of it.
+    pub(crate) fn event(&self) -> NewEvent {
+        let (state, severity) = if self.is_on { ("begun", "error") } else { ("over", "info") };
+        let says = [("code", self.code), ("state", state), ("severity", severity), ("message", &self.message)];
+        let data = says.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
+        NewEvent { kind: EventType::SystemAlert, job: None, owner: None, data }
+    }
+
+    /// Of those that are concerned, with how it stands for them: the rows that change, and whether that is told.
+    pub(crate) fn judge(&self, known: Option<&Alarm>, now: i64, cool_down: SignedDuration) -> Option<(Alarm, bool)> {
+        let seen = |begun_at, is_on| Alarm { is_on, begun_at, seen_by: self.by.0.clone(), seen_at: now };
+        match (known, self.is_on) {
+            (None, true) => Some((seen(now, true), true)),
+            (Some(alarm), true) if !alarm.is_on => {
+                let is_quiet = now < alarm.begun_at.saturating_add(micros(cool_down));
+                (!is_quiet).then(|| (seen(now, true), true))
+            }
+            (Some(alarm), _) if alarm.is_on && self.may_speak(alarm, now) => {
+                Some((seen(alarm.begun_at, self.is_on), !self.is_on))
+            }
+            _ => None,
+        }
+    }
+
+    fn may_speak(&self, alarm: &Alarm, now: i64) -> bool {
+        alarm.seen_by == self.by.0 || alarm.seen_at < now.saturating_sub(micros(SIGHT))
+    }
+}
+
+/// How an alarm stands for an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Alarm {
+    pub(crate) is_on: bool,
+    pub(crate) begun_at: i64,
+    pub(crate) seen_by: String,
+    pub(crate) seen_at: i64,
 }
 
 /// What a verb has to write down about a change, at the end of its transaction.
@@ -76,7 +140,7 @@ pub fn changed(job: &Job) -> NewEvent {
     data.insert("progress_percent".into(), job.percent().map_or(Json::Null, Json::from));
     data.insert("row_count".into(), job.progress.rows.into());
     // The built-in datasets of spans.
-    if matches!(job.spec.dataset.as_str(), "spans" | "traces") {
+    if matches!(job.spec.dataset.as_str(), "spans" | "traces" | "prompts") {
         data.insert("trace_count".into(), job.progress.rows.into());
     }
     NewEvent { kind: EventType::ExportJobStatus, job: Some(job.id), owner: Some(job.owner.clone()), data }

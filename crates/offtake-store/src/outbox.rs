@@ -232,7 +232,7 @@ pub trait Outbox: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `lease_lost` if somebody else has it by now: what was tried is in the log all the same.
-    async fn tried(&self, owed: Owed, outcome: &Try) -> Result<()>;
+    async fn tried(&self, owed: &Owed, outcome: &Try) -> Result<()>;
 
     /// When the next one is due.
     async fn next_due(&self) -> Result<Option<Timestamp>>;

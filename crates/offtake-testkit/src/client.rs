@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::told::Messages;
 use crate::wait::eventually;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -142,10 +143,33 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.ok()?;
+        let mut response = request.send().await.ok()?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.ok()?.to_vec();
+        // A stream may have no end; its beginning is what is answered.
+        let body = match headers.get("content-type").is_some_and(|media| media == "text/event-stream") {
+            true => response.chunk().await.ok()?.unwrap_or_default().to_vec(),
+            false => response.bytes().await.ok()?.to_vec(),
+        };
         Some(Answer { asked, status: status.as_u16(), headers, body })
+    }
+
+    /// Opens a stream of server-sent events, for somebody who has everything up to the message `last`.
+    ///
+    /// # Panics
+    /// If nobody answers, or by something else.
+    pub async fn messages(&self, path: &str, last: Option<&str>) -> Messages {
+        let mut request =
+            self.door.http.get(format!("{}{path}", self.door.url())).header("accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.unwrap_or_else(|error| panic!("GET {path}: {error}"));
+        assert_eq!(response.status(), StatusCode::OK, "GET {path}");
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Messages::of(response)
     }
 
     /// Sends anything.

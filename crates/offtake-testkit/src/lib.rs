@@ -26,6 +26,7 @@ mod process;
 mod proxy;
 mod s3;
 mod settings;
+mod told;
 mod truth;
 mod wait;
 
@@ -46,4 +47,5 @@ pub use process::{Process, Ran, Rng, run};
 pub use proxy::{Asked, Fault, Proxy};
 pub use s3::S3Server;
 pub use settings::{big_spans, jobs_per_format, small_spans, switch};
+pub use told::{Message, Messages};
 pub use wait::{eventually, within};

@@ -13,6 +13,7 @@ mod delivery;
 mod execute;
 mod heartbeat;
 mod metrics;
+pub mod notify;
 pub mod outcome;
 mod patience;
 mod poll;
@@ -24,7 +25,7 @@ mod upkeep;
 pub use delivery::Deliveries;
 pub use metrics::WorkerMetrics;
 pub use offtake_pipeline::HashKey;
-pub use settings::WorkerSettings;
+pub use settings::{WatchSettings, WorkerSettings};
 pub use upkeep::Upkeep;
 
 use std::sync::Arc;
@@ -34,9 +35,10 @@ use offtake_model::Result;
 use offtake_model::clock::SharedClock;
 use offtake_model::id::JobId;
 use offtake_model::job::Job;
-use offtake_store::{JobScope, Store, WorkerName};
+use offtake_store::{Channel, JobScope, Store, WorkerName};
 use tokio_util::sync::CancellationToken;
 
+use crate::notify::{Deliver, Deliverers};
 use crate::outcome::Chance;
 
 /// A process that takes leases: so many slots, one job in each.
@@ -56,6 +58,7 @@ struct Shared {
     metrics: WorkerMetrics,
     chance: Chance,
     hash_key: Option<HashKey>,
+    deliverers: Deliverers,
     deliveries: Option<Deliveries>,
 }
 
@@ -70,19 +73,9 @@ impl Worker {
         metrics: WorkerMetrics,
     ) -> Self {
         let chance = Chance::system();
-        Self {
-            shared: Arc::new(Shared {
-                store,
-                catalog,
-                clock,
-                name,
-                settings,
-                metrics,
-                chance,
-                hash_key: None,
-                deliveries: None,
-            }),
-        }
+        let (hash_key, deliverers, deliveries) = (None, Deliverers::new(), None);
+        let shared = Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers, deliveries };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The same worker, which can make files in which columns are hashed.
@@ -99,6 +92,14 @@ impl Worker {
         Self { shared: Arc::new(shared) }
     }
 
+    /// The same worker, which tells people by `channel` as `deliverer` does.
+    #[must_use]
+    pub fn with_deliverer(self, channel: Channel, deliverer: Arc<dyn Deliver>) -> Self {
+        let mut shared = (*self.shared).clone();
+        shared.deliverers.insert(channel, deliverer);
+        Self { shared: Arc::new(shared) }
+    }
+
     /// The same worker with its chance injected.
     #[must_use]
     pub fn with_chance(self, chance: Chance) -> Self {
@@ -106,7 +107,7 @@ impl Worker {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Works on jobs and does the upkeep until `shutdown`; then hands its jobs over and returns within
+    /// Works on jobs, tells people and does the upkeep until `shutdown`; then hands its jobs over and returns within
     /// [`WorkerSettings::drain`].
     pub async fn run(self, shutdown: CancellationToken) {
         poll::run(self.shared, shutdown).await;

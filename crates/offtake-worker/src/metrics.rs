@@ -1,7 +1,7 @@
 //! What Prometheus is told about a worker. How much waits and runs anywhere is for whoever answers `/metrics` to ask.
 
 use offtake_model::receipt::Receipt;
-use offtake_store::JobUsage;
+use offtake_store::{Channel, JobUsage, Verdict};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -14,6 +14,13 @@ use prometheus_client::registry::Registry;
 struct Outcome {
     outcome: &'static str,
     dataset: String,
+}
+
+/// What a try to tell somebody came to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Delivery {
+    channel: &'static str,
+    result: &'static str,
 }
 
 /// The metrics of a worker. Cloning shares them.
@@ -29,6 +36,7 @@ pub struct WorkerMetrics {
     lease_losses: Counter,
     checkpoints: Counter,
     swept: Counter,
+    notifications: Family<Delivery, Counter>,
 }
 
 impl WorkerMetrics {
@@ -45,6 +53,7 @@ impl WorkerMetrics {
             lease_losses: Counter::default(),
             checkpoints: Counter::default(),
             swept: Counter::default(),
+            notifications: Family::default(),
         };
         metrics.enter(registry.sub_registry_with_prefix("offtake"));
         metrics
@@ -65,6 +74,8 @@ impl WorkerMetrics {
         registry.register("lease_losses", "Leases this worker lost", self.lease_losses.clone());
         registry.register("checkpoints", "Checkpoints written", self.checkpoints.clone());
         registry.register("swept_objects", "Expired or orphaned objects deleted", self.swept.clone());
+        let tries = self.notifications.clone();
+        registry.register("notification_tries", "Tries to tell somebody something, by what they came to", tries);
     }
 
     /// A job takes a slot until the guard is dropped.
@@ -94,6 +105,15 @@ impl WorkerMetrics {
 
     pub(crate) fn rescued(&self, jobs: usize) {
         self.rescues.inc_by(jobs as u64);
+    }
+
+    pub(crate) fn tried(&self, channel: Channel, verdict: Verdict) {
+        let result = match verdict {
+            Verdict::Delivered => "delivered",
+            Verdict::Again(_) => "again",
+            Verdict::GiveUp => "failed",
+        };
+        self.notifications.get_or_create(&Delivery { channel: channel.name(), result }).inc();
     }
 
     pub(crate) fn swept(&self) {

@@ -40,6 +40,16 @@ pub struct WorkerSettings {
     pub perf_retention: Duration,
     /// How long entries of the audit trail are kept.
     pub audit_retention: Duration,
+    /// What of the installation wants a person.
+    pub watch: WatchSettings,
+    /// How long events are kept, and with them what a client can catch up on.
+    pub event_retention: Duration,
+    /// How long notifications that are over are kept, with their log.
+    pub notification_retention: Duration,
+    /// Notifications that are tried at once.
+    pub notify_at_once: usize,
+    /// How long one try may take.
+    pub notify_deadline: Duration,
     /// The most memory a job may hold, in bytes; Parquet has a budget of its own.
     pub memory_budget: u64,
     /// The most memory a job may hold for Parquet, in bytes.
@@ -60,6 +70,33 @@ pub struct WorkerSettings {
     pub spool_dir: PathBuf,
     /// The most bytes of it that one job may take.
     pub spool_limit: u64,
+}
+
+/// From when on something about the installation wants a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchSettings {
+    /// How often it is looked at.
+    pub every: Duration,
+    /// The oldest due job waits for so long.
+    pub queue_age: Duration,
+    /// Storage has fewer bytes left.
+    pub least_free: u64,
+    /// The process uses so much of the memory it may use, in percent.
+    pub memory_percent: u64,
+    /// What was told is not told again so soon.
+    pub cool_down: Duration,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(30),
+            queue_age: Duration::from_secs(15 * 60),
+            least_free: 1024 * MIB,
+            memory_percent: 90,
+            cool_down: Duration::from_secs(60 * 60),
+        }
+    }
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -84,6 +121,11 @@ impl Default for WorkerSettings {
             retention: DAY * 30,
             perf_retention: DAY * 30,
             audit_retention: DAY * 400,
+            watch: WatchSettings::default(),
+            event_retention: DAY * 7,
+            notification_retention: DAY * 30,
+            notify_at_once: 16,
+            notify_deadline: Duration::from_secs(30),
             memory_budget: 64 * MIB,
             memory_budget_parquet: 128 * MIB,
             part_bytes: 8 * 1024 * 1024,

@@ -277,7 +277,7 @@ pub(crate) async fn receipt(State(app): State<App>, caller: Caller, name: Name) 
 }
 
 /// One answer for what was never there, what is somebody else's and what is no id at all.
-fn absent(error: Error) -> Error {
+pub(crate) fn absent(error: Error) -> Error {
     if error.kind() == ErrorKind::NotFound { no_such_job() } else { error }
 }
 

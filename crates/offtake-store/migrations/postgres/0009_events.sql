@@ -57,6 +57,19 @@ CREATE TABLE notification_tries (
     PRIMARY KEY (notification, number)
 );
 
+-- What is wrong with the installation, and whom that was told: once when it begins and once when it is over.
+CREATE TABLE alarms (
+    org      text COLLATE "C" NOT NULL,
+    code     text COLLATE "C" NOT NULL,
+    is_on    boolean NOT NULL,
+    begun_at bigint  NOT NULL,
+    -- Who saw it last, and when: nobody else says that it is over.
+    seen_by  text    NOT NULL,
+    seen_at  bigint  NOT NULL,
+    PRIMARY KEY (org, code)
+);
+
+SELECT raise_wall('alarms');
 SELECT raise_wall('event_counters');
 SELECT raise_wall('events');
 SELECT raise_wall('notifications');

@@ -56,3 +56,15 @@ CREATE TABLE notification_tries (
     took         INTEGER NOT NULL,
     PRIMARY KEY (notification, number)
 ) STRICT, WITHOUT ROWID;
+
+-- What is wrong with the installation, and whom that was told: once when it begins and once when it is over.
+CREATE TABLE alarms (
+    org      TEXT    NOT NULL,
+    code     TEXT    NOT NULL,
+    is_on    INTEGER NOT NULL,
+    begun_at INTEGER NOT NULL,
+    -- Who saw it last, and when: nobody else says that it is over.
+    seen_by  TEXT    NOT NULL,
+    seen_at  INTEGER NOT NULL,
+    PRIMARY KEY (org, code)
+) STRICT, WITHOUT ROWID;

@@ -8,6 +8,7 @@ use offtake_model::job::JobStatus;
 use serde_json::json;
 
 use super::given::*;
+use crate::events::{SIGHT, Sighting};
 use crate::{Hint, JobLimits, NewJob};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -162,4 +163,39 @@ pub(crate) async fn whoever_listens_is_woken(b: &Backend) {
     let unwilling = b.jobs.cancel(&act(), &scope("bolt"), job).await;
     assert_eq!(kind(unwilling), ErrorKind::NotFound);
     assert!(own.try_recv().is_err(), "nothing happened");
+}
+
+fn sighting(is_on: bool, name: &str) -> Sighting {
+    Sighting { code: "storage", is_on, message: "no space is left".to_owned(), by: worker(name) }
+}
+
+pub(crate) async fn an_alarm_is_raised_once_and_ends_once(b: &Backend) {
+    let see = async |is_on, name: &str| {
+        let told = b.events.sighted(&sighting(is_on, name), HOUR).await.unwrap();
+        told.iter().map(|event| format!("{} {}", event.org, event.data["state"].as_str().unwrap())).collect::<Vec<_>>()
+    };
+    assert!(see(true, "w1").await.is_empty(), "nobody is concerned");
+    b.jobs.enqueue(b.request("bolt", "bob")).await.unwrap();
+    b.enqueued().await;
+    let raised = join_all(["w1", "w2", "w1", "w2"].map(|name| see(true, name))).await.concat();
+    assert_eq!(raised, ["acme begun", "bolt begun"], "by one of them");
+    let (first, second) = {
+        let alerts = told(b, "acme").await;
+        let alert = alerts.last().unwrap();
+        let says = json!({"code": "storage", "state": "begun", "severity": "error", "message": "no space is left"});
+        assert_eq!((alert.kind, &serde_json::Value::from(alert.data.clone())), (EventType::SystemAlert, &says));
+        // Whoever raised it is the one whose word counts.
+        if see(false, "w2").await.is_empty() { ("w1", "w2") } else { ("w2", "w1") }
+    };
+    if first == "w1" {
+        assert_eq!(see(false, first).await, ["acme over", "bolt over"]);
+    }
+    assert!(see(false, first).await.is_empty() && see(false, second).await.is_empty(), "once");
+    assert!(see(true, first).await.is_empty(), "it may not begin again so soon");
+    b.pass(HOUR);
+    assert_eq!(see(true, second).await, ["acme begun", "bolt begun"]);
+    // Who raised it died: somebody else says that it is over, after a while.
+    assert!(see(false, first).await.is_empty());
+    b.pass(SIGHT + SignedDuration::from_micros(1));
+    assert_eq!(see(false, first).await, ["acme over", "bolt over"]);
 }

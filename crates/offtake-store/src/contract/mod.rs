@@ -166,6 +166,7 @@ macro_rules! contract_tests {
                 somebody_may_tell_something_else
                 old_events_go_from_the_oldest_on
                 whoever_listens_is_woken
+                an_alarm_is_raised_once_and_ends_once
             }
             outbox {
                 whoever_asked_is_owed_word

@@ -111,18 +111,18 @@ pub(crate) async fn a_try_decides_what_follows(b: &Backend) {
     let owed = take(b, 1).await.remove(0);
     let id = owed.notification.id;
     b.pass(SignedDuration::from_secs(1));
-    b.outbox.tried(owed, &a_try("450 later\r\nplease\u{0}", Verdict::Again(MINUTE))).await.unwrap();
+    b.outbox.tried(&owed, &a_try("450 later\r\nplease\u{0}", Verdict::Again(MINUTE))).await.unwrap();
     let (known, log) = b.outbox.notification(&org("acme"), id).await.unwrap();
     assert_eq!((known.state, known.tries, known.due_at), (NotificationState::Pending, 1, b.now() + MINUTE));
     assert_eq!(known.last_answer.as_deref(), Some("450 later  please "));
     assert_eq!((log.len(), log[0].number, log[0].at, log[0].took), (1, 1, b.now(), SignedDuration::from_millis(7)));
     assert!(take(b, 1).await.is_empty());
     b.pass(MINUTE);
-    b.outbox.tried(take(b, 1).await.remove(0), &a_try(&"x".repeat(5000), Verdict::Delivered)).await.unwrap();
+    b.outbox.tried(&take(b, 1).await[0], &a_try(&"x".repeat(5000), Verdict::Delivered)).await.unwrap();
     let (known, log) = b.outbox.notification(&org("acme"), id).await.unwrap();
     assert_eq!((known.state, known.tries, log.len(), log[1].answer.len()), (NotificationState::Delivered, 2, 2, 1000));
     owing(b, "acme").await;
-    b.outbox.tried(take(b, 1).await.remove(0), &a_try("550 nobody", Verdict::GiveUp)).await.unwrap();
+    b.outbox.tried(&take(b, 1).await[0], &a_try("550 nobody", Verdict::GiveUp)).await.unwrap();
     assert_eq!(all(b, "acme").await[0].state, NotificationState::Failed);
     b.pass(SignedDuration::from_hours(1000));
     assert!(take(b, 1).await.is_empty(), "both are over");
@@ -136,9 +136,9 @@ pub(crate) async fn a_late_word_is_in_the_log_alone(b: &Backend) {
     let id = late.notification.id;
     b.pass(MINUTE);
     let held = take(b, 1).await.remove(0);
-    let refused = b.outbox.tried(late, &a_try("250 ok", Verdict::Delivered)).await;
+    let refused = b.outbox.tried(&late, &a_try("250 ok", Verdict::Delivered)).await;
     assert_eq!(kind(refused), ErrorKind::LeaseLost);
-    b.outbox.tried(held, &a_try("550", Verdict::GiveUp)).await.unwrap();
+    b.outbox.tried(&held, &a_try("550", Verdict::GiveUp)).await.unwrap();
     let (known, log) = b.outbox.notification(&org("acme"), id).await.unwrap();
     assert_eq!((known.state, log.len(), log[0].answer.as_str()), (NotificationState::Failed, 2, "250 ok"));
 }
@@ -148,11 +148,11 @@ pub(crate) async fn it_can_be_owed_again(b: &Backend) {
     let owed = take(b, 1).await.remove(0);
     let id = owed.notification.id;
     assert_eq!(kind(b.outbox.owe_again(&act(), &org("acme"), id).await), ErrorKind::Conflict);
-    b.outbox.tried(owed, &a_try("550", Verdict::GiveUp)).await.unwrap();
+    b.outbox.tried(&owed, &a_try("550", Verdict::GiveUp)).await.unwrap();
     assert_eq!(kind(b.outbox.owe_again(&act(), &org("bolt"), id).await), ErrorKind::NotFound);
     let again = b.outbox.owe_again(&by("root"), &org("acme"), id).await.unwrap();
     assert_eq!((again.id, again.state, again.tries, again.due_at), (id, NotificationState::Pending, 0, b.now()));
-    b.outbox.tried(take(b, 1).await.remove(0), &a_try("250", Verdict::Delivered)).await.unwrap();
+    b.outbox.tried(&take(b, 1).await[0], &a_try("250", Verdict::Delivered)).await.unwrap();
     let (known, log) = b.outbox.notification(&org("acme"), id).await.unwrap();
     assert_eq!((known.tries, log.len(), log[1].number), (1, 2, 2), "the log goes on");
     let filter =
@@ -167,7 +167,7 @@ pub(crate) async fn notifications_are_narrowed_and_paged(b: &Backend) {
         owing(b, "acme").await;
     }
     owing(b, "bolt").await;
-    b.outbox.tried(take(b, 1).await.remove(0), &a_try("250", Verdict::Delivered)).await.unwrap();
+    b.outbox.tried(&take(b, 1).await[0], &a_try("250", Verdict::Delivered)).await.unwrap();
     let list = async |filter: NotificationFilter| b.outbox.notifications(&org("acme"), &filter).await.unwrap();
     let limit = |limit| NotificationFilter { limit, ..NotificationFilter::default() };
     let page = list(limit(2)).await;
@@ -186,7 +186,7 @@ pub(crate) async fn notifications_are_narrowed_and_paged(b: &Backend) {
 pub(crate) async fn what_is_over_is_forgotten(b: &Backend) {
     owing(b, "acme").await;
     owing(b, "acme").await;
-    b.outbox.tried(take(b, 1).await.remove(0), &a_try("250", Verdict::Delivered)).await.unwrap();
+    b.outbox.tried(&take(b, 1).await[0], &a_try("250", Verdict::Delivered)).await.unwrap();
     let oldest = b.events.oldest(&org("acme")).await.unwrap();
     assert_eq!(oldest, 1);
     b.pass(MINUTE);

@@ -146,6 +146,16 @@ impl Objects for FolderObjects {
         })
         .await
     }
+
+    async fn free(&self) -> Result<Option<u64>> {
+        let folder = self.tree(Tree::Part);
+        blocking(move || {
+            let space =
+                rustix::fs::statvfs(&folder).map_err(|cause| failure::disk("looked at", &folder, cause.into()))?;
+            Ok(Some(space.f_bavail.saturating_mul(space.f_frsize)))
+        })
+        .await
+    }
 }
 
 /// Deletes the file and those beside it, and the folders that are empty then.

@@ -95,6 +95,14 @@ pub trait Objects: Send + Sync + fmt::Debug {
     /// As [`Objects::begin`].
     async fn ping(&self) -> Result<()>;
 
+    /// Bytes that still fit; `None` where nobody can say.
+    ///
+    /// # Errors
+    /// `storage_unavailable`.
+    async fn free(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// A fresh link to a finished object that needs nothing but itself; `None` where the store gives none, and
     /// bytes are to be had by [`Objects::read`] alone. It is a right: never stored, never logged.
     ///

@@ -18,7 +18,7 @@ use offtake_postgres::Work;
 use super::PostgresStore;
 use super::rows::get;
 use super::wake::Wake;
-use crate::events::{Events, Fact, PRUNED_AT_ONCE};
+use crate::events::{Alarm, Events, Fact, PRUNED_AT_ONCE, Sighting, TOLD};
 use crate::hints::{Hint, Hints};
 use crate::outbox::Addressee;
 use crate::refusals::internal;
@@ -163,9 +163,66 @@ impl Events for PostgresStore {
         }
     }
 
+    async fn sighted(&self, sighting: &Sighting, cool_down: SignedDuration) -> Result<Vec<Event>> {
+        // Mostly there is nothing wrong and nothing over.
+        let sql = "SELECT 1 FROM alarms WHERE code = $1 AND is_on LIMIT 1";
+        if !sighting.is_on && self.read_all().await?.first(sql, &[&sighting.code]).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let tx = self.write_all().await?;
+        let sighted = async {
+            let told = sighted(&tx, self.now(&tx).await?, sighting, cool_down).await?;
+            for (_, hint) in &told {
+                self.wake.tell_hint(&tx, hint).await?;
+            }
+            Ok(told)
+        };
+        let outcome = sighted.await;
+        let told = tx.end(outcome).await?;
+        Ok(told.into_iter().map(|(event, hint)| (event, self.wake.hints.tell(hint)).0).collect())
+    }
+
     fn hints(&self) -> Arc<Hints> {
         Arc::clone(&self.wake.hints)
     }
+}
+
+/// How an alarm stands for those who are concerned: with jobs under way, or told of it already.
+const CONCERNED: &str = "SELECT concerned.org, is_on, begun_at, seen_by, seen_at FROM (
+         SELECT org FROM jobs WHERE status IN ('pending', 'processing') AND pinned_to IS NULL AND $2::boolean
+         UNION SELECT org FROM alarms WHERE code = $1 AND is_on) AS concerned
+     LEFT JOIN alarms ON alarms.org = concerned.org AND alarms.code = $1 ORDER BY concerned.org LIMIT $3";
+
+async fn sighted(tx: &Work, now: i64, sighting: &Sighting, cool_down: SignedDuration) -> Result<Vec<(Event, Hint)>> {
+    // One at a time: what is seen of the alarms stays so.
+    tx.first("SELECT pg_advisory_xact_lock(hashtextextended('offtake alarms', 7))", &[]).await?;
+    let mut told = Vec::new();
+    for row in tx.rows(CONCERNED, &[&sighting.code, &sighting.is_on, &i64::from(TOLD)]).await? {
+        let org: String = get(&row, 0)?;
+        let known = match get::<Option<bool>>(&row, 1)? {
+            None => None,
+            Some(is_on) => {
+                Some(Alarm { is_on, begun_at: get(&row, 2)?, seen_by: get(&row, 3)?, seen_at: get(&row, 4)? })
+            }
+        };
+        let Some((alarm, is_told)) = sighting.judge(known.as_ref(), now, cool_down) else { continue };
+        tx.execute(
+            "INSERT INTO alarms (org, code, is_on, begun_at, seen_by, seen_at) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (org, code) DO UPDATE SET is_on = excluded.is_on, begun_at = excluded.begun_at,
+                                                   seen_by = excluded.seen_by, seen_at = excluded.seen_at",
+            &[&org, &sighting.code, &alarm.is_on, &alarm.begun_at, &alarm.seen_by, &alarm.seen_at],
+        )
+        .await?;
+        if is_told {
+            told.push(OrgId::new(org)?);
+        }
+    }
+    // The counters last, in the order of their names.
+    let mut events = Vec::with_capacity(told.len());
+    for org in told {
+        events.push(append(tx, now, &org, sighting.event(), &[]).await?);
+    }
+    Ok(events)
 }
 
 /// Removes at most [`PRUNED_AT_ONCE`] events. What is kept of an organization begins with the first that is young enough,

@@ -51,9 +51,9 @@ impl Outbox for PostgresStore {
         Ok(found.iter().filter_map(readable).collect())
     }
 
-    async fn tried(&self, owed: Owed, outcome: &Try) -> Result<()> {
+    async fn tried(&self, owed: &Owed, outcome: &Try) -> Result<()> {
         let tx = self.write_of(&owed.notification.org).await?;
-        let tried = async { tried(&tx, self.now(&tx).await?, &owed, outcome).await };
+        let tried = async { tried(&tx, self.now(&tx).await?, owed, outcome).await };
         let outcome = tried.await;
         let held = tx.end(outcome).await?;
         if held { Ok(()) } else { Err(taken_meanwhile(owed.notification.id)) }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params};
 use super::SqliteStore;
 use super::fault::{Fault, Sql};
 use super::rows::{all, first, int, micros, scalar, to_json};
-use crate::events::{Events, Fact, PRUNED_AT_ONCE};
+use crate::events::{Alarm, Events, Fact, PRUNED_AT_ONCE, Sighting, TOLD};
 use crate::hints::{Hint, Hints};
 use crate::outbox::{Addressee, NotificationState};
 use crate::rows;
@@ -131,9 +131,52 @@ impl Events for SqliteStore {
         }
     }
 
+    async fn sighted(&self, sighting: &Sighting, cool_down: SignedDuration) -> Result<Vec<Event>> {
+        let sighting = sighting.clone();
+        // Mostly there is nothing wrong and nothing over, which needs no write lock.
+        let (code, is_on) = (sighting.code, sighting.is_on);
+        let sql = "SELECT EXISTS (SELECT 1 FROM alarms WHERE code = ?1 AND is_on)";
+        if !is_on && !self.read(move |tx, _| Ok(scalar::<bool>(tx, sql, [code])?.unwrap_or_default())).await? {
+            return Ok(Vec::new());
+        }
+        let told = self.write(move |tx, now| sighted(tx, now, &sighting, cool_down)).await?;
+        Ok(told.into_iter().map(|(event, hint)| (event, self.hints.tell(hint)).0).collect())
+    }
+
     fn hints(&self) -> Arc<Hints> {
         Arc::clone(&self.hints)
     }
+}
+
+/// How an alarm stands for those who are concerned: with jobs under way, or told of it already.
+const CONCERNED: &str = "SELECT concerned.org, is_on, begun_at, seen_by, seen_at FROM (
+         SELECT DISTINCT org FROM jobs WHERE status IN ('pending', 'processing') AND pinned_to IS NULL AND ?2
+         UNION SELECT org FROM alarms WHERE code = ?1 AND is_on) AS concerned
+     LEFT JOIN alarms ON alarms.org = concerned.org AND alarms.code = ?1 ORDER BY concerned.org LIMIT ?3";
+
+fn sighted(tx: &Connection, now: i64, sighting: &Sighting, cool_down: SignedDuration) -> Sql<Vec<(Event, Hint)>> {
+    let concerned: Vec<(String, Option<Alarm>)> =
+        all(tx, CONCERNED, params![sighting.code, sighting.is_on, TOLD], |row| {
+            let alarm = match row.get::<_, Option<bool>>(1)? {
+                None => None,
+                Some(is_on) => Some(Alarm { is_on, begun_at: row.get(2)?, seen_by: row.get(3)?, seen_at: row.get(4)? }),
+            };
+            Ok((row.get(0)?, alarm))
+        })?;
+    let mut told = Vec::new();
+    for (org, known) in concerned {
+        let Some((alarm, is_told)) = sighting.judge(known.as_ref(), now, cool_down) else { continue };
+        tx.prepare_cached(
+            "INSERT INTO alarms (org, code, is_on, begun_at, seen_by, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (org, code) DO UPDATE SET is_on = excluded.is_on, begun_at = excluded.begun_at,
+                                                   seen_by = excluded.seen_by, seen_at = excluded.seen_at",
+        )?
+        .execute(params![org, sighting.code, alarm.is_on, alarm.begun_at, alarm.seen_by, alarm.seen_at])?;
+        if is_told {
+            told.push(append(tx, now, &OrgId::new(org)?, sighting.event(), &[])?);
+        }
+    }
+    Ok(told)
 }
 
 fn newest(connection: &Connection, org: &OrgId) -> Sql<u64> {

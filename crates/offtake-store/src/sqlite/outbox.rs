@@ -35,9 +35,9 @@ impl Outbox for SqliteStore {
         self.write(move |tx, now| take(tx, now, &worker, most, lease)).await
     }
 
-    async fn tried(&self, owed: Owed, outcome: &Try) -> Result<()> {
-        let (id, outcome) = (owed.notification.id, outcome.clone());
-        let held = self.write(move |tx, now| tried(tx, now, &owed, &outcome)).await?;
+    async fn tried(&self, owed: &Owed, outcome: &Try) -> Result<()> {
+        let (id, fence, outcome) = (owed.notification.id, owed.fence, outcome.clone());
+        let held = self.write(move |tx, now| tried(tx, now, id, fence, &outcome)).await?;
         if held { Ok(()) } else { Err(taken_meanwhile(id)) }
     }
 
@@ -108,8 +108,8 @@ fn take(tx: &Connection, now: i64, worker: &WorkerName, most: u32, lease: Signed
 }
 
 /// Whether whoever tried still had it.
-fn tried(tx: &Connection, now: i64, owed: &Owed, outcome: &Try) -> Sql<bool> {
-    let (id, answer) = (owed.notification.id.to_string(), for_the_log(&outcome.answer));
+fn tried(tx: &Connection, now: i64, id: NotificationId, fence: i64, outcome: &Try) -> Sql<bool> {
+    let (id, answer) = (id.to_string(), for_the_log(&outcome.answer));
     tx.prepare_cached(
         "INSERT INTO notification_tries (notification, number, org, at, answer, took)
          SELECT id, (SELECT coalesce(max(number), 0) + 1 FROM notification_tries WHERE notification = ?1), org, ?2, ?3, ?4
@@ -124,7 +124,7 @@ fn tried(tx: &Connection, now: i64, owed: &Owed, outcome: &Try) -> Sql<bool> {
         )?
         .execute(params![
             id,
-            owed.fence,
+            fence,
             state.name(),
             now.saturating_add(micros(outcome.verdict.delay())),
             (!matches!(outcome.verdict, Verdict::Again(_))).then_some(now),

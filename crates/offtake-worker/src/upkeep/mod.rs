@@ -1,4 +1,5 @@
-//! What keeps jobs and stored files in order beside the work itself: rescue, expire, sweep, prune.
+//! What keeps jobs and stored files in order beside the work itself: rescue, expire, sweep, prune, and a look whether
+//! something wants a person.
 //!
 //! Every pass is harmless when several workers do it at once, and after any of them failed. Rescue speaks to the job
 //! store alone and has a task of its own: object storage that does not answer must not keep it waiting.
@@ -7,6 +8,7 @@ mod expire;
 mod prune;
 mod rescue;
 mod sweep;
+mod watch;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -61,11 +63,31 @@ impl Upkeep {
         }
     }
 
+    /// Looks whether something wants a person until `shutdown`, which cuts a look off: storage that hangs holds nobody up.
+    pub(crate) async fn watch_until(self, shutdown: CancellationToken) {
+        let mut ticks = every(self.worker.settings.watch.every);
+        let watch = async {
+            loop {
+                ticks.tick().await;
+                self.watch().await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = watch => {}
+        }
+    }
+
     /// Every kind of upkeep once. What cannot be done is logged and done by a later pass.
     pub async fn everything(&mut self) {
         self.rescue().await;
         self.sweep().await;
         self.prune().await;
+        self.watch().await;
+    }
+
+    async fn watch(&self) {
+        reported("watch", watch::pass(&self.worker).await);
     }
 
     async fn rescue(&self) {

@@ -1,5 +1,5 @@
-//! Deletes rows that have been at rest for long: of performance, of jobs, of one-time tokens, and of the audit trail; and
-//! logs where the chains of that end, so that somebody else knows it as well.
+//! Deletes rows that have been at rest for long: of performance, of jobs, of one-time tokens, of events and notifications,
+//! and of the audit trail; and logs where the chains of that end, so that somebody else knows it as well.
 
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
@@ -27,6 +27,12 @@ pub(super) async fn pass(worker: &Shared, told: &mut Option<Timestamp>) -> Resul
     let entries = store.audit.prune(signed(settings.audit_retention)).await?;
     if entries > 0 {
         tracing::info!(entries, "audit entries past their retention deleted");
+    }
+    // Notifications first: what they speak of is kept as long as they are.
+    let notifications = store.outbox.prune_notifications(signed(settings.notification_retention)).await?;
+    let events = store.events.prune_events(signed(settings.event_retention)).await?;
+    if notifications + events > 0 {
+        tracing::info!(notifications, events, "events and notifications past their retention deleted");
     }
     tell_heads(worker, told).await
 }

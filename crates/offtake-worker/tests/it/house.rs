@@ -10,7 +10,7 @@ use offtake_datasets::Catalog;
 use offtake_model::audit::{Act, Via};
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::RowsMode;
-use offtake_model::export::{ExportSpec, RowsSpec};
+use offtake_model::export::{ExportSpec, Notify, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
@@ -128,9 +128,20 @@ impl House {
         self.enqueue_pinned(spec, None).await
     }
 
+    /// Whoever asks wants to be told by e-mail.
+    pub(crate) async fn enqueue_watched(&self, spec: ExportSpec) -> JobId {
+        let spec = ExportSpec { notify: Some(Notify { email: true }), ..spec };
+        let job = NewJob { owner_email: Some("ada@acme.example".to_owned()), ..self.request(spec, None) };
+        self.store.jobs.enqueue(job).await.unwrap().job.id
+    }
+
     pub(crate) async fn enqueue_pinned(&self, spec: ExportSpec, pinned_to: Option<&str>) -> JobId {
+        self.store.jobs.enqueue(self.request(spec, pinned_to)).await.unwrap().job.id
+    }
+
+    fn request(&self, spec: ExportSpec, pinned_to: Option<&str>) -> NewJob {
         let now = self.now();
-        let job = NewJob {
+        NewJob {
             id: JobId::new(now),
             org: org(),
             owner: "ada".to_owned(),
@@ -146,8 +157,7 @@ impl House {
             limits: JobLimits::NONE,
             now,
             by: act(),
-        };
-        self.store.jobs.enqueue(job).await.unwrap().job.id
+        }
     }
 
     pub(crate) async fn job(&self, id: JobId) -> Job {

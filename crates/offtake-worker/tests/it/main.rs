@@ -9,6 +9,7 @@ mod rows;
 
 mod ends;
 mod leases;
+mod notify;
 mod road;
 mod schedules;
 mod sensitive;

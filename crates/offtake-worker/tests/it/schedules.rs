@@ -189,7 +189,8 @@ impl Estate {
     async fn alerts(&self) -> Vec<String> {
         let events = self.store.events.after(&org(), 0, 10_000).await.unwrap();
         let alerts = events.iter().filter(|event| event.kind == EventType::SystemAlert);
-        alerts.map(|event| event.data["code"].as_str().unwrap().to_owned()).collect()
+        let codes = alerts.map(|event| event.data["code"].as_str().unwrap().to_owned());
+        codes.filter(|code| code.starts_with("schedule")).collect()
     }
 }
 

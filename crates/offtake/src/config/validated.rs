@@ -14,7 +14,7 @@ use offtake_model::Error;
 use offtake_server::{ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, ServerSettings, TrustedProxies};
 use offtake_store::JobLimits;
 use offtake_store::outbound::OutboundSettings;
-use offtake_worker::WorkerSettings;
+use offtake_worker::{WatchSettings, WorkerSettings};
 
 use super::issuers::IssuerConfig;
 use super::reader::Reader;
@@ -334,6 +334,17 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
         retention: read.duration("jobs.retention", "1s", "3650d"),
         perf_retention: read.duration("jobs.perf_retention", "1s", "3650d"),
         audit_retention: read.duration("audit.retention", "1d", "36500d"),
+        watch: WatchSettings {
+            every: read.duration("system_alerts.every", "100ms", "1h"),
+            queue_age: read.duration("system_alerts.queue_age", "1s", "30d"),
+            least_free: read.size("system_alerts.free_space", "0B", "1024TiB"),
+            memory_percent: read.number("system_alerts.memory_percent", 1..=1000),
+            cool_down: read.duration("system_alerts.cool_down", "0s", "30d"),
+        },
+        event_retention: read.duration("events.retention", "1m", "3650d"),
+        notification_retention: read.duration("notifications.retention", "1m", "3650d"),
+        notify_at_once: narrow(read.number("notifications.at_once", 1..=256)),
+        notify_deadline: read.duration("notifications.deadline", "1s", "10m"),
         memory_budget: read.size("worker.memory_budget", "64KiB", "64GiB"),
         memory_budget_parquet: read.size("worker.memory_budget_parquet", "64KiB", "64GiB"),
         part_bytes: narrow(read.size("worker.part", "64KiB", "1GiB")),

@@ -48,6 +48,7 @@ mod disk;
 mod doctor;
 mod downloads;
 mod drift;
+mod events;
 mod exporters;
 mod fairness;
 mod faults;

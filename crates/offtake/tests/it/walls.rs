@@ -57,7 +57,9 @@ async fn every_table_that_belongs_to_somebody_is_walled_in() {
 }
 
 /// Tables with rows, and how one tells whose a row is.
-const WHOSE: [(&str, &str); 7] = [
+const WHOSE: [(&str, &str); 9] = [
+    ("events", "org"),
+    ("event_counters", "org"),
     ("jobs", "org"),
     ("job_specs", "(SELECT org FROM jobs WHERE id = job)"),
     ("artifacts", "org"),

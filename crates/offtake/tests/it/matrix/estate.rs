@@ -113,7 +113,9 @@ pub(super) async fn both(
 
 impl Estate {
     async fn new(app: &TestApp, mark: &'static str) -> Self {
-        let owner = app.client_of(&org(mark), &owner(mark), "all").await;
+        let (org, sub, email) = (org(mark), owner(mark), format!("{}@mail.example", owner(mark)));
+        let token = ["token", "--org", &org, "--sub", &sub, "--permissions", "all", "--email", &email, "--ttl", "12h"];
+        let owner = app.client_with_token(app.cli(&token).await.stdout.trim());
         let (things, cursors, moments) = Default::default();
         Self { mark, owner, things, cursors, moments, personal: false, marks: vec![mark.to_owned()] }
     }
@@ -165,6 +167,7 @@ impl Estate {
             | Sort::JobCursor
             | Sort::Spans
             | Sort::Principal
+            | Sort::Notification
             | Sort::Schedule
             | Sort::ApiKey => self.all(sort).to_vec(),
         }
@@ -260,7 +263,8 @@ impl Estate {
     async fn begin(&mut self, what: &str, dataset: &str) {
         let number = self.things.get(&Sort::Job).map_or(0, Vec::len);
         let (key, request) = (self.text(&format!("key-{number}")), self.text(&format!("request-{number}")));
-        let body = json!({"format": "jsonl", "name": self.text(what)}).to_string().into_bytes();
+        let body =
+            json!({"format": "jsonl", "name": self.text(what), "notify": {"email": true}}).to_string().into_bytes();
         let headers = [("content-type", "application/json"), ("idempotency-key", &*key), ("x-request-id", &*request)];
         let path = format!("/api/v1/export/{dataset}");
         let job = self.owner.send(reqwest::Method::POST, &path, &headers, body).await.expect(202).json();
@@ -295,12 +299,22 @@ impl Estate {
                 self.things.entry(Sort::ApiKey).or_default().push(made["id"].clone());
             }
         }
-        for path in ["/api/v1/api-keys", "/api/v1/principals", "/api/v1/audit"] {
+        for path in ["/api/v1/api-keys", "/api/v1/principals", "/api/v1/audit", "/api/v1/notifications"] {
             let page = self.owner.get(&format!("{path}?limit=1")).await;
             if page.status == 200 && page.json()["next_cursor"].is_string() {
                 self.cursors.insert(path.to_owned(), page.json()["next_cursor"].clone());
             }
         }
+    }
+
+    /// Who was told of the exports. Nobody can be, here: it was given up, and can be asked for again.
+    async fn notified(&mut self) {
+        let page = self.owner.get("/api/v1/notifications?state=failed").await.expect(200).json();
+        let ids: Vec<Json> =
+            page["notifications"].as_array().expect("a list").iter().map(|one| one["id"].clone()).collect();
+        assert!(!ids.is_empty(), "{page}");
+        self.marks.extend(ids.iter().filter_map(Json::as_str).map(str::to_owned));
+        self.things.insert(Sort::Notification, ids);
     }
 
     /// What is handed out when all of that is there: links, tags, cursors, moments.
@@ -310,6 +324,7 @@ impl Estate {
         self.things.insert(Sort::Dataset, vec![json!("spans"), json!("ledger")]);
         self.things.insert(Sort::Principal, vec![json!(owner(self.mark))]);
         self.keys().await;
+        self.notified().await;
         let artifacts = app.jobs_query(&format!("SELECT id FROM artifacts WHERE org = '{}'", org(self.mark)));
         let artifacts: Vec<String> = artifacts.into_iter().flatten().collect();
         self.marks.extend(artifacts.clone());

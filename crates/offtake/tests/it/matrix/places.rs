@@ -43,6 +43,8 @@ pub(super) enum Sort {
     Principal,
     /// The id of an API key; the key itself is nobody's but its bearer's.
     ApiKey,
+    /// Word that somebody is owed, or was given.
+    Notification,
     /// A schedule.
     Schedule,
     /// Where a page of a list ended.
@@ -87,6 +89,7 @@ fn in_path(path: &str, name: &str) -> Option<Kind> {
         "artifact" => Sort::Artifact,
         "sub" if path.starts_with("/api/v1/principals/") => Sort::Principal,
         "id" if path.starts_with("/api/v1/api-keys/") => Sort::ApiKey,
+        "id" if path.starts_with("/api/v1/notifications/") => Sort::Notification,
         "id" if path.starts_with("/api/v1/schedules/") => Sort::Schedule,
         // There is none without a bucket that takes it; `destinations` is about them.
         "id" if path.starts_with("/api/v1/destinations/") => {
@@ -107,6 +110,8 @@ fn in_query(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "actor" => Thing(Sort::Principal),
         "object" => Thing(Sort::Job),
         "action" | "from" | "to" => Free(None),
+        "address" if path == "/api/v1/notifications" => Thing(Sort::Principal),
+        "channel" | "state" if path == "/api/v1/notifications" => Free(None),
         "signature" => Thing(Sort::Signature),
         "for" if path.starts_with("/files/") => Thing(Sort::Bearer),
         // Behind the end of every link there is.
@@ -123,6 +128,8 @@ fn in_header(path: &str, name: &str) -> Option<Kind> {
         "If-None-Match" | "If-Match" if path.starts_with("/api/") => Thing(Sort::Etag),
         // The tag of a file is its hash; the path alone decides which file it is.
         "If-None-Match" | "If-Match" | "Range" | "If-Range" => Free(None),
+        // A number of the organization's; the path alone decides what it is about.
+        "Last-Event-ID" => Free(None),
         // Written down, and never looked up.
         "Prefer" | "X-Request-Id" | "traceparent" => Free(None),
         _ => return None,
