@@ -192,6 +192,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// Two names in the path, whatever they are.
+#[derive(Debug)]
+pub(crate) struct Names(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Names {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        path.map(|Path((first, second))| Self(first, second))
+            .map_err(|_| Problem::new(ErrorKind::NotFound, "there is nothing of this name"))
+    }
+}
+
 impl Name {
     /// The name as an id; what is no id is no job, and says so like an absent one.
     pub(crate) fn job(&self) -> Result<JobId> {

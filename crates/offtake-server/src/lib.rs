@@ -42,6 +42,7 @@ pub mod sign_in;
 mod sse;
 mod state;
 mod watch;
+mod webhooks;
 
 pub use acting::{ForwardedHeader, TrustedProxies};
 pub use destinations::Destinations;

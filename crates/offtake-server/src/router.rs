@@ -17,7 +17,8 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, destinations, exports, files, health, jobs, notifications, one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse,
+    api_keys, audit, console, datasets, destinations, exports, files, health, jobs, notifications, one_time, openapi,
+    otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse, webhooks,
 };
 
 fn table(app: &App) -> Table {
@@ -44,6 +45,16 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsRead), routes!(presets::detail))
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
+        .add(Needs(Admin), routes!(webhooks::create))
+        .add(Needs(Admin), routes!(webhooks::list))
+        .add(Needs(Admin), routes!(webhooks::detail))
+        .add(Needs(Admin), routes!(webhooks::change))
+        .add(Needs(Admin), routes!(webhooks::delete))
+        .add(Needs(Admin), routes!(webhooks::rotate))
+        .add(Needs(Admin), routes!(webhooks::deliveries::test))
+        .add(Needs(Admin), routes!(webhooks::deliveries::list))
+        .add(Needs(Admin), routes!(webhooks::deliveries::detail))
+        .add(Needs(Admin), routes!(webhooks::deliveries::replay))
         .add(Needs(ExportsCreate), routes!(schedules::create))
         .add(Needs(ExportsRead), routes!(schedules::list))
         .add(Needs(ExportsRead), routes!(schedules::detail))

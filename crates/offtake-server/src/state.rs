@@ -9,6 +9,8 @@ use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
 use offtake_pipeline::HashKey;
 use offtake_store::Store;
+use offtake_store::outbound::Outbound;
+use offtake_store::sealed::Sealer;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
@@ -120,6 +122,10 @@ pub struct AppState {
     pub secrets: Secrets,
     /// Whose tokens are taken besides our own.
     pub issuers: Arc<Issuers>,
+    /// What seals secrets in the store.
+    pub sealer: Arc<Sealer>,
+    /// What judges where others want requests to go.
+    pub outbound: Outbound,
     /// How the server behaves.
     pub settings: ServerSettings,
     /// What `/metrics` shows.

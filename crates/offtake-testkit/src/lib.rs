@@ -37,7 +37,9 @@ pub use client::{Answer, Client, job_id};
 pub use data::{amplified, copy_dir, genuine, prepared, prepared_database, scratch};
 pub use diff::{Cells, Difference, assert_same_rows, differing_cells, nulls_as_empty};
 pub use disk::SmallDisk;
-pub use foreign::{Reader, canonical_rows, exported_rows, lake, lake_rows, node, python, schemathesis, sha256};
+pub use foreign::{
+    Reader, canonical_rows, exported_rows, lake, lake_rows, name_server, node, python, schemathesis, sha256,
+};
 pub use hostile::hostile_spans;
 pub use house::House;
 pub use jwt::resigned;

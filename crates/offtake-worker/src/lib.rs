@@ -74,7 +74,8 @@ impl Worker {
     ) -> Self {
         let chance = Chance::system();
         let (hash_key, deliverers, deliveries) = (None, Deliverers::new(), None);
-        let shared = Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers, deliveries };
+        let shared =
+            Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers, deliveries };
         Self { shared: Arc::new(shared) }
     }
 

@@ -71,8 +71,8 @@ names! {
         WebhookRotate "webhook.rotate",
         /// A webhook endpoint was forgotten.
         WebhookDelete "webhook.delete",
-        /// A message to a webhook endpoint was asked for, for a test or once more.
-        WebhookSend "webhook.send",
+        /// A test of a webhook endpoint was asked for.
+        WebhookTest "webhook.test",
         /// A link was made by which somebody can sign in.
         SessionOffer "session.offer",
         /// A session began.

@@ -233,6 +233,8 @@ impl House {
             clock: shared,
             secrets: Secrets { current: secret.clone(), previous: trust.previous },
             issuers,
+            sealer: Arc::new(Sealer::new(&[7; 32], &[]).expect("a cipher")),
+            outbound: Outbound::new(OutboundSettings::default()).expect("a client"),
             settings,
             registry: Arc::new(registry),
             metrics,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use offtake_model::api_key::ApiKey;
 use offtake_model::audit::{Act, Action, Deed, ObjectKind, Via};
-use offtake_model::id::{ApiKeyId, NotificationId, WebhookId};
+use offtake_model::id::ApiKeyId;
 use offtake_model::job::Job;
 use offtake_model::preset::Preset;
 use offtake_model::principal::{KnownPrincipal, Principal};
@@ -71,13 +71,6 @@ pub(crate) fn to_webhook(action: Action, webhook: &Webhook) -> Deed {
         .with("host", webhooks::host_of(&webhook.url))
         .with("events", events)
         .with("enabled", webhook.enabled)
-}
-
-/// A message to a webhook endpoint was asked for.
-pub fn webhook_send(id: WebhookId, notification: NotificationId, why: &str) -> Deed {
-    Deed::done(Action::WebhookSend, ObjectKind::Webhook, id)
-        .with("notification", notification.to_string())
-        .with("why", why)
 }
 
 /// A link was made by which `principal` can sign in.

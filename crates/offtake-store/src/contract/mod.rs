@@ -147,6 +147,9 @@ macro_rules! contract_tests {
                 who_is_gone_is_disabled_once
                 keys_are_sealed_anew
                 what_is_done_to_endpoints_is_told
+                who_wants_an_event_is_owed_it
+                what_is_disabled_is_told
+                a_test_is_owed_to_one
             }
             tokens {
                 a_token_is_known_by_its_digest

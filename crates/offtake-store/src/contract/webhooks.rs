@@ -2,14 +2,15 @@
 
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
-use offtake_model::event::EventType;
+use offtake_model::event::{EventType, NewEvent};
 use offtake_model::id::{OrgId, WebhookId};
 use offtake_model::webhook::{MOST_WEBHOOKS, SigningScheme, Webhook};
 
 use super::Backend;
 use super::given::{act, kind, org};
 use crate::sealed::{Holder, Sealer};
-use crate::webhooks::{NewWebhook, SealedKey, SigningKey, WebhookChange};
+use crate::webhooks::{NewWebhook, SealedKey, SigningKey, TEST_ALERT, WebhookChange};
+use crate::{Channel, Notification, NotificationFilter};
 
 pub(super) const URL: &str = "https://hooks.example.org/in?token=s3cr3t";
 
@@ -201,4 +202,63 @@ pub(crate) async fn what_is_done_to_endpoints_is_told(b: &Backend) {
         assert!(entry.detail.contains("hooks.example.org"), "{}", entry.detail);
         assert!(!entry.detail.contains("s3cr3t") && !entry.detail.contains("s1."), "{}", entry.detail);
     }
+}
+
+fn cost() -> NewEvent {
+    NewEvent { kind: EventType::CostThreshold, job: None, owner: None, data: Default::default() }
+}
+
+async fn owed(b: &Backend, org: &OrgId) -> Vec<Notification> {
+    let filter = NotificationFilter { channel: Some(Channel::Webhook), limit: 100, ..NotificationFilter::default() };
+    b.outbox.notifications(org, &filter).await.unwrap()
+}
+
+pub(crate) async fn who_wants_an_event_is_owed_it(b: &Backend) {
+    let (acme, other) = (org("acme"), org("other"));
+    let wanting = made(b, &acme).await;
+    b.webhooks.create(&act(), &acme, NewWebhook { enabled: false, ..new(b) }).await.unwrap();
+    b.webhooks.create(&act(), &acme, NewWebhook { events: vec![EventType::SystemAlert], ..new(b) }).await.unwrap();
+    made(b, &other).await;
+    let event = b.events.append(&acme, cost()).await.unwrap();
+    let told = owed(b, &acme).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0].address, &told[0].event), (&wanting.id.to_string(), &event));
+    assert!(owed(b, &other).await.is_empty());
+    let job = b.enqueued().await;
+    let told = owed(b, &acme).await;
+    assert_eq!(told.len(), 2, "a job that was asked for is an event");
+    assert!(told.iter().any(|one| one.event.job == Some(job.id) && one.address == wanting.id.to_string()));
+}
+
+pub(crate) async fn what_is_disabled_is_told(b: &Backend) {
+    let acme = org("acme");
+    let alerted = NewWebhook { events: vec![EventType::SystemAlert], ..new(b) };
+    let alerted = b.webhooks.create(&act(), &acme, alerted).await.unwrap();
+    let (first, second) = (made(b, &acme).await, made(b, &acme).await);
+    b.webhooks.disable(&acme, first.id, "it answered 410").await.unwrap();
+    b.webhooks.disable(&acme, first.id, "again").await.unwrap();
+    b.pass(SignedDuration::from_secs(1));
+    b.webhooks.gave_up(&acme, second.id, 1, "nobody answers").await.unwrap();
+    let told = owed(b, &acme).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (one, (webhook, why)) in told.iter().rev().zip([(&first, "410"), (&second, "nobody")]) {
+        assert_eq!((one.event.kind, &one.address), (EventType::SystemAlert, &alerted.id.to_string()));
+        assert_eq!(one.event.data["webhook_id"], webhook.id.to_string());
+        let text = serde_json::to_string(&one.event.data).unwrap();
+        assert!(text.contains(why) && text.contains("hooks.example.org") && !text.contains("s3cr3t"), "{text}");
+    }
+}
+
+pub(crate) async fn a_test_is_owed_to_one(b: &Backend) {
+    let acme = org("acme");
+    let all = || NewWebhook { events: vec![EventType::SystemAlert], ..new(b) };
+    let (tested, other) = (NewWebhook { enabled: false, ..all() }, all());
+    let tested = b.webhooks.create(&act(), &acme, tested).await.unwrap();
+    b.webhooks.create(&act(), &acme, other).await.unwrap();
+    let id = b.webhooks.test(&act(), &acme, tested.id).await.unwrap();
+    let told = owed(b, &acme).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].id, &told[0].address), (id, &tested.id.to_string()));
+    assert_eq!(told[0].event.data["alert"], TEST_ALERT);
+    assert_eq!(kind(b.webhooks.test(&act(), &org("other"), tested.id).await), ErrorKind::NotFound);
 }

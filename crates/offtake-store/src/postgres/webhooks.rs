@@ -4,15 +4,19 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use offtake_model::Result;
 use offtake_model::audit::{Act, Action};
-use offtake_model::id::{OrgId, WebhookId};
+use offtake_model::event::EventType;
+use offtake_model::id::{NotificationId, OrgId, WebhookId};
 use offtake_model::webhook::{MOST_WEBHOOKS, Webhook};
 use offtake_postgres::Work;
 use tokio_postgres::types::ToSql;
 
 use super::rows::get;
-use super::{PostgresStore, audit};
+use super::{PostgresStore, audit, events};
 use crate::audit::deeds::to_webhook;
-use crate::rows::micros;
+use crate::events::Fact;
+use crate::hints::Hint;
+use crate::outbox::{Addressee, Channel};
+use crate::rows::{int, micros};
 use crate::sealed::Sealed;
 use crate::webhooks::{self, Endpoint, KeptKey, NewWebhook, SealedKey, WEBHOOKS, WebhookChange, Webhooks, names};
 
@@ -105,6 +109,25 @@ impl Webhooks for PostgresStore {
         tx.end(outcome).await
     }
 
+    async fn test(&self, by: &Act, org: &OrgId, id: WebhookId) -> Result<NotificationId> {
+        let tx = self.write_of(org).await?;
+        let test = async {
+            let now = self.now(&tx).await?;
+            let webhook = load(&tx, now, org, id, "").await?;
+            audit::append(&tx, now, org, by, &to_webhook(Action::WebhookTest, &webhook)).await?;
+            let to = [Addressee { channel: Channel::Webhook, address: id.to_string() }];
+            let (event, hint) = events::append_for(&tx, now, org, webhooks::test_alert(id, &webhook.url), &to).await?;
+            let sql = "SELECT id FROM notifications WHERE org = $1 AND event = $2 AND address = $3";
+            let row = tx.first(sql, &[&org.as_str(), &int(event.seq), &id.to_string()]).await?;
+            self.wake.tell_hint(&tx, &hint).await?;
+            Ok((webhooks::owed(row.as_ref().map(|row| get(row, 0)).transpose()?)?, vec![hint]))
+        };
+        let outcome = test.await;
+        let (owed, hints) = tx.end(outcome).await?;
+        self.wake.hint(hints);
+        Ok(owed)
+    }
+
     async fn endpoint(&self, org: &OrgId, id: WebhookId) -> Result<Option<Endpoint>> {
         let work = self.read_of(org).await?;
         let now = self.now(&work).await?;
@@ -128,17 +151,24 @@ impl Webhooks for PostgresStore {
                        RETURNING given_up";
             let row = tx.first(sql, &[&org.as_str(), &id.to_string()]).await?;
             let count: i64 = row.as_ref().map_or(Ok(0), |row| get(row, 0))?;
-            if count < i64::from(most) { Ok(false) } else { self.disable_in(&tx, now, org, id, reason).await }
+            if count < i64::from(most) {
+                return Ok((false, Vec::new()));
+            }
+            self.disable_in(&tx, now, org, id, reason).await
         };
         let outcome = count.await;
-        tx.end(outcome).await
+        let (disabled, hints) = tx.end(outcome).await?;
+        self.wake.hint(hints);
+        Ok(disabled)
     }
 
     async fn disable(&self, org: &OrgId, id: WebhookId, reason: &str) -> Result<bool> {
         let tx = self.write_of(org).await?;
         let disable = async { self.disable_in(&tx, self.now(&tx).await?, org, id, reason).await };
         let outcome = disable.await;
-        tx.end(outcome).await
+        let (disabled, hints) = tx.end(outcome).await?;
+        self.wake.hint(hints);
+        Ok(disabled)
     }
 
     async fn sealed_keys(&self) -> Result<Vec<KeptKey>> {
@@ -165,13 +195,29 @@ impl Webhooks for PostgresStore {
 
 impl PostgresStore {
     /// Disables an endpoint that is enabled, and tells its organization.
-    async fn disable_in(&self, tx: &Work, now: i64, org: &OrgId, id: WebhookId, reason: &str) -> Result<bool> {
+    async fn disable_in(
+        &self,
+        tx: &Work,
+        now: i64,
+        org: &OrgId,
+        id: WebhookId,
+        reason: &str,
+    ) -> Result<(bool, Vec<Hint>)> {
         let sql = "UPDATE webhooks SET enabled = 0, disabled_reason = $3, changed_at = $4
                    WHERE org = $1 AND id = $2 AND enabled = 1 RETURNING url";
         let row = tx.first(sql, &[&org.as_str(), &id.to_string(), &reason, &now]).await?;
-        let Some(_row) = row else { return Ok(false) };
-        Ok(true)
+        let Some(row) = row else { return Ok((false, Vec::new())) };
+        let event = webhooks::disabled_alert(id, get(&row, 0)?, reason);
+        let facts = vec![Fact { org: org.clone(), event, to: Vec::new() }];
+        Ok((true, events::write(tx, now, &self.wake, facts).await?))
     }
+}
+
+/// The endpoints of an organization that are told of events of this type.
+pub(super) async fn wanting(work: &Work, org: &OrgId, kind: EventType) -> Result<Vec<Addressee>> {
+    let sql = "SELECT id FROM webhooks WHERE org = $1 AND enabled = 1 AND strpos(events, $2) > 0 ORDER BY id";
+    let rows = work.rows(sql, &[&org.as_str(), &format!("\"{}\"", kind.name())]).await?;
+    rows.iter().map(|row| Ok(Addressee { channel: Channel::Webhook, address: get(row, 0)? })).collect()
 }
 
 async fn insert(tx: &Work, now: i64, by: &Act, org: &OrgId, new: &NewWebhook) -> Result<()> {

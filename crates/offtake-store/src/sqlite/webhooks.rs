@@ -4,14 +4,17 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use offtake_model::Result;
 use offtake_model::audit::{Act, Action};
-use offtake_model::id::{OrgId, WebhookId};
+use offtake_model::event::EventType;
+use offtake_model::id::{NotificationId, OrgId, WebhookId};
 use offtake_model::webhook::{MOST_WEBHOOKS, Webhook};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::fault::Sql;
-use super::rows::{all, first, micros, scalar};
-use super::{SqliteStore, audit};
+use super::rows::{all, first, int, micros, scalar};
+use super::{SqliteStore, audit, events};
 use crate::audit::deeds::to_webhook;
+use crate::events::Fact;
+use crate::outbox::{Addressee, Channel};
 use crate::sealed::Sealed;
 use crate::webhooks::{self, Endpoint, KeptKey, NewWebhook, SealedKey, WEBHOOKS, WebhookChange, Webhooks, names};
 
@@ -109,6 +112,22 @@ impl Webhooks for SqliteStore {
         .await
     }
 
+    async fn test(&self, by: &Act, org: &OrgId, id: WebhookId) -> Result<NotificationId> {
+        let (by, org) = (by.clone(), org.clone());
+        let write = self.write(move |tx, now| {
+            let webhook = load(tx, now, &org, id)?;
+            audit::append(tx, now, &org, &by, &to_webhook(Action::WebhookTest, &webhook))?;
+            let to = [Addressee { channel: Channel::Webhook, address: id.to_string() }];
+            let (event, hint) = events::append_for(tx, now, &org, webhooks::test_alert(id, &webhook.url), &to)?;
+            let sql = "SELECT id FROM notifications WHERE org = ?1 AND event = ?2 AND address = ?3";
+            let owed: Option<String> = scalar(tx, sql, params![org.as_str(), int(event.seq), id.to_string()])?;
+            Ok((webhooks::owed(owed)?, hint))
+        });
+        let (owed, hint) = write.await?;
+        self.hints.tell(hint);
+        Ok(owed)
+    }
+
     async fn endpoint(&self, org: &OrgId, id: WebhookId) -> Result<Option<Endpoint>> {
         let org = org.clone();
         self.read(move |tx, now| {
@@ -130,13 +149,13 @@ impl Webhooks for SqliteStore {
 
     async fn gave_up(&self, org: &OrgId, id: WebhookId, most: u32, reason: &str) -> Result<bool> {
         let (org, reason) = (org.clone(), reason.to_owned());
-        self.write(move |tx, now| {
+        self.write_facts(move |tx, now| {
             let sql = "UPDATE webhooks SET given_up = given_up + 1 WHERE org = ?1 AND id = ?2 AND enabled = 1
                        RETURNING given_up";
             let count: Option<i64> = scalar(tx, sql, params![org.as_str(), id.to_string()])?;
             match count {
                 Some(count) if count >= i64::from(most) => disable(tx, now, &org, id, &reason),
-                _ => Ok(false),
+                _ => Ok((false, Vec::new())),
             }
         })
         .await
@@ -144,7 +163,7 @@ impl Webhooks for SqliteStore {
 
     async fn disable(&self, org: &OrgId, id: WebhookId, reason: &str) -> Result<bool> {
         let (org, reason) = (org.clone(), reason.to_owned());
-        self.write(move |tx, now| disable(tx, now, &org, id, &reason)).await
+        self.write_facts(move |tx, now| disable(tx, now, &org, id, &reason)).await
     }
 
     async fn sealed_keys(&self) -> Result<Vec<KeptKey>> {
@@ -189,12 +208,20 @@ fn write_change(tx: &Connection, now: i64, org: &OrgId, id: WebhookId, change: &
 }
 
 /// Disables an endpoint that is enabled, and tells its organization.
-fn disable(tx: &Connection, now: i64, org: &OrgId, id: WebhookId, reason: &str) -> Sql<bool> {
+fn disable(tx: &Connection, now: i64, org: &OrgId, id: WebhookId, reason: &str) -> Sql<(bool, Vec<Fact>)> {
     let sql = "UPDATE webhooks SET enabled = 0, disabled_reason = ?3, changed_at = ?4
                WHERE org = ?1 AND id = ?2 AND enabled = 1 RETURNING url";
     let url: Option<String> = scalar(tx, sql, params![org.as_str(), id.to_string(), reason, now])?;
-    let Some(_url) = url else { return Ok(false) };
-    Ok(true)
+    let Some(url) = url else { return Ok((false, Vec::new())) };
+    let event = webhooks::disabled_alert(id, &url, reason);
+    Ok((true, vec![Fact { org: org.clone(), event, to: Vec::new() }]))
+}
+
+/// The endpoints of an organization that are told of events of this type.
+pub(super) fn wanting(tx: &Connection, org: &OrgId, kind: EventType) -> Sql<Vec<Addressee>> {
+    let sql = "SELECT id FROM webhooks WHERE org = ?1 AND enabled = 1 AND instr(events, ?2) > 0 ORDER BY id";
+    let addressee = |row: &Row<'_>| Ok(Addressee { channel: Channel::Webhook, address: row.get(0)? });
+    all(tx, sql, params![org.as_str(), format!("\"{}\"", kind.name())], addressee)
 }
 
 fn load(tx: &Connection, now: i64, org: &OrgId, id: WebhookId) -> Sql<Webhook> {

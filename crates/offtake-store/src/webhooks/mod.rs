@@ -9,14 +9,17 @@ pub use key::{SealedKey, SigningKey};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::audit::Act;
-use offtake_model::event::EventType;
-use offtake_model::id::{OrgId, WebhookId};
+use offtake_model::event::{EventType, NewEvent};
+use offtake_model::id::{NotificationId, OrgId, WebhookId};
 use offtake_model::webhook::{MOST_WEBHOOKS, SigningScheme, Webhook};
 use offtake_model::{Error, ErrorKind, Result};
 
 use crate::refusals::internal;
 use crate::rows::Record;
 use crate::sealed::Sealed;
+
+/// What `alert` says in the data of a test.
+pub const TEST_ALERT: &str = "webhook_test";
 
 /// Endpoints. Every verb is scoped by organization: another one's endpoint is absent. What a user changes and its entry
 /// in the audit trail are one transaction.
@@ -61,6 +64,12 @@ pub trait Webhooks: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `not_found`.
     async fn delete(&self, by: &Act, org: &OrgId, id: WebhookId) -> Result<()>;
+
+    /// Owes it a test: a `system_alert` that is told to this endpoint alone, as far as webhooks go.
+    ///
+    /// # Errors
+    /// `not_found`.
+    async fn test(&self, by: &Act, org: &OrgId, id: WebhookId) -> Result<NotificationId>;
 
     /// What sending to it needs; `None` if it is gone.
     async fn endpoint(&self, org: &OrgId, id: WebhookId) -> Result<Option<Endpoint>>;
@@ -232,6 +241,11 @@ pub(crate) fn names(events: &[EventType]) -> Result<String> {
     crate::rows::to_json(&names)
 }
 
+/// The id of a notification that was just written.
+pub(crate) fn owed(id: Option<String>) -> Result<NotificationId> {
+    id.and_then(|id| id.parse().ok()).ok_or_else(|| internal("a notification is not where it was written"))
+}
+
 pub(crate) fn no_such_webhook() -> Error {
     Error::new(ErrorKind::NotFound, "there is no such webhook endpoint; GET /api/v1/webhooks lists those there are")
 }
@@ -242,17 +256,19 @@ pub(crate) fn too_many() -> Error {
 }
 
 /// What the organization is told when Offtake disables one of its endpoints.
-pub(crate) fn disabled_alert(id: WebhookId, url: &str, reason: &str) -> offtake_model::event::NewEvent {
-    let data = serde_json::json!({
-        "alert": "webhook_disabled",
-        "webhook_id": id.to_string(),
-        "host": host_of(url),
-        "message": format!("the webhook endpoint {id} was disabled: {reason}"),
-    });
-    offtake_model::event::NewEvent {
-        kind: EventType::SystemAlert,
-        job: None,
-        owner: None,
-        data: data.as_object().cloned().unwrap_or_default(),
-    }
+pub(crate) fn disabled_alert(id: WebhookId, url: &str, reason: &str) -> NewEvent {
+    let message = format!("the webhook endpoint {id} was disabled: {reason}");
+    alert("webhook_disabled", id, url, message)
+}
+
+/// What an endpoint is told for a test.
+pub(crate) fn test_alert(id: WebhookId, url: &str) -> NewEvent {
+    alert(TEST_ALERT, id, url, format!("this is a test of the webhook endpoint {id}"))
+}
+
+fn alert(name: &str, id: WebhookId, url: &str, message: String) -> NewEvent {
+    let id = id.to_string();
+    let data = [("alert", name), ("message", &message), ("webhook_id", &id), ("host", &host_of(url))];
+    let data = data.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    NewEvent { kind: EventType::SystemAlert, job: None, owner: None, data }
 }

@@ -5,6 +5,7 @@
 //! to whom (`offtake-store`). Nothing about a job depends on any of it.
 
 mod attempt;
+mod webhook;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -22,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::settings::signed;
+
+pub use webhook::WebhookDeliverer;
 
 /// The first pause when the store does not answer, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));

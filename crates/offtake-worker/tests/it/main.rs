@@ -14,3 +14,4 @@ mod road;
 mod schedules;
 mod sensitive;
 mod upkeep;
+mod webhooks;

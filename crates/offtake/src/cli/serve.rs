@@ -12,7 +12,10 @@ use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::identity::{Issuers, Secret, mint};
 use offtake_server::sign_in::link;
 use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
+use offtake_store::Channel;
 use offtake_store::outbound::Outbound;
+use offtake_worker::notify::WebhookDeliverer;
+use offtake_worker::outcome::Chance;
 use offtake_worker::{Deliveries, HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -94,6 +97,8 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     let secrets = wire::secrets(&found.secret, &config.token)?;
     let issuers = wire::issuers(&config).await?;
     let house = House::open(config).await?;
+    let sealer = wire::sealer(&house.config, &house.data)?;
+    wire::seal_anew(&house, &sealer).await?;
     let listener = listen(house.config.listen, "--listen or server.listen").await?;
     let address = address_of(&listener)?;
 
@@ -116,6 +121,8 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         clock: Arc::clone(&house.clock),
         secrets,
         issuers: Arc::clone(&issuers),
+        sealer,
+        outbound: Outbound::new(house.config.webhooks.clone())?,
         settings: house.config.server.clone(),
         metrics: ServerMetrics::register(&mut registry),
         registry: Arc::new(registry),
@@ -194,6 +201,7 @@ fn spawn_worker(
         Some(key) => worker.with_hash_key(key),
         None => worker,
     };
+    let worker = worker.with_deliverer(Channel::Webhook, Arc::new(webhooks(house)?));
     let worker = worker.with_deliveries(Deliveries {
         sealer: wire::sealer(&house.config, &house.data)?,
         outbound: Outbound::new(house.config.destinations.clone())?,
@@ -203,6 +211,13 @@ fn spawn_worker(
         // The name is free again only when its work has ended.
         drop(lock);
     }))
+}
+
+fn webhooks(house: &House) -> Result<WebhookDeliverer> {
+    let sealer = wire::sealer(&house.config, &house.data)?;
+    let outbound = Outbound::new(house.config.webhooks.clone())?;
+    let (webhooks, clock) = (Arc::clone(&house.store.webhooks), Arc::clone(&house.clock));
+    Ok(WebhookDeliverer::new(webhooks, sealer, outbound, clock, Chance::system()))
 }
 
 async fn joined(worker: JoinHandle<()>) -> Result<()> {

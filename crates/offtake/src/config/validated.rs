@@ -66,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerSettings,
     /// Where a worker without a server answers about itself.
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Where webhooks may go.
+    pub(crate) webhooks: OutboundSettings,
     /// How attributes of spans become columns.
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
@@ -146,11 +148,15 @@ impl Config {
             issuers: super::issuers::issuers(read),
             worker: worker(read),
             metrics_listen: metrics_listen(read),
+            webhooks: webhooks(read),
             conventions: conventions(read),
             datasets: datasets(read),
             destinations: destinations(read),
             log: log(read, typed),
         };
+        if config.webhooks.timeout >= config.worker.notify_deadline {
+            reader.refuse("webhooks.timeout", "must be shorter than notifications.deadline, which a try has in all");
+        }
         reader.finish()?;
         if let StoreConfig::S3(settings) = &mut config.store {
             settings.part_bytes = config.worker.part_bytes;
@@ -251,6 +257,12 @@ fn connections(read: &mut Reader<'_>) -> ConnectionSettings {
     }
 }
 
+fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
+    let networks = networks(read, "server.trusted_proxies");
+    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
+    TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
+}
+
 fn destinations(read: &mut Reader<'_>) -> OutboundSettings {
     let allow = networks(read, "destinations.allow");
     OutboundSettings { allow, allow_http: read.flag("destinations.allow_http"), ..OutboundSettings::default() }
@@ -269,10 +281,13 @@ fn networks(read: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
     networks
 }
 
-fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
-    let networks = networks(read, "server.trusted_proxies");
-    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
-    TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
+fn webhooks(read: &mut Reader<'_>) -> OutboundSettings {
+    OutboundSettings {
+        allow: networks(read, "webhooks.allow"),
+        allow_http: read.flag("webhooks.allow_http"),
+        resolver: read.optional("webhooks.resolver").and_then(|_| read.parsed("webhooks.resolver", address)),
+        timeout: read.duration("webhooks.timeout", "1s", "60s"),
+    }
 }
 
 fn signed(duration: Duration) -> SignedDuration {

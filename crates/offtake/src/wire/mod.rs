@@ -28,7 +28,7 @@ use crate::exit::Outcome;
 pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use issuers::{check_issuers, issuers, problem as issuer_problem};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
-pub(crate) use secret::{hash_key, previous, sealer, secret, secrets, unshared_secret};
+pub(crate) use secret::{hash_key, previous, seal_anew, sealer, secret, secrets, unshared_secret};
 pub(crate) use shutdown::on_signal;
 pub(crate) use user::act;
 

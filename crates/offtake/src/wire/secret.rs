@@ -9,7 +9,7 @@ use std::sync::Arc;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Settings;
 use offtake_server::identity::{Previous, Secret, Secrets};
-use offtake_store::sealed::Sealer;
+use offtake_store::sealed::{Holder, Sealer};
 use offtake_worker::HashKey;
 
 use super::{DataDir, House};
@@ -92,13 +92,29 @@ pub(crate) fn sealer(config: &Config, data: &DataDir) -> Result<Arc<Sealer>> {
     Ok(Arc::new(Sealer::new(&current, &previous)?))
 }
 
+/// Seals secrets in the database anew that were sealed under a token secret of before, so that it can be destroyed one day.
+///
+/// # Errors
+/// `store_unavailable`. A secret that cannot be opened is left as it is, and told.
+pub(crate) async fn seal_anew(house: &House, sealer: &Sealer) -> Result<()> {
+    let webhooks = &house.store.webhooks;
+    for kept in webhooks.sealed_keys().await?.into_iter().filter(|kept| !sealer.is_current(&kept.sealed)) {
+        let row = kept.id.to_string();
+        let holder = Holder { org: &kept.org, row: &row };
+        match sealer.open(holder, &kept.sealed) {
+            Ok(opened) => webhooks.reseal(&kept, &sealer.seal(holder, opened.expose())?).await?,
+            Err(error) => tracing::error!(webhook_id = row, org_id = %kept.org, %error, "rotate the endpoint's secret"),
+        }
+    }
+    Ok(())
+}
+
 /// What is wrong if servers of a shared database would each make up a secret.
 pub(crate) fn unshared_secret(config: &TokenConfig, shared: Option<&Settings>) -> Option<Error> {
     let database = shared.filter(|_| config.secret.is_none() && config.secret_file.is_none())?;
     let detail = format!(
-        "every server of the database {database} must sign tokens and links with the same secret, and none is \
-         configured; make one (openssl rand -base64 48), and give it to all of them: token.secret_file, or \
-         OFFTAKE_TOKEN__SECRET"
+        "every server and worker of the database {database} needs the same token secret, and none is configured; make \
+         one (openssl rand -base64 48), and give it to all of them: token.secret_file, or OFFTAKE_TOKEN__SECRET"
     );
     Some(Error::new(ErrorKind::InvalidRequest, detail))
 }

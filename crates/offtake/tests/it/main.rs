@@ -87,4 +87,5 @@ mod support;
 mod ties;
 mod types;
 mod walls;
+mod webhooks;
 mod whole_traces;

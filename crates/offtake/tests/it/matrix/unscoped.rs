@@ -66,6 +66,8 @@ impl Forgetful {
             },
             clock,
             secrets: Secrets { current: Secret::new(SECRET).expect("a secret"), previous: Vec::new() },
+            sealer: Arc::new(Sealer::new(&[7; 32], &[]).expect("a cipher")),
+            outbound: Outbound::new(OutboundSettings::default()).expect("a client"),
             settings: ServerSettings {
                 sync_wait: std::time::Duration::ZERO,
                 limits: LimitSettings::NONE,
