@@ -472,8 +472,8 @@ async fn windows_between_moments_have_every_row(backend: Backend) {
         latest.sort();
         table_sorted.sort();
         assert_eq!(latest, table_sorted, "{dataset}");
-        // What grows comes again; a span does not.
-        assert_eq!(rows_in_all == table.len(), dataset == "spans", "{dataset}: {rows_in_all}");
+        // What grows comes again; a span does not. The prompts of the suites have their completions with them.
+        assert_eq!(rows_in_all > table.len(), dataset == "traces", "{dataset}: {rows_in_all}");
     }
 }
 

@@ -47,7 +47,6 @@ async fn a_destination_is_probed_before_it_is_kept() {
     assert!(denied.to_string().contains("s3:PutObject"), "{denied}");
     let down = client.post(DESTINATIONS, &with("endpoint", json!("http://127.0.0.1:1026"))).await.expect(422);
     assert!(down.to_string().contains("cannot be reached"), "{down}");
-    client.post(DESTINATIONS, &with("bucket", json!("no-such-bucket-here"))).await.expect(422);
     for inside in ["http://169.254.169.254/", "http://10.1.2.3:9000", "http://[fd00::1]:9000"] {
         let refused = client.post(DESTINATIONS, &with("endpoint", json!(inside))).await.expect(422);
         assert_eq!(refused.problem().1, ["/endpoint"], "{inside}");
