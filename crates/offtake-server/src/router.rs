@@ -19,8 +19,8 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, exports, files, grpc, health, jobs, live, notifications, one_time, openapi,
-    otlp, pages, performance, presets, preview, principals, sign_in, sse, webhooks,
+    api_keys, audit, console, datasets, destinations, exports, files, grpc, health, jobs, live, notifications, one_time,
+    openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse, webhooks,
 };
 
 fn table(app: &App) -> Table {
@@ -57,6 +57,22 @@ fn table(app: &App) -> Table {
         .add(Needs(Admin), routes!(webhooks::deliveries::list))
         .add(Needs(Admin), routes!(webhooks::deliveries::detail))
         .add(Needs(Admin), routes!(webhooks::deliveries::replay))
+        .add(Needs(ExportsCreate), routes!(schedules::create))
+        .add(Needs(ExportsRead), routes!(schedules::list))
+        .add(Needs(ExportsRead), routes!(schedules::detail))
+        .add(Needs(ExportsCreate), routes!(schedules::change))
+        .add(Needs(ExportsCreate), routes!(schedules::delete))
+        .add(Needs(ExportsCreate), routes!(schedules::pause))
+        .add(Needs(ExportsCreate), routes!(schedules::resume))
+        .add(Needs(ExportsCreate), routes!(schedules::run))
+        .add(Needs(ExportsCreate), routes!(schedules::backfill))
+        .add(Needs(ExportsRead), routes!(schedules::runs))
+        .add(Needs(ExportsCreate), routes!(jobs::deliver))
+        .add(Needs(Admin), routes!(destinations::create))
+        .add(Needs(Admin), routes!(destinations::list))
+        .add(Needs(Admin), routes!(destinations::detail))
+        .add(Needs(Admin), routes!(destinations::probe_again))
+        .add(Needs(Admin), routes!(destinations::delete))
         .add(Needs(Admin), routes!(principals::list))
         .add(Needs(Admin), routes!(principals::detail))
         .add(Needs(Admin), routes!(principals::change))

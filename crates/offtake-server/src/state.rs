@@ -18,6 +18,7 @@ use crate::acting::TrustedProxies;
 use crate::audit::Uses;
 use crate::auth::noting::Notes;
 use crate::auth::refusals::Refusals;
+use crate::destinations::Destinations;
 use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
@@ -123,6 +124,8 @@ pub struct AppState {
     pub spans: Option<Arc<SpanStore>>,
     /// How spans are read.
     pub conventions: Arc<Conventions>,
+    /// What keeps the secrets of destinations and reaches them.
+    pub destinations: Destinations,
     /// The time.
     pub clock: SharedClock,
     /// What tokens and links are signed with.

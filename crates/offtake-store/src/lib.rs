@@ -14,6 +14,7 @@ pub mod audit;
 pub mod bus;
 #[cfg(test)]
 mod contract;
+pub mod destinations;
 pub mod events;
 pub mod hints;
 pub mod jobs;
@@ -27,6 +28,7 @@ pub mod presets;
 pub mod principals;
 mod refusals;
 mod rows;
+pub mod schedules;
 pub mod sealed;
 pub mod sessions;
 mod sqlite;
@@ -38,6 +40,7 @@ pub use alerts::{Alerts, Pass, Tallied, Watch, Watched};
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
+pub use destinations::{DeliveryOutcome, Destinations, NewDestination, OwedDelivery};
 pub use events::Events;
 pub use hints::{Hint, Hints};
 pub use jobs::{
@@ -53,6 +56,7 @@ pub use outbox::{
 pub use postgres::PostgresStore;
 pub use presets::Presets;
 pub use principals::{Principals, Stand, reader_at};
+pub use schedules::{DueSchedule, Evaluated, Missed, NewRun, NewSchedule, Schedules};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
 pub use tickets::{Pass, Tickets};
@@ -74,6 +78,10 @@ pub struct Store {
     pub alerts: Arc<dyn Alerts>,
     /// Who is told by webhook.
     pub webhooks: Arc<dyn Webhooks>,
+    /// Buckets of organizations' own, and what is delivered there.
+    pub destinations: Arc<dyn Destinations>,
+    /// What is asked for by the clock.
+    pub schedules: Arc<dyn Schedules>,
     /// Who asks.
     pub principals: Arc<dyn Principals>,
     /// Keys of machines.

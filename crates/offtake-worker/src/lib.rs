@@ -9,6 +9,7 @@
 
 mod attempt;
 mod checkpoint;
+mod delivery;
 mod execute;
 mod heartbeat;
 mod metrics;
@@ -17,9 +18,11 @@ pub mod outcome;
 mod patience;
 mod poll;
 mod receipt;
+mod schedules;
 mod settings;
 mod upkeep;
 
+pub use delivery::Deliveries;
 pub use metrics::WorkerMetrics;
 pub use offtake_pipeline::HashKey;
 pub use settings::{WatchSettings, WorkerSettings};
@@ -56,6 +59,7 @@ struct Shared {
     chance: Chance,
     hash_key: Option<HashKey>,
     deliverers: Deliverers,
+    deliveries: Option<Deliveries>,
 }
 
 impl Worker {
@@ -69,8 +73,9 @@ impl Worker {
         metrics: WorkerMetrics,
     ) -> Self {
         let chance = Chance::system();
-        let (hash_key, deliverers) = (None, Deliverers::new());
-        let shared = Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers };
+        let (hash_key, deliverers, deliveries) = (None, Deliverers::new(), None);
+        let shared =
+            Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers, deliveries };
         Self { shared: Arc::new(shared) }
     }
 
@@ -78,6 +83,13 @@ impl Worker {
     #[must_use]
     pub fn with_hash_key(self, key: HashKey) -> Self {
         let shared = Shared { hash_key: Some(key), ..(*self.shared).clone() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same worker, which delivers files to buckets of organizations' own.
+    #[must_use]
+    pub fn with_deliveries(self, deliveries: Deliveries) -> Self {
+        let shared = Shared { deliveries: Some(deliveries), ..(*self.shared).clone() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -110,6 +122,15 @@ impl Worker {
     /// state says so.
     pub async fn run_one(&self, scope: &JobScope, job: JobId, shutdown: &CancellationToken) -> Result<Job> {
         poll::run_one(&self.shared, scope, job, shutdown).await
+    }
+
+    /// Looks at the schedules once, for whoever wants to do that at a moment of their own; [`run`](Self::run) does it by
+    /// itself.
+    ///
+    /// # Errors
+    /// `store_unavailable`. What is wrong with a schedule is written down with it.
+    pub async fn evaluate_schedules(&self) -> Result<()> {
+        schedules::pass(&self.shared).await
     }
 
     /// Its upkeep, for whoever wants to do a pass at a moment of their own; [`run`](Self::run) does it by itself.

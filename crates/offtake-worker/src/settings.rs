@@ -24,6 +24,8 @@ pub struct WorkerSettings {
     pub rescue_every: Duration,
     /// How often expired and orphaned files are looked for.
     pub sweep_every: Duration,
+    /// How often schedules and deliveries are looked at.
+    pub schedules_every: Duration,
     /// How often rows past their retention are looked for.
     pub prune_every: Duration,
     /// How often the queue is looked at when nobody says that a job is due.
@@ -111,6 +113,7 @@ impl Default for WorkerSettings {
             signal: Duration::from_millis(500),
             rescue_every: Duration::from_secs(5),
             sweep_every: Duration::from_secs(30),
+            schedules_every: Duration::from_secs(1),
             prune_every: Duration::from_secs(60 * 60),
             poll: Duration::from_millis(500),
             max_deaths: 3,

@@ -285,13 +285,34 @@ impl<'a> Statements<'a> {
         self.schema.identity.iter().map(|column| self.operand(column)).collect()
     }
 
-    /// The organization's rows up to the cut-off.
+    /// The organization's rows up to the cut-off, and above an earlier one.
     fn scoped(&self, sql: &mut Sql) -> Result<()> {
         for scope in [&self.relation.tenant, &self.relation.cutoff].into_iter().flatten() {
             sql.push(" AND (");
             self.named(sql, scope)?;
             sql.push(")");
         }
+        match self.query.newer_than {
+            Some(moment) => self.newer(sql, moment),
+            None => Ok(()),
+        }
+    }
+
+    /// Only rows that were not there at that earlier moment.
+    fn newer(&self, sql: &mut Sql, moment: AsOf) -> Result<()> {
+        let (AsOf::Cutoff { sequence, .. }, Some(newer)) = (moment, &self.relation.newer) else {
+            return Err(crate::request::newer_than_of_mutable());
+        };
+        sql.push(" AND (");
+        for (index, piece) in newer.split(":after").enumerate() {
+            match self.relation.dialect {
+                _ if index == 0 => {}
+                Dialect::Sqlite => sql.bind(sequence.into()),
+                Dialect::Postgres => sql.bind_as(sequence.to_string().into(), "::bigint"),
+            }
+            self.named(sql, piece)?;
+        }
+        sql.push(")");
         Ok(())
     }
 

@@ -91,6 +91,20 @@ names! {
         TokenMint "token.mint",
         /// Something else was asked for; there are entries of what was refused alone.
         Request "request",
+        /// A schedule was made.
+        ScheduleCreate "schedule.create",
+        /// A schedule was changed.
+        ScheduleChange "schedule.change",
+        /// A schedule was paused.
+        SchedulePause "schedule.pause",
+        /// A schedule was resumed.
+        ScheduleResume "schedule.resume",
+        /// A schedule was forgotten.
+        ScheduleDelete "schedule.delete",
+        /// A destination was made.
+        DestinationCreate "destination.create",
+        /// A destination was forgotten.
+        DestinationDelete "destination.delete",
         /// The oldest entries went; the chain begins anew where this one says.
         AuditPrune "audit.prune",
     }
@@ -105,6 +119,10 @@ names! {
         Preset "preset",
         /// An alert rule, by its id.
         Alert "alert",
+        /// A schedule.
+        Schedule "schedule",
+        /// A destination.
+        Destination "destination",
         /// A principal.
         Principal "principal",
         /// An API key.

@@ -28,7 +28,7 @@ use crate::error::Problem;
 use crate::extract::{Name, Params, no_such_job};
 use crate::limits::Allowances;
 use crate::state::App;
-use view::JobResponse;
+use view::{JobResponse, with_deliveries};
 use wait::{bounded, wait_for};
 
 /// Jobs of a page when nothing is said.
@@ -98,6 +98,7 @@ pub(crate) async fn list(
     for job in page.jobs {
         jobs.push(JobResponse::of(&app, &caller, job).await?);
     }
+    with_deliveries(&app, &caller.0.org, &mut jobs).await?;
     let pagination =
         Pagination { total: page.total, limit, offset: filter.offset, has_more: page.has_more, next_cursor };
     Ok(Json(JobListResponse { jobs, pagination }))
@@ -142,6 +143,8 @@ pub(crate) async fn detail(
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_known = |etag: &str| known.as_deref().is_some_and(|known| matches_etag(known, etag));
     let enough = |job: &Job| match &known {
+        // How it stands with a delivery is looked up below.
+        Some(_) if job.spec.destination.is_some() => !job.status.is_active(),
         // Whether the file may be seen is looked up once there is an answer.
         Some(_) => {
             let etag = |may_see| JobResponse::with_file(&app, &caller, job.clone(), may_see).etag();
@@ -150,7 +153,8 @@ pub(crate) async fn detail(
         None => !job.status.is_active(),
     };
     let job = wait_for(&app, &caller.scope(), id, wait, &draining, enough).await.map_err(absent)?;
-    let body = JobResponse::of(&app, &caller, job).await?;
+    let mut body = JobResponse::of(&app, &caller, job).await?;
+    with_deliveries(&app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
     let etag = body.etag();
     let mut response =
         if is_known(&etag) { StatusCode::NOT_MODIFIED.into_response() } else { Json(body).into_response() };
@@ -200,6 +204,25 @@ pub(crate) async fn retry(
     let mut response = (StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job).await?)).into_response();
     Allowances::add(&mut response, allowances);
     Ok(response)
+}
+
+/// Delivers a file whose delivery failed, once more from the first try on.
+#[utoipa::path(post, path = "/api/v1/export/jobs/{id}/deliver", tag = "exports", operation_id = "deliver_again",
+    params(("id" = String, Path, description = "The job")),
+    responses((status = 202, description = "It is owed again", body = JobResponse)))]
+pub(crate) async fn deliver(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<Response, Problem> {
+    let (scope, id) = (caller.scope(), name.job()?);
+    let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
+    require_dataset(&app, &caller, &job)?;
+    app.store.destinations.deliver_again(&act, &scope, id).await?;
+    let mut body = JobResponse::of(&app, &caller, job);
+    with_deliveries(&app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
+    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }
 
 /// Deletes the file now, not when it expires.
@@ -321,6 +344,7 @@ pub(crate) async fn with_link(
 ) -> Result<JobResponse> {
     let id = job.id;
     let mut body = JobResponse::of(app, caller, job).await?;
+    with_deliveries(app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {

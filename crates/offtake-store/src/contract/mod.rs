@@ -16,6 +16,7 @@ pub(crate) mod outbox;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod schedules;
 pub(crate) mod tickets;
 pub(crate) mod tokens;
 pub(crate) mod turns;
@@ -127,6 +128,15 @@ macro_rules! contract_tests {
                 a_running_job_hears_that_it_is_revoked
                 nothing_is_published_for_who_may_not_have_it
                 what_a_revoked_key_asked_for_ends
+            }
+            schedules {
+                a_schedule_is_kept_as_it_is
+                a_change_is_made_to_the_version_that_was_seen
+                there_are_only_so_many_schedules
+                a_due_schedule_is_evaluated_by_one
+                a_window_has_one_job
+                the_end_of_a_run_is_noted_once
+                what_stands_in_the_way_is_remembered
             }
             webhooks {
                 an_endpoint_is_kept_without_its_secrets

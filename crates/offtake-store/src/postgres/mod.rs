@@ -9,6 +9,7 @@ mod alerts;
 mod api_keys;
 mod artifacts;
 mod audit;
+mod destinations;
 mod events;
 mod leases;
 mod outbox;
@@ -17,6 +18,7 @@ mod presets;
 mod principals;
 mod requests;
 mod rows;
+mod schedules;
 mod sessions;
 mod tickets;
 mod tokens;
@@ -74,6 +76,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0010_tickets.sql"),
         include_str!("../../migrations/postgres/0011_webhooks.sql"),
         include_str!("../../migrations/postgres/0012_alerts.sql"),
+        include_str!("../../migrations/postgres/0013_schedules.sql"),
     ],
 };
 

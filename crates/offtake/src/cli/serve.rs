@@ -18,7 +18,7 @@ use offtake_store::outbound::Outbound;
 use offtake_worker::notify::WebhookDeliverer;
 use offtake_worker::notify::mail::Mailer;
 use offtake_worker::outcome::Chance;
-use offtake_worker::{HashKey, Worker, WorkerMetrics};
+use offtake_worker::{Deliveries, HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -133,6 +133,10 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         catalog: Arc::clone(&house.catalog),
         spans: Some(Arc::clone(&house.spans)),
         conventions: Arc::new(house.config.conventions.clone()),
+        destinations: offtake_server::Destinations {
+            sealer: wire::sealer(&house.config, &house.data)?,
+            outbound: Outbound::new(house.config.destinations.clone())?,
+        },
         clock: Arc::clone(&house.clock),
         secrets,
         issuers: Arc::clone(&issuers),
@@ -244,6 +248,10 @@ fn spawn_worker(
         Some(mailer) => worker.with_deliverer(Channel::Email, mailer),
         None => worker,
     };
+    let worker = worker.with_deliveries(Deliveries {
+        sealer: wire::sealer(&house.config, &house.data)?,
+        outbound: Outbound::new(house.config.destinations.clone())?,
+    });
     Ok(tokio::spawn(async move {
         worker.run(stop).await;
         // The name is free again only when its work has ended.

@@ -82,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) datasets: DatasetsConfig,
     /// How mail is sent, if it is.
     pub(crate) mail: Option<MailConfig>,
+    /// How buckets of organizations' own are reached.
+    pub(crate) destinations: OutboundSettings,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
 }
@@ -162,6 +164,7 @@ impl Config {
             conventions: conventions(read),
             datasets: datasets(read),
             mail: None,
+            destinations: destinations(read),
             log: log(read, typed),
         };
         if config.webhooks.timeout >= config.worker.notify_deadline {
@@ -308,6 +311,11 @@ fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
     TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
 }
 
+fn destinations(read: &mut Reader<'_>) -> OutboundSettings {
+    let allow = networks(read, "destinations.allow");
+    OutboundSettings { allow, allow_http: read.flag("destinations.allow_http"), ..OutboundSettings::default() }
+}
+
 fn networks(read: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
     let words: Vec<String> = read.table(key).unwrap_or_default();
     let mut networks = Vec::new();
@@ -381,6 +389,7 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
         signal: read.duration("worker.signal", "10ms", "1m"),
         rescue_every: read.duration("worker.rescue", "100ms", "10m"),
         sweep_every: read.duration("worker.sweep", "100ms", "1d"),
+        schedules_every: read.duration("worker.schedules", "100ms", "1h"),
         prune_every: read.duration("worker.prune", "100ms", "7d"),
         poll: read.duration("worker.poll", "10ms", "1m"),
         max_deaths: u32::try_from(read.number("worker.max_deaths", 1..=100)).unwrap_or(u32::MAX),

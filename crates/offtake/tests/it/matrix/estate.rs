@@ -175,6 +175,7 @@ impl Estate {
             | Sort::Notification
             | Sort::Webhook
             | Sort::Delivery
+            | Sort::Schedule
             | Sort::ApiKey => self.all(sort).to_vec(),
         }
     }
@@ -241,6 +242,11 @@ impl Estate {
             "filters": {"model": self.text("model")}});
         self.owner.post("/api/v1/presets", &preset).await.expect(201);
         self.things.insert(Sort::Preset, vec![json!(self.text("preset"))]);
+        let schedule = json!({"name": self.text("schedule"), "dataset": "spans", "cron": "0 3 1 1 *",
+            "request": {"format": "jsonl", "model": self.text("model")}});
+        let made = self.owner.post("/api/v1/schedules", &schedule).await.expect(201).json();
+        self.marks.extend(made["id"].as_str().map(str::to_owned));
+        self.things.insert(Sort::Schedule, vec![made["id"].clone()]);
         for _ in 0..3 {
             self.begin("completed", "spans").await;
             self.rested("completed").await;
