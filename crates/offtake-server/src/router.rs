@@ -19,8 +19,8 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, destinations, exports, files, grpc, health, jobs, live, notifications, one_time,
-    openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse, webhooks,
+    api_keys, audit, console, datasets, destinations, exports, files, grpc, health, jobs, live, notifications,
+    one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse, webhooks,
 };
 
 fn table(app: &App) -> Table {

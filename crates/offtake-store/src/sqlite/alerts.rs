@@ -63,8 +63,7 @@ impl Alerts for SqliteStore {
             let state = to_json(&was.state.after(&was.content, &content))?;
             let sql = "UPDATE alerts SET content = ?3, state = ?4, version = version + 1, updated_at = ?5
                        WHERE org = ?1 AND id = ?2";
-            tx.prepare_cached(sql)?
-                .execute(params![org.as_str(), id.to_string(), to_json(&content)?, state, now])?;
+            tx.prepare_cached(sql)?.execute(params![org.as_str(), id.to_string(), to_json(&content)?, state, now])?;
             let alert = load(tx, &org, id)?;
             audit::append(tx, now, &org, &by, &to_alert(Action::AlertChange, &alert))?;
             Ok(alert)
