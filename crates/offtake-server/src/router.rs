@@ -5,7 +5,7 @@ use axum::middleware::from_fn_with_state;
 use http::Method;
 use offtake_model::ErrorKind;
 use offtake_model::permission::Permission::{
-    Admin, ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
+    Admin, AlertsRead, ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
@@ -17,8 +17,8 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, exports, files, health, jobs, live, notifications, one_time, openapi, otlp,
-    pages, performance, presets, preview, principals, sign_in, sse,
+    alerts, api_keys, audit, console, datasets, exports, files, health, jobs, live, notifications, one_time, openapi,
+    otlp, pages, performance, presets, preview, principals, sign_in, sse,
 };
 
 fn table(app: &App) -> Table {
@@ -45,6 +45,11 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsRead), routes!(presets::detail))
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
+        .add(Needs(Admin), routes!(alerts::create))
+        .add(Needs(AlertsRead), routes!(alerts::list))
+        .add(Needs(AlertsRead), routes!(alerts::detail))
+        .add(Needs(Admin), routes!(alerts::change))
+        .add(Needs(Admin), routes!(alerts::delete))
         .add(Needs(Admin), routes!(principals::list))
         .add(Needs(Admin), routes!(principals::detail))
         .add(Needs(Admin), routes!(principals::change))

@@ -29,7 +29,7 @@ mod sqlite;
 pub mod tickets;
 pub mod tokens;
 
-pub use alerts::{Alerts, Pass, Tallied, Watch, Watched};
+pub use alerts::{Alerts, Counted, Tallied, Watch, Watched};
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};

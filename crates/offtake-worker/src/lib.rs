@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alerts;
 mod attempt;
 mod checkpoint;
 mod execute;
@@ -20,6 +21,7 @@ mod receipt;
 mod settings;
 mod upkeep;
 
+pub use alerts::{AlertWatch, Passed};
 pub use metrics::WorkerMetrics;
 pub use offtake_pipeline::HashKey;
 pub use settings::{WatchSettings, WorkerSettings};
@@ -28,6 +30,7 @@ pub use upkeep::Upkeep;
 use std::sync::Arc;
 
 use offtake_datasets::Catalog;
+use offtake_datasets::spans::SpanTail;
 use offtake_model::Result;
 use offtake_model::clock::SharedClock;
 use offtake_model::id::JobId;
@@ -56,6 +59,7 @@ struct Shared {
     chance: Chance,
     hash_key: Option<HashKey>,
     deliverers: Deliverers,
+    tail: Option<Arc<dyn SpanTail>>,
 }
 
 impl Worker {
@@ -69,8 +73,8 @@ impl Worker {
         metrics: WorkerMetrics,
     ) -> Self {
         let chance = Chance::system();
-        let (hash_key, deliverers) = (None, Deliverers::new());
-        let shared = Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers };
+        let (hash_key, deliverers, tail) = (None, Deliverers::new(), None);
+        let shared = Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers, tail };
         Self { shared: Arc::new(shared) }
     }
 
@@ -86,6 +90,13 @@ impl Worker {
     pub fn with_deliverer(self, channel: Channel, deliverer: Arc<dyn Deliver>) -> Self {
         let mut shared = (*self.shared).clone();
         shared.deliverers.insert(channel, deliverer);
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same worker, which counts the spans of `tail` for alert rules.
+    #[must_use]
+    pub fn with_tail(self, tail: Arc<dyn SpanTail>) -> Self {
+        let shared = Shared { tail: Some(tail), ..(*self.shared).clone() };
         Self { shared: Arc::new(shared) }
     }
 

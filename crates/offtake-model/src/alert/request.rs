@@ -105,7 +105,8 @@ impl Body<'_> {
 
     /// Refuses every member that is none of these.
     fn known(&mut self, names: &[&str]) -> &mut Self {
-        let unknown: Vec<String> = self.members.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect();
+        let unknown: Vec<String> =
+            self.members.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect();
         for name in unknown {
             self.refuse::<()>(format!("/{}", escaped(&name)), "is nothing that a rule of this kind has");
         }
