@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod acting;
+mod alerts;
 mod api_keys;
 mod audit;
 mod auth;

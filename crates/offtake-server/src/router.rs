@@ -7,7 +7,7 @@ use axum::routing::post;
 use http::Method;
 use offtake_model::ErrorKind;
 use offtake_model::permission::Permission::{
-    Admin, ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
+    Admin, AlertsRead, ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
@@ -19,7 +19,7 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, destinations, exports, files, grpc, health, jobs, live, notifications,
+    alerts, api_keys, audit, console, datasets, destinations, exports, files, grpc, health, jobs, live, notifications,
     one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse, webhooks,
 };
 
@@ -73,6 +73,11 @@ fn table(app: &App) -> Table {
         .add(Needs(Admin), routes!(destinations::detail))
         .add(Needs(Admin), routes!(destinations::probe_again))
         .add(Needs(Admin), routes!(destinations::delete))
+        .add(Needs(Admin), routes!(alerts::create))
+        .add(Needs(AlertsRead), routes!(alerts::list))
+        .add(Needs(AlertsRead), routes!(alerts::detail))
+        .add(Needs(Admin), routes!(alerts::change))
+        .add(Needs(Admin), routes!(alerts::delete))
         .add(Needs(Admin), routes!(principals::list))
         .add(Needs(Admin), routes!(principals::detail))
         .add(Needs(Admin), routes!(principals::change))

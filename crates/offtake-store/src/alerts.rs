@@ -57,7 +57,7 @@ pub trait Alerts: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `lease_lost` if somebody else counts by now.
-    async fn note(&self, watch: &Watch, pass: Pass) -> Result<bool>;
+    async fn note(&self, watch: &Watch, pass: Counted) -> Result<bool>;
 
     /// Gives the right back, so that nobody has to wait for its end.
     async fn unwatch(&self, watch: Watch) -> Result<()>;
@@ -77,6 +77,13 @@ pub struct Watch {
     pub now: Timestamp,
 }
 
+impl Watch {
+    /// Whether nobody else had the right since `before`.
+    pub const fn follows(&self, before: &Self) -> bool {
+        self.fence == before.fence + 1
+    }
+}
+
 /// A rule with what was counted for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
@@ -88,7 +95,7 @@ pub struct Watched {
 
 /// What a look at new spans, and at the time, came to.
 #[derive(Debug, Clone, Default)]
-pub struct Pass {
+pub struct Counted {
     /// The state of the rules it goes by.
     pub rules: u64,
     /// Up to where everything is counted now.

@@ -36,7 +36,7 @@ pub mod tickets;
 pub mod tokens;
 pub mod webhooks;
 
-pub use alerts::{Alerts, Pass, Tallied, Watch, Watched};
+pub use alerts::{Alerts, Counted, Tallied, Watch, Watched};
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alerts;
 mod attempt;
 mod checkpoint;
 mod delivery;
@@ -22,6 +23,7 @@ mod schedules;
 mod settings;
 mod upkeep;
 
+pub use alerts::{AlertWatch, Passed};
 pub use delivery::Deliveries;
 pub use metrics::WorkerMetrics;
 pub use offtake_pipeline::HashKey;
@@ -31,6 +33,7 @@ pub use upkeep::Upkeep;
 use std::sync::Arc;
 
 use offtake_datasets::Catalog;
+use offtake_datasets::spans::SpanTail;
 use offtake_model::Result;
 use offtake_model::clock::SharedClock;
 use offtake_model::id::JobId;
@@ -60,6 +63,7 @@ struct Shared {
     hash_key: Option<HashKey>,
     deliverers: Deliverers,
     deliveries: Option<Deliveries>,
+    tail: Option<Arc<dyn SpanTail>>,
 }
 
 impl Worker {
@@ -73,9 +77,9 @@ impl Worker {
         metrics: WorkerMetrics,
     ) -> Self {
         let chance = Chance::system();
-        let (hash_key, deliverers, deliveries) = (None, Deliverers::new(), None);
+        let (hash_key, deliverers, deliveries, tail) = (None, Deliverers::new(), None, None);
         let shared =
-            Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers, deliveries };
+            Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers, deliveries, tail };
         Self { shared: Arc::new(shared) }
     }
 
@@ -98,6 +102,13 @@ impl Worker {
     pub fn with_deliverer(self, channel: Channel, deliverer: Arc<dyn Deliver>) -> Self {
         let mut shared = (*self.shared).clone();
         shared.deliverers.insert(channel, deliverer);
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same worker, which counts the spans of `tail` for alert rules.
+    #[must_use]
+    pub fn with_tail(self, tail: Arc<dyn SpanTail>) -> Self {
+        let shared = Shared { tail: Some(tail), ..(*self.shared).clone() };
         Self { shared: Arc::new(shared) }
     }
 

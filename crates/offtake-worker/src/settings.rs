@@ -28,6 +28,8 @@ pub struct WorkerSettings {
     pub schedules_every: Duration,
     /// How often rows past their retention are looked for.
     pub prune_every: Duration,
+    /// How often alert rules are judged.
+    pub alerts_every: Duration,
     /// How often the queue is looked at when nobody says that a job is due.
     pub poll: Duration,
     /// Deaths in a row without a new checkpoint that make a job `poison`.
@@ -115,6 +117,7 @@ impl Default for WorkerSettings {
             sweep_every: Duration::from_secs(30),
             schedules_every: Duration::from_secs(1),
             prune_every: Duration::from_secs(60 * 60),
+            alerts_every: Duration::from_secs(2),
             poll: Duration::from_millis(500),
             max_deaths: 3,
             keep: DAY * 7,

@@ -13,9 +13,10 @@ use offtake_postgres::Work;
 use tokio_postgres::Row;
 
 use super::rows::get;
-use super::{PostgresStore, audit};
-use crate::alerts::{self, Alerts, Pass, Stored, StoredWatch, Tallied, Watch, Watched};
+use super::{PostgresStore, audit, events};
+use crate::alerts::{self, Alerts, Counted, Stored, StoredWatch, Tallied, Watch, Watched};
 use crate::audit::deeds::to_alert;
+use crate::events::Fact;
 use crate::jobs::WorkerName;
 use crate::refusals::internal;
 use crate::rows::{int, micros, moment, to_json};
@@ -134,7 +135,7 @@ impl Alerts for PostgresStore {
         Ok((rules, watched.collect()))
     }
 
-    async fn note(&self, watch: &Watch, pass: Pass) -> Result<bool> {
+    async fn note(&self, watch: &Watch, pass: Counted) -> Result<bool> {
         let tx = self.write_all().await?;
         let note = async {
             let row = watch_row(&tx, " FOR UPDATE").await?;
@@ -142,19 +143,21 @@ impl Alerts for PostgresStore {
                 return Err(alerts::not_watching());
             }
             if row.rules.unsigned_abs() != pass.rules {
-                return Ok(false);
+                return Ok((false, Vec::new()));
             }
             let now = self.now(&tx).await?;
-            let Pass { rules: _, position, seen_at, tallies, over, states, events } = pass;
+            let Counted { rules: _, position, seen_at, tallies, over, states, events: told } = pass;
             let sql = "UPDATE alert_watch SET position = $1, seen_at = $2";
             tx.execute(sql, &[&int(position), &seen_at.as_microsecond()]).await?;
             write_tallies(&tx, &tallies, &over).await?;
             write_states(&tx, &states).await?;
-            drop((events, now));
-            Ok(true)
+            let facts = told.into_iter().map(|(org, event)| Fact::told(org, event)).collect();
+            Ok((true, events::write(&tx, now, &self.wake, facts).await?))
         };
         let outcome = note.await;
-        tx.end(outcome).await
+        let (noted, hints) = tx.end(outcome).await?;
+        self.wake.hint(hints);
+        Ok(noted)
     }
 
     async fn unwatch(&self, watch: Watch) -> Result<()> {

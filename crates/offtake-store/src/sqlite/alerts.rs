@@ -11,8 +11,9 @@ use rusqlite::{Connection, Row, params};
 use super::fault::Sql;
 use super::rows::{all, first, int, micros, scalar, to_json};
 use super::{SqliteStore, audit};
-use crate::alerts::{self, Alerts, Pass, Stored, StoredWatch, Tallied, Watch, Watched};
+use crate::alerts::{self, Alerts, Counted, Stored, StoredWatch, Tallied, Watch, Watched};
 use crate::audit::deeds::to_alert;
+use crate::events::Fact;
 use crate::jobs::WorkerName;
 use crate::rows::moment;
 
@@ -124,17 +125,17 @@ impl Alerts for SqliteStore {
         .await
     }
 
-    async fn note(&self, watch: &Watch, pass: Pass) -> Result<bool> {
+    async fn note(&self, watch: &Watch, pass: Counted) -> Result<bool> {
         let fence = watch.fence;
-        self.write(move |tx, now| {
+        self.write_facts(move |tx, _| {
             let row = watch_row(tx)?;
             if row.fence != fence {
                 return Err(alerts::not_watching().into());
             }
             if row.rules.unsigned_abs() != pass.rules {
-                return Ok(false);
+                return Ok((false, Vec::new()));
             }
-            let Pass { rules: _, position, seen_at, tallies, over, states, events } = pass;
+            let Counted { rules: _, position, seen_at, tallies, over, states, events } = pass;
             let sql = "UPDATE alert_watch SET position = ?1, seen_at = ?2";
             tx.prepare_cached(sql)?.execute(params![int(position), seen_at.as_microsecond()])?;
             write_tallies(tx, &tallies, &over)?;
@@ -142,8 +143,7 @@ impl Alerts for SqliteStore {
                 let sql = "UPDATE alerts SET state = ?2 WHERE id = ?1";
                 tx.prepare_cached(sql)?.execute(params![alert.to_string(), to_json(state)?])?;
             }
-            drop((events, now));
-            Ok(true)
+            Ok((true, events.into_iter().map(|(org, event)| Fact::told(org, event)).collect()))
         })
         .await
     }

@@ -239,6 +239,7 @@ fn spawn_worker(
         house.config.worker.clone(),
         WorkerMetrics::register(registry),
     );
+    let worker = worker.with_tail(house.spans.tail());
     let worker = match hash_key {
         Some(key) => worker.with_hash_key(key),
         None => worker,

@@ -391,6 +391,7 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
         sweep_every: read.duration("worker.sweep", "100ms", "1d"),
         schedules_every: read.duration("worker.schedules", "100ms", "1h"),
         prune_every: read.duration("worker.prune", "100ms", "7d"),
+        alerts_every: read.duration("worker.alerts", "100ms", "10s"),
         poll: read.duration("worker.poll", "10ms", "1m"),
         max_deaths: u32::try_from(read.number("worker.max_deaths", 1..=100)).unwrap_or(u32::MAX),
         keep: read.duration("jobs.keep", "1s", "3650d"),
