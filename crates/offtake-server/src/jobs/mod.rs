@@ -220,7 +220,7 @@ pub(crate) async fn deliver(
     let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
     require_dataset(&app, &caller, &job)?;
     app.store.destinations.deliver_again(&act, &scope, id).await?;
-    let mut body = JobResponse::of(&app, &caller, job);
+    let mut body = JobResponse::of(&app, &caller, job).await?;
     with_deliveries(&app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }

@@ -52,6 +52,8 @@ macro_rules! store {
             presets: jobs.clone(),
             schedules: jobs.clone(),
             webhooks: jobs.clone(),
+            alerts: jobs.clone(),
+            tickets: jobs.clone(),
             destinations: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),

@@ -44,6 +44,7 @@ impl Forgetful {
                 jobs: jobs.clone(),
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
+                alerts: jobs.clone(),
                 webhooks: jobs.clone(),
                 schedules: jobs.clone(),
                 destinations: jobs.clone(),
