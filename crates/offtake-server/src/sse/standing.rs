@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
-use offtake_model::{Error, ErrorKind};
 use offtake_model::id::OrgId;
 use offtake_model::permission::Permission;
+use offtake_model::{Error, ErrorKind};
 use offtake_store::JobScope;
 use tokio::time::Instant;
 

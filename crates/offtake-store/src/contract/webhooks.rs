@@ -259,6 +259,6 @@ pub(crate) async fn a_test_is_owed_to_one(b: &Backend) {
     let told = owed(b, &acme).await;
     assert_eq!(told.len(), 1);
     assert_eq!((told[0].id, &told[0].address), (id, &tested.id.to_string()));
-    assert_eq!(told[0].event.data["alert"], TEST_ALERT);
+    assert_eq!(told[0].event.data["code"], TEST_ALERT);
     assert_eq!(kind(b.webhooks.test(&act(), &org("other"), tested.id).await), ErrorKind::NotFound);
 }

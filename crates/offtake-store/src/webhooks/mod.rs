@@ -267,8 +267,9 @@ pub(crate) fn test_alert(id: WebhookId, url: &str) -> NewEvent {
 }
 
 fn alert(name: &str, id: WebhookId, url: &str, message: String) -> NewEvent {
-    let id = id.to_string();
-    let data = [("alert", name), ("message", &message), ("webhook_id", &id), ("host", &host_of(url))];
+    let (id, host) = (id.to_string(), host_of(url));
+    let severity = if name == TEST_ALERT { "info" } else { "error" };
+    let data = [("code", name), ("severity", severity), ("message", &message), ("webhook_id", &id), ("host", &host)];
     let data = data.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     NewEvent { kind: EventType::SystemAlert, job: None, owner: None, data }
 }

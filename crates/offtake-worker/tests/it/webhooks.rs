@@ -158,7 +158,7 @@ async fn an_endpoint_that_never_answers_is_disabled_in_the_end() {
     let events = house.store.events.after(&org(), 0, 100).await.unwrap();
     let alerts: Vec<_> = events.iter().filter(|event| event.kind == EventType::SystemAlert).collect();
     assert_eq!(alerts.len(), 1, "{alerts:?}");
-    assert_eq!(alerts[0].data["alert"], "webhook_disabled");
+    assert_eq!(alerts[0].data["code"], "webhook_disabled");
     let (_, log) = house.store.outbox.notification(&org(), found[0].id).await.unwrap();
     assert_eq!(log.len(), 10);
 }

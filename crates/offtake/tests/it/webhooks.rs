@@ -253,7 +253,7 @@ async fn who_is_gone_is_told_nothing_more() {
     let alerts = other.until("the alert", |messages| !messages.is_empty()).await;
     let alert = alerts[0].json();
     assert_eq!(
-        (&alert["type"], &alert["data"]["alert"]),
+        (&alert["type"], &alert["data"]["code"]),
         (&json!("system_alert"), &json!("webhook_disabled")),
         "{alert}"
     );

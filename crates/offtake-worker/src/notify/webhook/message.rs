@@ -41,7 +41,7 @@ impl Message {
 
 /// Whether somebody asked for this to see whether the endpoint works.
 pub(super) fn is_test(event: &Event) -> bool {
-    event.kind == EventType::SystemAlert && event.data.get("alert").and_then(Json::as_str) == Some(TEST_ALERT)
+    event.kind == EventType::SystemAlert && event.data.get("code").and_then(Json::as_str) == Some(TEST_ALERT)
 }
 
 fn internal() -> Error {
