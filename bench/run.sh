@@ -44,6 +44,10 @@ fi
 
 case " $* " in
   *" --binary"*) ;;
-  *) cargo build --release --quiet --bin offtake ;;
+  *)
+    cargo build --release --quiet --bin offtake
+    # Apart: what tests need must not decide how the binary is built.
+    cargo build --release --quiet -p offtake-testkit --example live_load
+    ;;
 esac
 exec "$work/venv/bin/python" bench/run.py "$@"

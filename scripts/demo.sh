@@ -19,7 +19,7 @@ cargo build --release --quiet -p offtake --bin offtake
 # The demo is the binary and the data directory, nothing of this shell's environment.
 for name in "${!OFFTAKE_@}"; do unset "$name"; done
 
-serve() { "$offtake" serve --data-dir "$data" --config /dev/null --listen "127.0.0.1:$1" >/dev/null 2>"$log" & server=$!; }
+serve() { "$offtake" serve --data-dir "$data" --config /dev/null --listen "127.0.0.1:$1" --otlp-grpc "127.0.0.1:$2" >/dev/null 2>"$log" & server=$!; }
 address() { sed -n 's/^listening on \(http:.*\)$/\1/p' "$log" | head -n 1; }
 stop() { if [ -n "${server:-}" ]; then kill -TERM "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi; }
 trap stop EXIT
@@ -34,11 +34,11 @@ await() {
   return 1
 }
 
-serve 8080
+serve 8080 4317
 if ! await; then
-  # Somebody has the port; any other does as well.
+  # Somebody has one of the ports; any others do as well.
   stop
-  serve 0
+  serve 0 0
   await || { cat "$log" >&2; exit 1; }
 fi
 

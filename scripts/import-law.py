@@ -18,6 +18,8 @@ MAY_USE = {
         "offtake-server",
     },
     "offtake-testkit": {"offtake-model"},
+    # For tests only: whatever reads the words of strangers.
+    "offtake-fuzz": {"offtake-model", "offtake-store", "offtake-datasets", "offtake-server"},
 }
 
 # What some must not use of the world: the model and the pipeline are pure, the worker has no web framework.

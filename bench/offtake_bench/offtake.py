@@ -60,7 +60,7 @@ class Server:
 
     def __init__(self, binary, data_dir, log, config=None):
         self.binary, self.data_dir, self.config, self.log = binary, data_dir, config, log
-        line = [binary, "serve", "--data-dir", data_dir] + (["--config", config] if config else []) + ["--listen", "127.0.0.1:0"]
+        line = [binary, "serve", "--data-dir", data_dir] + (["--config", config] if config else []) + ["--listen", "127.0.0.1:0", "--otlp-grpc", ""]
         with open(log, "wb") as file:
             self.process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         try:

@@ -22,3 +22,4 @@ pub use relation::{Dialect, Relation, Stored};
 pub use source::postgres::{PostgresSettings, PostgresSource};
 pub use source::sqlite::SqliteSource;
 pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
+pub use sql::counting;

@@ -26,6 +26,10 @@ pub struct Relation {
     pub tenant: Option<String>,
     /// The predicate of an append-only dataset: `s.ingest_seq <= :cutoff`. `None` where `from` cuts off already.
     pub cutoff: Option<String>,
+    /// The predicate of rows that were not there at an earlier cut-off, for which `:after` stands:
+    /// `s.ingest_seq > :after`. Together with [`cutoff`](Self::cutoff) it cuts the rows into windows that neither overlap nor
+    /// leave any out. `None` where rows do not tell.
+    pub newer: Option<String>,
     /// A statement that yields one value, the highest committed sequence:
     /// `select coalesce(max(ingest_seq), 0) from spans`. Needed by append-only datasets.
     pub sequence: Option<String>,

@@ -5,6 +5,7 @@
 //! the moment, within its budget and not many more bytes than it held at the worst moment.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::budget::MemoryBudget;
@@ -82,6 +83,8 @@ impl Drop for Buffer {
 #[derive(Debug, Default)]
 pub(crate) struct Spares {
     buffers: Mutex<Vec<Vec<u8>>>,
+    /// Bytes of all of them, so that nobody takes the lock to find that there is nothing to give back.
+    bytes: AtomicU64,
 }
 
 impl Spares {
@@ -97,7 +100,9 @@ impl Spares {
             .enumerate()
             .filter(|(_, spare)| spare.capacity() >= capacity && spare.capacity() - capacity <= capacity / SLACK);
         let (index, _) = fitting.min_by_key(|(_, spare)| spare.capacity())?;
-        Some(buffers.remove(index))
+        let buffer = buffers.remove(index);
+        self.bytes.store(bytes_of(&buffers), Ordering::Relaxed);
+        Some(buffer)
     }
 
     /// Keeps a buffer, if it and the others have no more than `room` bytes; else the longest unused make room.
@@ -106,16 +111,28 @@ impl Spares {
         let mut buffers = self.buffers();
         buffers.push(buffer);
         shrink(&mut buffers, room);
+        self.bytes.store(bytes_of(&buffers), Ordering::Relaxed);
     }
 
     /// Gives back the longest unused until no more than `room` bytes are left.
     pub(crate) fn shrink_to(&self, room: u64) {
-        shrink(&mut self.buffers(), room);
+        // A buffer that is just being kept was measured by `keep` against what was held a moment ago; a little more may be
+        // spare until the next look.
+        if self.bytes.load(Ordering::Relaxed) <= room {
+            return;
+        }
+        let mut buffers = self.buffers();
+        shrink(&mut buffers, room);
+        self.bytes.store(bytes_of(&buffers), Ordering::Relaxed);
     }
 }
 
+fn bytes_of(buffers: &[Vec<u8>]) -> u64 {
+    buffers.iter().map(|spare| spare.capacity() as u64).sum()
+}
+
 fn shrink(buffers: &mut Vec<Vec<u8>>, room: u64) {
-    let mut bytes: u64 = buffers.iter().map(|spare| spare.capacity() as u64).sum();
+    let mut bytes = bytes_of(buffers);
     let too_many = buffers.iter().take_while(|spare| {
         let over = bytes > room;
         bytes -= spare.capacity() as u64;

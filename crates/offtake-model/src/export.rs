@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
 use crate::as_of::AsOf;
+use crate::destination::DeliverTo;
 use crate::format::{Compression, Dialect, Format};
 use crate::human::HumanFormats;
 use crate::selection::{Scope, Selection};
@@ -64,6 +65,9 @@ pub struct RowsSpec {
     /// The moment the answer shall be true for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<AsOf>,
+    /// Only rows that came after this earlier moment of append-only rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_than: Option<AsOf>,
     /// The dataset's own filters, by name, as sent.
     #[serde(flatten)]
     pub filters: Map<String, Json>,
@@ -141,6 +145,9 @@ pub struct ExportSpec {
     /// Who is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
+    /// Which bucket of the organization's own the file is delivered to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DeliverTo>,
     /// What it shows of sensitive columns: not asked for, but decided by what the owner may see.
     #[serde(default, skip_serializing_if = "Disclosure::is_empty")]
     pub disclosure: Disclosure,
@@ -154,11 +161,11 @@ const fn comma() -> char {
 }
 
 impl ExportSpec {
-    /// The fingerprint of what decides the bytes: not the name, not who is told.
+    /// The fingerprint of what decides the bytes: not the name, not who is told, not where it is delivered to.
     ///
     /// Lower-case hex of the SHA-256 of the spec's JSON with its keys sorted.
     pub fn sha256(&self) -> String {
-        let decisive = Self { name: None, notify: None, ..self.clone() };
+        let decisive = Self { name: None, notify: None, destination: None, ..self.clone() };
         let json = serde_json::to_value(&decisive).unwrap_or(Json::Null);
         hex::encode(Sha256::digest(sorted(json).to_string()))
     }

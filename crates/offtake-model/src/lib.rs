@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alert;
 pub mod api_key;
 pub mod as_of;
 pub mod audit;
@@ -13,6 +14,7 @@ pub mod buffer;
 pub mod checkpoint;
 pub mod clock;
 pub mod dataset;
+pub mod destination;
 pub mod error;
 pub mod event;
 pub mod export;
@@ -20,6 +22,7 @@ pub mod format;
 pub mod human;
 pub mod id;
 pub mod job;
+pub mod json_path;
 pub mod limit;
 pub mod naming;
 pub mod permission;
@@ -28,8 +31,10 @@ pub mod preset;
 pub mod principal;
 pub mod query;
 pub mod receipt;
+pub mod schedule;
 pub mod selection;
 pub mod sensitive;
 pub mod value;
+pub mod webhook;
 
 pub use error::{Error, ErrorKind, Result, Violation};

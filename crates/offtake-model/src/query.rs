@@ -22,6 +22,8 @@ pub struct RowQuery {
     pub scope: Scope,
     /// The moment asked for, if one was.
     pub as_of: Option<AsOf>,
+    /// Only rows that are not in this earlier moment of append-only rows.
+    pub newer_than: Option<AsOf>,
 }
 
 /// One condition on a row.

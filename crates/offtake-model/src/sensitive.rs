@@ -12,13 +12,14 @@ use serde_json::{Map, Value as Json};
 use crate::dataset::{Column, ColumnType, DatasetSchema, Filter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::{ExportSpec, Field, RowsSpec};
+use crate::json_path::JsonPaths;
 use crate::permission::{Permission, Permissions};
 
 /// What stands for a text that is not shown, in files and in answers.
 pub const MASKED: &str = "***";
 
 /// What is made of a sensitive column for those who may not read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Treatment {
     /// Texts become [`MASKED`], everything else NULL.
@@ -27,10 +28,12 @@ pub enum Treatment {
     Hash,
     /// The column is not there.
     Drop,
+    /// What is at these places of a JSON document becomes [`MASKED`]; the rest stays as it is.
+    Redact(JsonPaths),
 }
 
 /// What somebody gets of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
     /// Its values.
@@ -41,6 +44,8 @@ pub enum Shown {
     Hash,
     /// Nothing.
     Drop,
+    /// See [`Treatment::Redact`].
+    Redact(JsonPaths),
 }
 
 impl From<Treatment> for Shown {
@@ -49,16 +54,38 @@ impl From<Treatment> for Shown {
             Treatment::Mask => Self::Mask,
             Treatment::Hash => Self::Hash,
             Treatment::Drop => Self::Drop,
+            Treatment::Redact(paths) => Self::Redact(paths),
         }
     }
 }
 
 impl Shown {
     /// The type that a column of type `ty` has then.
-    pub const fn type_of(self, ty: ColumnType) -> ColumnType {
+    pub const fn type_of(&self, ty: ColumnType) -> ColumnType {
         match self {
             Self::Hash => ColumnType::Text,
-            Self::Clear | Self::Mask | Self::Drop => ty,
+            Self::Clear | Self::Mask | Self::Drop | Self::Redact(_) => ty,
+        }
+    }
+
+    /// In one word.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Mask => "mask",
+            Self::Hash => "hash",
+            Self::Drop => "drop",
+            Self::Redact(_) => "redact",
+        }
+    }
+
+    /// What was decided of a column, where `now` is what somebody without the permission gets of it: never more than
+    /// both.
+    fn narrowed_to(&self, now: Self) -> Self {
+        match (self, now) {
+            (Self::Redact(decided), Self::Redact(now)) => Self::Redact(decided.with(&now)),
+            (Self::Clear | Self::Redact(_), now) => now,
+            (Self::Mask | Self::Hash | Self::Drop, _) => self.clone(),
         }
     }
 }
@@ -87,9 +114,9 @@ impl Sight {
 impl Column {
     /// What it is shown as.
     pub fn shown(&self, sight: Sight) -> Shown {
-        match (self.sensitive, sight) {
+        match (&self.sensitive, sight) {
             (None, _) | (Some(_), Sight::Clear) => Shown::Clear,
-            (Some(treatment), Sight::Veiled) => treatment.into(),
+            (Some(treatment), Sight::Veiled) => treatment.clone().into(),
         }
     }
 }
@@ -169,7 +196,7 @@ impl Disclosure {
         for column in schema.shown_in(spec.fields.as_deref()) {
             let now = match spec.disclosure.0.get(&column.name) {
                 Some(Shown::Clear) => column.shown(sight),
-                Some(decided) => *decided,
+                Some(decided) => decided.narrowed_to(column.shown(Sight::Veiled)),
                 None => column.shown(Sight::Veiled),
             };
             narrowed.insert(column.name.clone(), now);
@@ -179,7 +206,7 @@ impl Disclosure {
 
     /// What is shown of a column. Nothing is shown as it is of a sensitive one that no decision was made about.
     pub fn shown(&self, column: &Column) -> Shown {
-        self.0.get(&column.name).copied().unwrap_or_else(|| column.shown(Sight::Veiled))
+        self.0.get(&column.name).cloned().unwrap_or_else(|| column.shown(Sight::Veiled))
     }
 
     /// Whether it is about no column at all.
@@ -199,8 +226,15 @@ impl ExportSpec {
     pub fn tells_sensitive(&self, schema: Option<&DatasetSchema>) -> bool {
         let decided = &self.disclosure.0;
         let undecided = |name: &str| !decided.contains_key(name);
+        let tells_more = |column: &Column| match decided.get(&column.name) {
+            Some(Shown::Redact(paths)) => {
+                !matches!(&column.sensitive, Some(Treatment::Redact(now)) if paths.contain(now))
+            }
+            Some(Shown::Clear | Shown::Mask | Shown::Hash | Shown::Drop) => false,
+            None => true,
+        };
         let since = schema.is_some_and(|schema| {
-            schema.shown_in(self.fields.as_deref()).iter().any(|column| undecided(&column.name))
+            schema.shown_in(self.fields.as_deref()).into_iter().any(tells_more)
                 || schema.chosen_by(&self.rows).into_iter().any(undecided)
         });
         since || decided.values().any(|shown| *shown == Shown::Clear)
@@ -251,7 +285,7 @@ mod tests {
     use crate::dataset::{FilterOp, Limits, RowsMode};
 
     fn schema() -> DatasetSchema {
-        let column = |name: &str, sensitive| Column {
+        let column = |name: &str, sensitive: Option<Treatment>| Column {
             name: name.to_owned(),
             ty: ColumnType::Text,
             label: name.to_owned(),
@@ -339,6 +373,39 @@ mod tests {
         assert!(undecided.tells_sensitive(Some(&schema())), "its file may be older than that");
         let chosen = spec(serde_json::json!({"fields": ["id"], "text": "x"}), Sight::Clear);
         assert_eq!(narrowed(&chosen, Sight::Veiled).unwrap_err().kind(), ErrorKind::Forbidden);
+    }
+
+    #[test]
+    fn of_a_document_nothing_is_shown_that_was_or_is_to_be_redacted() {
+        let paths = |paths: &[&str]| paths.iter().map(|path| path.parse().unwrap()).collect::<JsonPaths>();
+        let redacting = |treatment| {
+            let mut schema = schema();
+            schema.columns[1] =
+                Column { ty: ColumnType::Json, sensitive: Some(treatment), ..schema.columns[1].clone() };
+            schema
+        };
+        let before = redacting(Treatment::Redact(paths(&["/a"])));
+        let mut asked = spec(serde_json::json!({"fields": ["email"]}), Sight::Veiled);
+        asked.disclosure = Disclosure::decide(&before, asked.fields.as_deref(), &asked.rows, Sight::Veiled);
+        assert_eq!(said(&asked.disclosure), serde_json::json!({"email": {"redact": ["/a"]}}));
+        let back: ExportSpec = serde_json::from_value(serde_json::to_value(&asked).unwrap()).unwrap();
+        assert_eq!(back, asked);
+        assert!(!asked.tells_sensitive(Some(&before)) && !asked.tells_sensitive(None));
+        let narrowed = |schema: &DatasetSchema| said(&Disclosure::narrowed(&asked, schema, Sight::Clear).unwrap());
+        for (now, expected, tells) in [
+            (Treatment::Redact(paths(&["/a"])), serde_json::json!({"redact": ["/a"]}), false),
+            (Treatment::Redact(paths(&["/b"])), serde_json::json!({"redact": ["/a", "/b"]}), true),
+            (Treatment::Mask, serde_json::json!("mask"), true),
+            (Treatment::Drop, serde_json::json!("drop"), true),
+        ] {
+            let schema = redacting(now);
+            assert_eq!(narrowed(&schema)["email"], expected);
+            assert_eq!(asked.tells_sensitive(Some(&schema)), tells, "an older file: {expected}");
+        }
+        let masked = spec(serde_json::json!({"fields": ["notes"]}), Sight::Veiled);
+        let mut schema = redacting(Treatment::Mask);
+        schema.columns[2].sensitive = Some(Treatment::Redact(paths(&["/a"])));
+        assert_eq!(said(&Disclosure::narrowed(&masked, &schema, Sight::Clear).unwrap())["notes"], "mask");
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn xlsx_file(run: &Run, from: Start) -> Result<Parts> {
 }
 
 fn shape(run: &Run, piece: Piece) -> Result<Shaped> {
-    let veil = run.budget.take(run.recipe.shape().room(piece.batch.num_rows()))?;
+    let veil = run.budget.take(run.recipe.shape().room(&piece.batch))?;
     let (batch, masked) = run.recipe.shape().apply(&piece.batch)?;
     Ok(Shaped { batch, masked, held: (piece.held, veil), took: piece.began.elapsed() })
 }
@@ -284,7 +284,7 @@ fn encode(run: &Run, encoder: &TextEncoder, piece: Piece) -> Result<Encoded> {
     if run.cancelled.is_cancelled() {
         return Err(cancelled());
     }
-    let veil_held = run.budget.take(run.recipe.shape().room(batch.num_rows()))?;
+    let veil_held = run.budget.take(run.recipe.shape().room(&batch))?;
     let (shaped, masked) = run.recipe.shape().apply(&batch)?;
     drop(batch);
     let mut frame = encode_frame(run, encoder, &shaped, place)?;

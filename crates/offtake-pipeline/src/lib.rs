@@ -12,6 +12,7 @@ pub mod export;
 pub mod meter;
 pub mod parts;
 pub mod recipe;
+mod redact;
 pub mod render;
 pub mod shape;
 mod units;

@@ -99,8 +99,8 @@ impl Recipe {
     /// # Errors
     /// `internal`.
     pub fn columns_fingerprint(&self) -> Result<String> {
-        let shown: Vec<_> = self.shape.columns().iter().map(|column| column.shown).collect();
-        let veiled = shown.iter().any(|shown| *shown != Shown::Clear);
+        let shown: Vec<_> = self.shape.columns().iter().map(|column| &column.shown).collect();
+        let veiled = shown.iter().any(|shown| **shown != Shown::Clear);
         let veil = veiled.then(|| (shown, self.shape.hashed_by()));
         let columns = (self.source_columns(), self.receipt_columns());
         // Without anything sensitive it is what it always was: checkpoints of earlier versions can be gone on from.

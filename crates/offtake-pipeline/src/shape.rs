@@ -1,6 +1,6 @@
 //! Rows as read become rows as shown: columns chosen, ordered and renamed, and what is sensitive in them veiled.
 //!
-//! Responsible for the names, the order and the types of columns, and for cells that are masked or hashed. Not
+//! Responsible for the names, the order and the types of columns, and for cells that are masked, hashed or redacted. Not
 //! responsible for their bytes. Called for every batch of an export, and by the server for pages, so that screen and file
 //! show the same.
 
@@ -39,7 +39,7 @@ impl FileColumn {
     }
 }
 
-/// Cells masked or hashed, by the dataset's column.
+/// Cells masked, hashed or redacted, by the dataset's column.
 pub type Masked = BTreeMap<String, u64>;
 
 /// Which columns are shown, in which order, under which names, and what of them.
@@ -78,10 +78,14 @@ impl Shape {
         &self.schema
     }
 
-    /// The bytes that shaping a batch of so many rows takes at most, besides the batch.
-    pub fn room(&self, rows: usize) -> u64 {
-        let veiled = self.columns.iter().filter(|column| column.shown != Shown::Clear);
-        veiled.map(|column| veil::room(&arrow_type(column.ty), rows)).sum()
+    /// The bytes that shaping this batch takes at most, besides the batch.
+    pub fn room(&self, batch: &RecordBatch) -> u64 {
+        let room = |column: &FileColumn| match &column.shown {
+            Shown::Clear => 0,
+            Shown::Redact(_) => batch.column_by_name(&column.source).map_or(0, veil::room_to_redact),
+            Shown::Mask | Shown::Hash | Shown::Drop => veil::room(&arrow_type(column.ty), batch.num_rows()),
+        };
+        self.columns.iter().map(room).sum()
     }
 
     /// What it depends on besides its columns: empty unless something is hashed.
@@ -106,10 +110,10 @@ impl Shape {
                 let found = format!("was read as {} and should be {expected}", array.data_type());
                 return Err(drift(&column.source, &found));
             }
-            let shown = self.veiled(column, array)?;
+            let (shown, cells) = self.veiled(column, array)?;
             if column.shown != Shown::Clear {
                 // A column that is there twice holds the same cells twice.
-                masked.insert(column.source.clone(), (array.len() - array.null_count()) as u64);
+                masked.insert(column.source.clone(), cells);
             }
             arrays.push(shown);
         }
@@ -118,12 +122,15 @@ impl Shape {
         Ok((rows.map_err(misfit)?, masked))
     }
 
-    fn veiled(&self, column: &FileColumn, array: &ArrayRef) -> Result<ArrayRef> {
-        match (column.shown, &self.hasher) {
-            (Shown::Clear, _) => Ok(Arc::clone(array)),
-            (Shown::Hash, Some(hasher)) => veil::hash(array, column.read, hasher),
+    /// The column as it is shown, and how many of its cells are not as they were read.
+    fn veiled(&self, column: &FileColumn, array: &ArrayRef) -> Result<(ArrayRef, u64)> {
+        let all = (array.len() - array.null_count()) as u64;
+        match (&column.shown, &self.hasher) {
+            (Shown::Clear, _) => Ok((Arc::clone(array), 0)),
+            (Shown::Hash, Some(hasher)) => Ok((veil::hash(array, column.read, hasher)?, all)),
+            (Shown::Redact(paths), _) => Ok(veil::redact(array, column.read, paths)),
             // There is always a hasher where something is hashed; if there were none, nothing would be shown.
-            (Shown::Mask | Shown::Drop | Shown::Hash, _) => Ok(veil::mask(array, column.read)),
+            (Shown::Mask | Shown::Drop | Shown::Hash, _) => Ok((veil::mask(array, column.read), all)),
         }
     }
 }

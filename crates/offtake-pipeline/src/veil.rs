@@ -1,4 +1,4 @@
-//! Cells that are not shown as they are: masked or hashed.
+//! Cells that are not shown as they are: masked, hashed or redacted.
 //!
 //! Pure: equal cells become equal ones, in every batch, file and answer of an organization. Called by [`crate::shape`].
 
@@ -11,10 +11,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use offtake_model::Result;
 use offtake_model::dataset::ColumnType;
 use offtake_model::id::OrgId;
+use offtake_model::json_path::{JsonPaths, Step};
 use offtake_model::sensitive::MASKED;
 use sha2::Sha256;
 
 use crate::encode::plain;
+use crate::redact;
 
 /// Hex digits of a hash.
 const DIGITS: usize = 64;
@@ -92,6 +94,47 @@ pub(crate) fn hash(array: &ArrayRef, ty: ColumnType, hasher: &Hasher) -> Result<
     let mut hashed = StringBuilder::with_capacity(array.len(), array.len() * DIGITS);
     plain::texts(array.as_ref(), ty, |text| hashed.append_option(text.map(|text| hasher.hash(text))))?;
     Ok(Arc::new(hashed.finish()))
+}
+
+/// What is at these places of the documents is masked; with it, in how many documents there was something. What is no
+/// document is masked whole.
+pub(crate) fn redact(array: &ArrayRef, ty: ColumnType, paths: &JsonPaths) -> (ArrayRef, u64) {
+    let paths: Vec<&[Step]> = paths.iter().map(|path| path.steps()).collect();
+    let Some(documents) = array.as_string_opt::<i32>().filter(|_| ty == ColumnType::Json) else {
+        return (mask(array, ty), (array.len() - array.null_count()) as u64);
+    };
+    let mut redacted = StringBuilder::with_capacity(documents.len(), redact::GROWTH * bytes_of(array));
+    let (mut text, mut cells) = (String::new(), 0);
+    for document in documents {
+        text.clear();
+        match document.map(|document| redact::redact(document, &paths, &mut text)) {
+            None => redacted.append_null(),
+            Some(Some(values)) => {
+                cells += u64::from(values > 0);
+                redacted.append_value(&text);
+            }
+            Some(None) => {
+                cells += 1;
+                redacted.append_null();
+            }
+        }
+    }
+    (Arc::new(redacted.finish()), cells)
+}
+
+/// The bytes that redacting these documents takes at most.
+pub(crate) fn room_to_redact(array: &ArrayRef) -> u64 {
+    // The new ones, and the longest once more while it is written.
+    (2 * redact::GROWTH * bytes_of(array) + array.len() * size_of::<i64>()) as u64
+}
+
+/// The bytes of the texts of an array, which may be a part of a larger one.
+fn bytes_of(array: &ArrayRef) -> usize {
+    array.as_string_opt::<i32>().map_or(0, |texts| {
+        let offsets = texts.value_offsets();
+        let ends = offsets.first().zip(offsets.last());
+        ends.map_or(0, |(first, last)| usize::try_from(last - first).unwrap_or(0))
+    })
 }
 
 /// The bytes that so many masked or hashed cells take at most.

@@ -119,11 +119,7 @@ impl FromRequestParts<App> for Acting {
 
 /// How the principal came.
 fn via(parts: &Parts) -> Via {
-    match parts.extensions.get::<auth::Via>() {
-        Some(auth::Via::ApiKey { .. }) => Via::ApiKey,
-        Some(auth::Via::Session { .. }) => Via::Session,
-        Some(auth::Via::Token { .. } | auth::Via::Ticket { .. }) | None => Via::Token,
-    }
+    parts.extensions.get::<auth::Via>().map_or(Via::Token, auth::Via::in_audit)
 }
 
 #[cfg(test)]

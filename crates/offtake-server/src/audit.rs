@@ -71,7 +71,7 @@ pub(crate) struct AuditEntryResponse {
 /// What something was done to.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditObject {
-    /// job, preset, principal, api_key, session, entry.
+    /// job, preset, principal, api_key, session, route, entry.
     #[schema(example = "job")]
     kind: String,
     #[schema(example = "job_0199c0ffee0070008000000000000001")]

@@ -3,9 +3,10 @@
 //! Responsible for letting a request pass or not. Who it is that asks is found out by [`credentials`].
 
 mod credentials;
-pub(crate) mod key_text;
+pub mod key_text;
 pub(crate) mod noting;
 pub(crate) mod origin;
+pub(crate) mod refusals;
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,9 @@ use crate::limits::Allowances;
 use crate::live;
 use crate::state::App;
 
+use credentials::Unknown;
 pub(crate) use credentials::{IDLE, Via, authenticate, by_ticket, cookie_name, fingerprint, session_of};
+use refusals::Attempt;
 
 /// What a route asks of whoever calls it. There is no route without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,15 +66,22 @@ pub(crate) async fn authorise(
         Access::Known | Access::Token | Access::Live => None,
         Access::Needs(ref permission) => Some(permission.clone()),
     };
+    let attempt = Attempt::of(&app, &request);
     let found = match access {
-        Access::Live => live::admit(&app, request.uri(), request.headers()).await,
+        Access::Live => live::admit(&app, request.uri(), request.headers()).await.map_err(Unknown::from),
         _ => credentials::authenticate(&app, request.method(), request.headers(), needed.as_ref()).await,
     };
     let (principal, via) = match found {
         Ok(found) => found,
-        Err(error) => return refused(&app, error, &request),
+        Err(Unknown { error, who }) => {
+            if let (Some(attempt), Some(who)) = (attempt, who) {
+                app.refusals.note(&who.org, attempt.by(&who.sub, who.via), &error);
+            }
+            return refused(&app, error, &request);
+        }
     };
     let org = CalledBy(principal.org.clone());
+    let attempt = attempt.map(|attempt| attempt.by(&principal.sub, via.in_audit()));
     // Spans have a limit of their own.
     let counted = match needed == Some(Permission::SpansWrite) {
         true => app.throttles.ingest(&principal.org),
@@ -92,6 +102,9 @@ pub(crate) async fn authorise(
         }
         Err(error) => Problem::from(error).into_response(),
     };
+    if let (Some(attempt), Some(problem)) = (attempt, response.extensions().get::<Problem>()) {
+        app.refusals.note(&org.0, attempt, problem.error());
+    }
     response.extensions_mut().insert(org);
     response
 }

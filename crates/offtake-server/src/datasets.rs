@@ -82,9 +82,12 @@ struct ColumnView {
     label: String,
     /// Whether only those may read it as it is who have `pii:read`.
     sensitive: bool,
-    /// What the caller gets of it: `clear`, `mask`, `hash` (a text then) or `drop`.
-    #[schema(value_type = String)]
-    shown: Shown,
+    /// What the caller gets of it: `clear`, `mask`, `hash` (a text then), `drop`, or `redact` (a document without some of
+    /// its values).
+    shown: &'static str,
+    /// Where the values of its documents are masked, as JSON pointers with `*` for every member.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redacted: Vec<String>,
     /// The permission that is needed to sort by it, or to see it as it is, if the caller has it not.
     #[serde(skip_serializing_if = "Option::is_none")]
     needs: Option<String>,
@@ -131,7 +134,11 @@ impl DatasetResponse {
                 r#type: shown.type_of(column.ty).name(),
                 label: column.label.clone(),
                 sensitive: column.sensitive.is_some(),
-                shown,
+                shown: shown.word(),
+                redacted: match &shown {
+                    Shown::Redact(paths) => paths.iter().map(ToString::to_string).collect(),
+                    Shown::Clear | Shown::Mask | Shown::Hash | Shown::Drop => Vec::new(),
+                },
                 needs: needs(!is_clear),
                 elements: column.elements.filter(|_| is_clear).map(ColumnType::name),
                 pattern: column.pattern().filter(|_| is_clear),

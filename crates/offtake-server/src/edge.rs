@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::auth::CalledBy;
-use crate::error::{Problem, Wire, render};
+use crate::error::{Problem, Wire, render, status};
 use crate::extract::{is_plain, media_type};
+use crate::grpc;
 use crate::limits::tell;
 use crate::protections::Protections;
 use crate::state::App;
@@ -74,17 +75,20 @@ pub(crate) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", request_id = id.id);
     let mut response = guarded(&app, request, next).instrument(span.clone()).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    // A call of gRPC is answered 200 whatever comes of it; what is counted and logged is what HTTP would say.
+    let status = if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         span.in_scope(|| log_problem(&problem));
         render(&problem, wire, &id.id, &mut response);
         tell(&mut response, problem.error().refused());
+        status(problem.error(), wire).as_u16()
     } else {
         tell(&mut response, None);
-    }
+        response.status().as_u16()
+    };
     name_request(&mut response, &id);
     let org_id = response.extensions().get::<CalledBy>().map(|by| by.0.as_str());
     let elapsed = started.elapsed();
-    let (status, ms) = (response.status().as_u16(), elapsed.as_millis() as u64);
+    let ms = elapsed.as_millis() as u64;
     tracing::info!(method = %method, route, status, ms, request_id = id.id, org_id, "request");
     app.metrics.observe(&route, &method, status, elapsed);
     response
@@ -104,6 +108,9 @@ async fn guarded(app: &App, request: Request, next: Next) -> Response {
 }
 
 fn wire(request: &Request) -> Wire {
+    if grpc::is_call(request) {
+        return Wire::Grpc;
+    }
     if request.uri().path() != OTLP_PATH {
         return Wire::Problem;
     }

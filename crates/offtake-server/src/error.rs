@@ -1,7 +1,7 @@
 //! Errors on their way out: one of the two places where an `ErrorKind` is mapped (the other is the worker).
 //!
 //! Handlers return a [`Problem`]; it travels as an extension of an empty response, and the edge writes the
-//! body once the request's id is known: an RFC 9457 problem, or for OTLP a `google.rpc.Status`.
+//! body once the request's id is known: an RFC 9457 problem, for OTLP a `google.rpc.Status`, for gRPC a status in trailers.
 
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use http::{HeaderValue, StatusCode, header};
 use offtake_model::{Error, ErrorKind, Violation};
 use prost::Message;
 use serde::Serialize;
+
+use crate::grpc;
 
 /// How long to wait before another try when nobody knows better, in seconds.
 const RETRY_AFTER_SECONDS: &str = "5";
@@ -52,6 +54,8 @@ pub(crate) enum Wire {
     OtlpProtobuf,
     /// `google.rpc.Status` in JSON.
     OtlpJson,
+    /// A status of gRPC, in the head of the answer.
+    Grpc,
 }
 
 #[derive(Serialize)]
@@ -65,13 +69,15 @@ struct ProblemBody<'a> {
     request_id: &'a str,
 }
 
-/// `google.rpc.Status`, without details.
+/// `google.rpc.Status`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RpcStatus {
     #[prost(int32, tag = "1")]
     pub(crate) code: i32,
     #[prost(string, tag = "2")]
     pub(crate) message: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) details: Vec<grpc::Detail>,
 }
 
 /// Writes the body and headers of `problem` into `response`, keeping headers the handler set.
@@ -81,12 +87,11 @@ pub(crate) fn render(problem: &Problem, wire: Wire, request_id: &str, response: 
     let status = status(error, wire);
     // What broke inside is in the log, under the request id; the client is told nothing else.
     let detail = if error.is_open() { error.detail() } else { "the log has more, under the request id" };
+    let said = || format!("{}: {detail} (request {request_id})", kind.code());
     let (media_type, body) = match wire {
         Wire::Problem => ("application/problem+json", problem_body(error, detail, request_id)),
-        Wire::OtlpProtobuf | Wire::OtlpJson => {
-            let message = format!("{}: {detail} (request {request_id})", kind.code());
-            otlp_body(wire, rpc_code(kind), message)
-        }
+        Wire::OtlpProtobuf | Wire::OtlpJson => otlp_body(wire, rpc_code(kind), said()),
+        Wire::Grpc => return grpc::render(error, said(), response),
     };
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -118,24 +123,24 @@ fn problem_body(error: &Error, detail: &str, request_id: &str) -> Bytes {
 
 fn otlp_body(wire: Wire, code: i32, message: String) -> (&'static str, Bytes) {
     if wire == Wire::OtlpProtobuf {
-        return ("application/x-protobuf", RpcStatus { code, message }.encode_to_vec().into());
+        return ("application/x-protobuf", RpcStatus { code, message, details: Vec::new() }.encode_to_vec().into());
     }
     ("application/json", serde_json::json!({"code": code, "message": message}).to_string().into())
 }
 
-fn status(error: &Error, wire: Wire) -> StatusCode {
+pub(crate) fn status(error: &Error, wire: Wire) -> StatusCode {
     // Exporters throw away what is answered with anything but 429, 502, 503 or 504, and a full disk may be
     // emptied; a body that does not fit the schema is "bad data" to them, which is 400.
     let code = match (wire, error.kind()) {
-        (Wire::OtlpProtobuf | Wire::OtlpJson, ErrorKind::StorageFull) => 503,
-        (Wire::OtlpProtobuf | Wire::OtlpJson, ErrorKind::InvalidRequest) => 400,
+        (Wire::OtlpProtobuf | Wire::OtlpJson | Wire::Grpc, ErrorKind::StorageFull) => 503,
+        (Wire::OtlpProtobuf | Wire::OtlpJson | Wire::Grpc, ErrorKind::InvalidRequest) => 400,
         (_, kind) => kind.status(),
     };
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The gRPC code that goes with a kind's HTTP status.
-fn rpc_code(kind: ErrorKind) -> i32 {
+pub(crate) fn rpc_code(kind: ErrorKind) -> i32 {
     match kind.status() {
         401 => 16,
         403 => 7,

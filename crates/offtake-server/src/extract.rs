@@ -1,9 +1,11 @@
 //! What handlers take from a request, with refusals that are problems: JSON bodies, query parameters, path
 //! parameters, and the wish to wait.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
@@ -12,6 +14,7 @@ use futures::StreamExt;
 use http::request::Parts;
 use http::{HeaderMap, Uri, header};
 use offtake_model::id::JobId;
+use offtake_model::limit::Refused;
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use serde_json::{Map, Value as Json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,8 +29,10 @@ const DISCARDED_WITHIN: Duration = Duration::from_secs(10);
 /// Larger bodies are parsed off the executor.
 const LARGE_BYTES: usize = 64 << 10;
 
-/// A body waits so long for room before its sender is sent away to come back.
-const ROOM_WITHIN: Duration = Duration::from_secs(5);
+/// A body waits so long for room, in all, before its sender is sent away to come back.
+const ROOM_WITHIN: Duration = Duration::from_secs(2);
+/// When to come back.
+pub(crate) const COME_BACK: Duration = Duration::from_secs(1);
 /// A body of which nothing comes for so long is given up: what came of it takes room.
 const PIECE_WITHIN: Duration = Duration::from_secs(10);
 /// At most so much is reserved for a body before it comes.
@@ -35,11 +40,74 @@ const RESERVED_BYTES: usize = 1 << 20;
 
 /// Bytes that bodies may take in memory together, of all requests under way, in KiB.
 #[derive(Debug, Clone)]
-pub(crate) struct Room(Arc<Semaphore>);
+pub(crate) struct Room {
+    free: Arc<Semaphore>,
+    /// Bodies that are coming, by number, the one that came first in front.
+    coming: Arc<Mutex<BTreeSet<u64>>>,
+    numbers: Arc<AtomicU64>,
+}
 
 impl Room {
     pub(crate) fn of(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes >> 10).max(1))))
+        let free = Arc::new(Semaphore::new((bytes >> 10).max(1)));
+        Self { free, coming: Arc::default(), numbers: Arc::default() }
+    }
+
+    fn coming(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A body begins to come.
+    fn enter(&self) -> Coming {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.coming().insert(number);
+        Coming { room: self.clone(), number, taken: None, patience: ROOM_WITHIN }
+    }
+}
+
+/// A body that is coming, and the room it has taken so far.
+struct Coming {
+    room: Room,
+    number: u64,
+    taken: Option<OwnedSemaphorePermit>,
+    /// How long it may still wait for room, in all.
+    patience: Duration,
+}
+
+impl Coming {
+    /// Takes room for `bytes` in all; whether that could be had in time.
+    ///
+    /// Bodies that wait for more while they hold some would keep it from each other until all of them give up. So of those
+    /// only the one that came first waits, and gets what the others give back.
+    async fn take(&mut self, bytes: usize) -> bool {
+        let more = bytes.div_ceil(1 << 10) - self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let Ok(more) = u32::try_from(more) else { return false };
+        if more == 0 {
+            return true;
+        }
+        let mut permit = Arc::clone(&self.room.free).try_acquire_many_owned(more).ok();
+        if permit.is_none() && (self.taken.is_none() || self.is_first()) {
+            let began = Instant::now();
+            let free = Arc::clone(&self.room.free).acquire_many_owned(more);
+            permit = tokio::time::timeout(self.patience, free).await.ok().and_then(Result::ok);
+            self.patience = self.patience.saturating_sub(began.elapsed());
+        }
+        let Some(permit) = permit else { return false };
+        match &mut self.taken {
+            Some(taken) => taken.merge(permit),
+            None => self.taken = Some(permit),
+        }
+        true
+    }
+
+    fn is_first(&self) -> bool {
+        self.room.coming().first() == Some(&self.number)
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.room.coming().remove(&self.number);
     }
 }
 
@@ -47,7 +115,7 @@ impl Room {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a body of at most `limit` bytes into `room`, which it takes as it comes: who announces much and sends nothing
@@ -65,44 +133,27 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize, roo
         return Err(too_large());
     }
     let mut whole = BytesMut::with_capacity(announced.min(RESERVED_BYTES));
-    let mut taken: Option<OwnedSemaphorePermit> = None;
+    let mut coming = room.enter();
     let mut pieces = body.into_data_stream();
     loop {
         let piece = match tokio::time::timeout(PIECE_WITHIN, pieces.next()).await {
             Ok(Some(Ok(piece))) => piece,
             Ok(Some(Err(error))) => return Err(Error::new(ErrorKind::Malformed, "the body broke off").caused_by(error)),
-            Ok(None) => return Ok(Held { bytes: whole.freeze(), _room: taken }),
+            Ok(None) => return Ok(Held { bytes: whole.freeze(), room: coming.taken.take() }),
             Err(_) => return Err(Error::new(ErrorKind::Timeout, "no more of the body came; send it again")),
         };
         if whole.len() + piece.len() > limit {
             discard(pieces).await;
             return Err(too_large());
         }
-        if !take(room, &mut taken, whole.len() + piece.len()).await {
-            drop((whole, taken));
+        if !coming.take(whole.len() + piece.len()).await {
+            drop((whole, coming));
             discard(pieces).await;
-            return Err(Error::new(ErrorKind::TooManyRequests, "too much arrives at once; send this again later"));
+            let refused = Refused { wait: COME_BACK, allowances: Vec::new() };
+            let error = Error::new(ErrorKind::TooManyRequests, "too much arrives at once; send this again later");
+            return Err(error.refused_by(refused));
         }
         whole.extend_from_slice(&piece);
-    }
-}
-
-/// Enlarges what is `taken` to `bytes`; whether that could be had in time.
-async fn take(room: &Room, taken: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
-    let more = bytes.div_ceil(1 << 10) - taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-    let Ok(more) = u32::try_from(more) else { return false };
-    if more == 0 {
-        return true;
-    }
-    match tokio::time::timeout(ROOM_WITHIN, Arc::clone(&room.0).acquire_many_owned(more)).await {
-        Ok(Ok(permit)) => {
-            match taken {
-                Some(taken) => taken.merge(permit),
-                None => *taken = Some(permit),
-            }
-            true
-        }
-        Ok(Err(_)) | Err(_) => false,
     }
 }
 
@@ -188,6 +239,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
         // What cannot be decoded names nothing.
         let path = Path::<String>::from_request_parts(parts, state).await;
         path.map(|Path(name)| Self(name))
+            .map_err(|_| Problem::new(ErrorKind::NotFound, "there is nothing of this name"))
+    }
+}
+
+/// Two names in the path, whatever they are.
+#[derive(Debug)]
+pub(crate) struct Names(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Names {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        path.map(|Path((first, second))| Self(first, second))
             .map_err(|_| Problem::new(ErrorKind::NotFound, "there is nothing of this name"))
     }
 }

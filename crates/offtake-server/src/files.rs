@@ -1,8 +1,6 @@
 //! Files behind our own signed links: whole or in part, streamed, with everything a client needs to go on
 //! after an interruption and to check what it has.
 
-use std::ops::Range;
-
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -12,12 +10,14 @@ use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use offtake_model::audit::Via;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::{Artifact, ArtifactState};
+use offtake_store::{Artifact, ArtifactState, JobScope};
 
 use crate::acting::Acting;
+use crate::auth::refusals::Attempt;
 use crate::error::Problem;
 use crate::extract::Name;
 use crate::jobs::matches_etag;
+use crate::range::{Wanted, wanted};
 use crate::state::App;
 use crate::watch::Watch;
 
@@ -46,8 +46,12 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (artifact, watch) = behind_link(&app, name.as_str(), &uri).await?;
-    let act = act.named(watch.subject(), Via::Link);
+    let (artifact, subject) = behind_link(&app, name.as_str(), &uri).await?;
+    let act = act.named(&subject, Via::Link);
+    let watch = watch(&app, &artifact, subject).await?;
+    watch.look().await.inspect_err(|error| {
+        app.refusals.note(&artifact.org, Attempt::at("GET /files/{artifact}", act.clone()), error);
+    })?;
     let broken =
         || Error::new(ErrorKind::Internal, format!("the ready artifact {} has no size or digest", artifact.id));
     let size = artifact.bytes.ok_or_else(broken)?;
@@ -72,7 +76,8 @@ pub(crate) async fn get(
     Ok(response)
 }
 
-async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<(Artifact, Watch)> {
+/// The file a link leads to, and whom it was made for.
+async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<(Artifact, String)> {
     let Query(pairs): Query<Vec<(String, String)>> = Query::try_from_uri(uri).unwrap_or_default();
     let one = |wanted: &str| {
         let mut values = pairs.iter().filter(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
@@ -81,18 +86,26 @@ async fn behind_link(app: &App, name: &str, uri: &Uri) -> Result<(Artifact, Watc
     };
     let parts = [one("for"), one("expires"), one("signature")];
     let (id, subject) = app.links.verify(name, parts, app.clock.now())?;
-    let gone = || Error::new(ErrorKind::Gone, "the file is no longer there");
-    let artifact = match app.store.artifacts.by_id(id).await {
-        Ok(artifact) => artifact,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone()),
-        Err(error) => return Err(error),
-    };
+    let artifact = app.store.artifacts.by_id(id).await.map_err(gone)?;
     if artifact.state != ArtifactState::Ready {
-        return Err(gone());
+        return Err(is_gone());
     }
-    let watch = Watch::over(app, &artifact, subject);
-    watch.look().await?;
-    Ok((artifact, watch))
+    Ok((artifact, subject))
+}
+
+/// The right of a link's subject to the file, which is that of the job's owner or of who may see everybody's.
+async fn watch(app: &App, artifact: &Artifact, subject: String) -> Result<Watch> {
+    let scope = JobScope { org: artifact.org.clone(), owner: None };
+    let job = app.store.jobs.get(&scope, artifact.job).await.map_err(gone)?;
+    Ok(Watch::over(app, artifact, &job.owner, subject))
+}
+
+fn gone(error: Error) -> Error {
+    if error.kind() == ErrorKind::NotFound { is_gone() } else { error }
+}
+
+fn is_gone() -> Error {
+    Error::new(ErrorKind::Gone, "the file is no longer there")
 }
 
 /// `If-Match`: any of these very bytes, or any file at all. A weak tag matches nothing (RFC 9110 §13.1.1).
@@ -100,42 +113,10 @@ fn matches_strongly(wanted: &str, etag: &str) -> bool {
     wanted.trim() == "*" || wanted.split(',').any(|tag| tag.trim() == etag)
 }
 
-/// What of the file is asked for.
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    Whole,
-    Part(Range<u64>),
-    Nothing,
-}
-
 /// `If-Range`: the range counts only for the very bytes the client has already. We name bytes by strong
 /// ETags alone, so a date never matches.
 fn range_is_meant(headers: &HeaderMap, etag: &str) -> bool {
     headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes())
-}
-
-/// One range of bytes; what cannot be read, and several ranges, are the whole file (RFC 9110 §14.2).
-fn wanted(headers: &HeaderMap, size: u64) -> Wanted {
-    let mut given = headers.get_all(header::RANGE).iter();
-    let (Some(value), None) = (given.next(), given.next()) else { return Wanted::Whole };
-    let parsed = || {
-        let (unit, range) = value.to_str().ok()?.split_once('=')?;
-        let (first, last) = range.trim().split_once('-')?;
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let sound = unit.trim().eq_ignore_ascii_case("bytes") && digits(first) && digits(last);
-        sound.then_some((first, last))
-    };
-    let Some((first, last)) = parsed() else { return Wanted::Whole };
-    // Numbers too large for 64 bits lie behind the end of every file.
-    let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
-    let range = match (first, last) {
-        ("", "") => return Wanted::Whole,
-        ("", last) => size.saturating_sub(number(last))..size,
-        (first, "") => number(first)..size,
-        (first, last) if number(last) < number(first) => return Wanted::Whole,
-        (first, last) => number(first)..number(last).saturating_add(1).min(size),
-    };
-    if range.start >= range.end { Wanted::Nothing } else { Wanted::Part(range) }
 }
 
 async fn content(
@@ -182,7 +163,7 @@ fn vanished(artifact: &Artifact, error: Error) -> Error {
         return error;
     }
     tracing::error!(%error, job_id = %artifact.job, org_id = %artifact.org, "the bytes of a ready file are gone");
-    Error::new(ErrorKind::Gone, "the file is no longer there")
+    is_gone()
 }
 
 fn describe(response: &mut Response, artifact: &Artifact, sha256: &str, etag: &str) {
@@ -236,30 +217,6 @@ mod names;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn asked(range: &str, size: u64) -> Wanted {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::RANGE, range.parse().expect("a header value"));
-        wanted(&headers, size)
-    }
-
-    #[test]
-    fn ranges_are_read_as_the_rfc_says() {
-        assert_eq!(asked("bytes=0-0", 10), Wanted::Part(0..1));
-        assert_eq!(asked("bytes=2-4", 10), Wanted::Part(2..5));
-        assert_eq!(asked("bytes=2-", 10), Wanted::Part(2..10));
-        assert_eq!(asked("bytes=2-99", 10), Wanted::Part(2..10));
-        assert_eq!(asked("bytes=-3", 10), Wanted::Part(7..10));
-        assert_eq!(asked("bytes=-30", 10), Wanted::Part(0..10));
-        assert_eq!(asked("Bytes=9-18446744073709551615", 10), Wanted::Part(9..10));
-        for nothing in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=99999999999999999999-"] {
-            assert_eq!(asked(nothing, 10), Wanted::Nothing, "{nothing}");
-        }
-        assert_eq!(asked("bytes=0-", 0), Wanted::Nothing);
-        for whole in ["bytes=0-1,3-4", "bytes=4-2", "bytes=-", "bytes=a-b", "rows=0-1", "bytes=+1-2", "bytes 0-1"] {
-            assert_eq!(asked(whole, 10), Wanted::Whole, "{whole}");
-        }
-    }
 
     #[test]
     fn names_cannot_leave_their_header_or_folder() {

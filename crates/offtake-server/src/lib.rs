@@ -8,16 +8,19 @@
 #![forbid(unsafe_code)]
 
 mod acting;
+mod alerts;
 mod api_keys;
 mod audit;
 mod auth;
 mod console;
 mod datasets;
+mod destinations;
 mod edge;
 pub mod error;
 mod exports;
 mod extract;
 mod files;
+mod grpc;
 mod health;
 pub mod identity;
 mod jobs;
@@ -35,19 +38,24 @@ mod presets;
 mod preview;
 mod principals;
 mod protections;
+pub mod range;
 mod recipients;
 mod router;
+mod schedules;
 mod serve;
 pub mod sign_in;
 mod sse;
 mod state;
 mod watch;
+mod webhooks;
 
 pub use acting::{ForwardedHeader, TrustedProxies};
+pub use auth::key_text as api_key;
+pub use destinations::Destinations;
 pub use health::{Operations, operations};
 pub use limits::LimitSettings;
 pub use live::{LiveSettings, protocol};
 pub use metrics::{QueueMetrics, ServerMetrics};
-pub use router::router;
-pub use serve::{ConnectionSettings, serve};
+pub use router::{Routers, router, routers};
+pub use serve::{ConnectionSettings, serve, serve_grpc};
 pub use state::{AppState, Downloads, ServerSettings};

@@ -248,7 +248,7 @@ async fn checked(app: &App, caller: &Caller, body: Map<String, Json_>) -> Result
 }
 
 /// The version that `If-Match` asks for; `None` for any.
-fn expected(headers: &HeaderMap) -> Result<Option<u64>> {
+pub(crate) fn expected(headers: &HeaderMap) -> Result<Option<u64>> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {

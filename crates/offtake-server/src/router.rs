@@ -1,11 +1,13 @@
 //! The route table, whole, on one screen. A route cannot be added without saying who may call it.
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
+use axum::routing::post;
 use http::Method;
 use offtake_model::ErrorKind;
 use offtake_model::permission::Permission::{
-    Admin, ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
+    Admin, AlertsRead, ExportsCancel, ExportsCreate, ExportsDelete, ExportsDownload, ExportsRead, Operator, SpansWrite,
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
@@ -17,8 +19,8 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    api_keys, audit, console, datasets, exports, files, health, jobs, live, notifications, one_time, openapi, otlp,
-    pages, performance, presets, preview, principals, sign_in, sse,
+    alerts, api_keys, audit, console, datasets, destinations, exports, files, grpc, health, jobs, live, notifications,
+    one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse, webhooks,
 };
 
 fn table(app: &App) -> Table {
@@ -45,6 +47,37 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsRead), routes!(presets::detail))
         .add(Needs(ExportsCreate), routes!(presets::change))
         .add(Needs(ExportsCreate), routes!(presets::delete))
+        .add(Needs(Admin), routes!(webhooks::create))
+        .add(Needs(Admin), routes!(webhooks::list))
+        .add(Needs(Admin), routes!(webhooks::detail))
+        .add(Needs(Admin), routes!(webhooks::change))
+        .add(Needs(Admin), routes!(webhooks::delete))
+        .add(Needs(Admin), routes!(webhooks::rotate))
+        .add(Needs(Admin), routes!(webhooks::deliveries::test))
+        .add(Needs(Admin), routes!(webhooks::deliveries::list))
+        .add(Needs(Admin), routes!(webhooks::deliveries::detail))
+        .add(Needs(Admin), routes!(webhooks::deliveries::replay))
+        .add(Needs(ExportsCreate), routes!(schedules::create))
+        .add(Needs(ExportsRead), routes!(schedules::list))
+        .add(Needs(ExportsRead), routes!(schedules::detail))
+        .add(Needs(ExportsCreate), routes!(schedules::change))
+        .add(Needs(ExportsCreate), routes!(schedules::delete))
+        .add(Needs(ExportsCreate), routes!(schedules::pause))
+        .add(Needs(ExportsCreate), routes!(schedules::resume))
+        .add(Needs(ExportsCreate), routes!(schedules::run))
+        .add(Needs(ExportsCreate), routes!(schedules::backfill))
+        .add(Needs(ExportsRead), routes!(schedules::runs))
+        .add(Needs(ExportsCreate), routes!(jobs::deliver))
+        .add(Needs(Admin), routes!(destinations::create))
+        .add(Needs(Admin), routes!(destinations::list))
+        .add(Needs(Admin), routes!(destinations::detail))
+        .add(Needs(Admin), routes!(destinations::probe_again))
+        .add(Needs(Admin), routes!(destinations::delete))
+        .add(Needs(Admin), routes!(alerts::create))
+        .add(Needs(AlertsRead), routes!(alerts::list))
+        .add(Needs(AlertsRead), routes!(alerts::detail))
+        .add(Needs(Admin), routes!(alerts::change))
+        .add(Needs(Admin), routes!(alerts::delete))
         .add(Needs(Admin), routes!(principals::list))
         .add(Needs(Admin), routes!(principals::detail))
         .add(Needs(Admin), routes!(principals::change))
@@ -66,7 +99,7 @@ fn table(app: &App) -> Table {
         .add(Token, routes!(datasets::count))
         .add(Live, routes!(live::upgrade::open))
         .add(Known, routes!(live::upgrade::ticket))
-        .add(Needs(SpansWrite), routes!(otlp::traces))
+        .add(Needs(SpansWrite), routes!(otlp::http::traces))
         // The signature in the link says who may.
         .add(Public, routes!(files::get))
         .add(Public, routes!(health::livez))
@@ -83,9 +116,37 @@ fn table(app: &App) -> Table {
         .add(Public, routes!(pages::docs_file))
 }
 
-/// Everything the server answers.
-pub fn router(state: AppState) -> Router {
+/// What the server answers at each of its ports.
+#[derive(Debug, Clone)]
+pub struct Routers {
+    /// REST, OTLP over HTTP, links, pages.
+    pub http: Router,
+    /// OTLP over gRPC, for [`crate::serve_grpc`].
+    pub otlp_grpc: Router,
+}
+
+/// Everything the server answers, over one state: what is limited is limited for both together.
+pub fn routers(state: AppState) -> Routers {
     let app = Shared::new(state);
+    Routers { otlp_grpc: otlp_grpc(&app), http: http(app) }
+}
+
+/// Everything the server answers over HTTP.
+pub fn router(state: AppState) -> Router {
+    routers(state).http
+}
+
+/// The calls there are, behind the same edge and the same guard as HTTP's routes.
+fn otlp_grpc(app: &App) -> Router {
+    let guarded = from_fn_with_state((app.clone(), Needs(SpansWrite)), authorise);
+    Router::new()
+        .route(otlp::grpc::EXPORT_PATH, post(otlp::grpc::export).route_layer(guarded))
+        .fallback(|request: Request| async move { grpc::unknown(&request) })
+        .layer(from_fn_with_state(app.clone(), edge))
+        .with_state(app.clone())
+}
+
+fn http(app: App) -> Router {
     let Table { app: _, routes, declared } = table(&app);
     let (routes, document) = routes.split_for_parts();
     app.documents.get_or_init(|| openapi::Documents::new(document, declared, &app.catalog));

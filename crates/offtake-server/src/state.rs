@@ -8,6 +8,8 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_model::clock::SharedClock;
 use offtake_pipeline::HashKey;
+use offtake_store::outbound::Outbound;
+use offtake_store::sealed::Sealer;
 use offtake_store::{OneTimeKeys, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
@@ -15,6 +17,8 @@ use tokio::sync::Semaphore;
 use crate::acting::TrustedProxies;
 use crate::audit::Uses;
 use crate::auth::noting::Notes;
+use crate::auth::refusals::Refusals;
+use crate::destinations::Destinations;
 use crate::extract::Room;
 use crate::identity::{Issuers, Secrets, Verifier};
 use crate::limits::{LimitSettings, Throttles};
@@ -48,6 +52,8 @@ pub struct ServerSettings {
     pub otlp_body_bytes: usize,
     /// The largest OTLP body once decompressed, in bytes.
     pub otlp_decompressed_bytes: usize,
+    /// The bytes of OTLP bodies that are in memory at once, as sent, of all requests under way, over HTTP and gRPC.
+    pub otlp_in_flight_bytes: usize,
     /// OTLP requests that are decoded and stored at once; more wait, and are sent away if it takes too long.
     pub otlp_concurrency: usize,
     /// Whether `/metrics` is open to everybody who reaches the port.
@@ -78,6 +84,7 @@ impl Default for ServerSettings {
             json_body_bytes: 2 << 20,
             otlp_body_bytes: 16 << 20,
             otlp_decompressed_bytes: 64 << 20,
+            otlp_in_flight_bytes: 128 << 20,
             otlp_concurrency: 4,
             open_metrics: false,
             request_timeout: Duration::from_secs(75),
@@ -117,12 +124,18 @@ pub struct AppState {
     pub spans: Option<Arc<SpanStore>>,
     /// How spans are read.
     pub conventions: Arc<Conventions>,
+    /// What keeps the secrets of destinations and reaches them.
+    pub destinations: Destinations,
     /// The time.
     pub clock: SharedClock,
     /// What tokens and links are signed with.
     pub secrets: Secrets,
     /// Whose tokens are taken besides our own.
     pub issuers: Arc<Issuers>,
+    /// What seals secrets in the store.
+    pub sealer: Arc<Sealer>,
+    /// What judges where others want requests to go.
+    pub outbound: Outbound,
     /// How the server behaves.
     pub settings: ServerSettings,
     /// What `/metrics` shows.
@@ -141,6 +154,8 @@ pub(crate) struct Shared {
     pub(crate) hash_key: HashKey,
     /// Who was here.
     pub(crate) notes: Notes,
+    /// Who was refused.
+    pub(crate) refusals: Refusals,
     pub(crate) one_time: OneTimeKeys,
     /// Uses of links that are in the audit trail.
     pub(crate) uses: Uses,
@@ -176,12 +191,14 @@ impl Shared {
         let links = Links::new(&state.secrets, &state.settings);
         let hash_key = state.secrets.current.hash_key();
         let notes = Notes::writing_to(&state.store);
+        let refusals = Refusals::writing_to(&state.store, Arc::clone(&state.clock));
         let one_time = state.secrets.one_time_keys();
         let settings = &state.settings;
         let turns = settings.otlp_concurrency.max(1);
         let ingest = Arc::new(Semaphore::new(turns));
-        // As many bodies of the largest size as are worked on, and as many again that arrive meanwhile.
-        let otlp_room = Room::of(settings.otlp_body_bytes.saturating_mul(2 * turns));
+        // The largest that is allowed finds room when it is alone, with what gRPC puts before it.
+        let largest = settings.otlp_body_bytes.saturating_add(1 << 10);
+        let otlp_room = Room::of(settings.otlp_in_flight_bytes.max(largest));
         let json_room = Room::of(settings.json_body_bytes.saturating_mul(JSON_BODIES));
         let throttles = Throttles::new(&settings.limits);
         let live = Live::start(&state, &hash_key);
@@ -191,6 +208,7 @@ impl Shared {
             links,
             hash_key,
             notes,
+            refusals,
             one_time,
             uses: Uses::default(),
             otlp_room,

@@ -28,22 +28,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn over(app: &App, artifact: &Artifact, subject: String) -> Self {
+    /// The right of `subject` to the file of a job of `owner`: somebody else's takes the right to see everybody's.
+    pub(crate) fn over(app: &App, artifact: &Artifact, owner: &str, subject: String) -> Self {
         let dataset = artifact.receipt.as_ref().and_then(|receipt| app.catalog.permission(&receipt.dataset));
         let tells = artifact.receipt.as_ref().is_some_and(|receipt| tells_sensitive(app, &receipt.spec));
         let sight = tells.then_some(Permission::PiiRead);
-        let needed = [Some(Permission::ExportsDownload), dataset, sight].into_iter().flatten().collect();
+        let foreign = (owner != subject).then_some(Permission::ExportsReadAll);
+        let needed = [Some(Permission::ExportsDownload), dataset, sight, foreign].into_iter().flatten().collect();
         Self { principals: Arc::clone(&app.store.principals), org: artifact.org.clone(), subject, needed }
-    }
-
-    /// The right, where it takes this permission too.
-    pub(crate) fn needing(mut self, permission: Permission) -> Self {
-        self.needed.push(permission);
-        self
-    }
-
-    pub(crate) fn subject(&self) -> &str {
-        &self.subject
     }
 
     /// # Errors

@@ -28,6 +28,7 @@ fn request(org: &OrgId, now: Timestamp) -> NewJob {
         limit: None,
         name: None,
         notify: None,
+        destination: None,
         rows: RowsSpec::default(),
         disclosure: offtake_model::sensitive::Disclosure::default(),
     };

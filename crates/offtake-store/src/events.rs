@@ -117,6 +117,11 @@ pub(crate) struct Fact {
 }
 
 impl Fact {
+    /// An event of the organization that nobody is written to about by name.
+    pub(crate) const fn told(org: OrgId, event: NewEvent) -> Self {
+        Self { org, event, to: Vec::new() }
+    }
+
     /// A job is in another state.
     pub(crate) fn of_job(job: &Job) -> Self {
         Self { org: job.org.clone(), event: changed(job), to: recipients(job) }

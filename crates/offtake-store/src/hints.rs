@@ -4,6 +4,8 @@
 //! processes listens to [`Hints::own`] and passes what it hears there to [`Hints::hear`].
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use offtake_model::id::{JobId, OrgId};
 use tokio::sync::broadcast;
@@ -77,11 +79,46 @@ impl Hint {
 pub struct Hints {
     all: broadcast::Sender<Hint>,
     own: broadcast::Sender<Hint>,
+    carrier: OnceLock<Arc<Carrier>>,
+}
+
+/// What carries hints to other processes, where it is not the database, and whether it is there.
+#[derive(Debug)]
+pub struct Carrier {
+    name: &'static str,
+    place: String,
+    connected: AtomicBool,
+}
+
+impl Carrier {
+    /// One that is not there yet.
+    pub fn new(name: &'static str, place: &str) -> Self {
+        Self { name, place: place.to_owned(), connected: AtomicBool::new(false) }
+    }
+
+    /// What it is.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where it is, without secrets.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Whether it is there.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Release);
+    }
 }
 
 impl Default for Hints {
     fn default() -> Self {
-        Self { all: broadcast::Sender::new(KEPT), own: broadcast::Sender::new(KEPT) }
+        Self { all: broadcast::Sender::new(KEPT), own: broadcast::Sender::new(KEPT), carrier: OnceLock::new() }
     }
 }
 
@@ -101,6 +138,16 @@ impl Hints {
     /// Whatever is told in this process and whatever is heard from others.
     pub fn listen(&self) -> broadcast::Receiver<Hint> {
         self.all.subscribe()
+    }
+
+    /// What carries them to other processes, where it is not the database.
+    pub fn carrier(&self) -> Option<&Carrier> {
+        self.carrier.get().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn are_carried_by(&self, carrier: &Arc<Carrier>) {
+        // There is one for the life of the process.
+        self.carrier.get_or_init(|| Arc::clone(carrier));
     }
 
     /// What happened in this process: for whoever carries it to the others.

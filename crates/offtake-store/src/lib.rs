@@ -7,31 +7,40 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alerts;
 pub mod api_keys;
 pub mod artifacts;
 pub mod audit;
+pub mod bus;
 #[cfg(test)]
 mod contract;
+pub mod destinations;
 pub mod events;
 pub mod hints;
 pub mod jobs;
 pub mod limits;
 pub mod objects;
 pub mod one_time;
+pub mod outbound;
 pub mod outbox;
 mod postgres;
 pub mod presets;
 pub mod principals;
 mod refusals;
 mod rows;
+pub mod schedules;
+pub mod sealed;
 pub mod sessions;
 mod sqlite;
 pub mod tickets;
 pub mod tokens;
+pub mod webhooks;
 
+pub use alerts::{Alerts, Counted, Tallied, Watch, Watched};
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
+pub use destinations::{DeliveryOutcome, Destinations, NewDestination, OwedDelivery};
 pub use events::Events;
 pub use hints::{Hint, Hints};
 pub use jobs::{
@@ -40,17 +49,19 @@ pub use jobs::{
 };
 pub use limits::JobLimits;
 pub use objects::{LinkRequest, ObjectKey, Objects, Upload};
-pub use one_time::{IssuedToken, OneTimeKey, OneTimeKeys, ShownToken};
+pub use one_time::{IssuedToken, OneTimeKey, OneTimeKeys, Seed, ShownToken};
 pub use outbox::{
     Channel, Notification, NotificationFilter, NotificationState, Outbox, OutboxDepth, Owed, Tried, Try, Verdict,
 };
 pub use postgres::PostgresStore;
 pub use presets::Presets;
 pub use principals::{Principals, Stand, reader_at};
+pub use schedules::{DueSchedule, Evaluated, Missed, NewRun, NewSchedule, Schedules};
 pub use sessions::{Session, Sessions};
 pub use sqlite::SqliteStore;
 pub use tickets::{Pass, Tickets};
 pub use tokens::{NewToken, Token, TokenClaims, TokenPurpose, TokenState, Tokens, token_is_over};
+pub use webhooks::Webhooks;
 
 use std::sync::Arc;
 
@@ -63,6 +74,14 @@ pub struct Store {
     pub artifacts: Arc<dyn Artifacts>,
     /// What organizations ask for again and again.
     pub presets: Arc<dyn Presets>,
+    /// What organizations want to be told about their traces.
+    pub alerts: Arc<dyn Alerts>,
+    /// Who is told by webhook.
+    pub webhooks: Arc<dyn Webhooks>,
+    /// Buckets of organizations' own, and what is delivered there.
+    pub destinations: Arc<dyn Destinations>,
+    /// What is asked for by the clock.
+    pub schedules: Arc<dyn Schedules>,
     /// Who asks.
     pub principals: Arc<dyn Principals>,
     /// Keys of machines.

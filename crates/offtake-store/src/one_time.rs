@@ -24,11 +24,11 @@ const KEY_ID_BYTES: usize = 4;
 
 /// The chance in a token, which makes it what it is.
 #[derive(Clone, Copy)]
-struct Seed([u8; PIECE]);
+pub struct Seed([u8; PIECE]);
 
 impl Seed {
     /// Drawn from the system.
-    fn draw() -> Self {
+    pub fn draw() -> Self {
         Self(rand::random())
     }
 
@@ -96,6 +96,12 @@ impl fmt::Debug for OneTimeKeys {
     }
 }
 
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(redacted)")
+    }
+}
+
 /// A token that we have signed, as it was shown.
 pub struct ShownToken {
     seed: Seed,
@@ -150,7 +156,7 @@ impl OneTimeKeys {
     }
 
     /// The token of this chance, bound to all of this.
-    fn sign(&self, seed: &Seed, claims: &TokenClaims, expires_at: Timestamp) -> String {
+    pub fn sign(&self, seed: &Seed, claims: &TokenClaims, expires_at: Timestamp) -> String {
         let binding = seed.bound_to(claims, expires_at);
         let tag = self.current.mac(&seed.0, &binding).finalize().into_bytes();
         let payload = [&seed.0[..], &binding, &tag].concat();

@@ -1,15 +1,28 @@
-// Sends spans with OpenTelemetry's own exporters: send.mjs URL TOKEN proto|json
+// Sends spans with OpenTelemetry's own exporters: send.mjs URL TOKEN proto|json|grpc|grpc-gzip
 // Prints the spans it made, one JSON object a line, so that the test knows what must have arrived.
+import { Metadata } from '@grpc/grpc-js';
 import { SpanKind, SpanStatusCode, context, trace } from '@opentelemetry/api';
+import { OTLPTraceExporter as GrpcExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 
 const [url, token, encoding] = process.argv.slice(2);
-const Exporter = encoding === 'proto' ? ProtobufExporter : JsonExporter;
 const failures = [];
-const exporter = new Exporter({ url: `${url}/v1/traces`, headers: { authorization: `Bearer ${token}` } });
+
+function exporterOf(protocol) {
+  const authorization = `Bearer ${token}`;
+  if (protocol.startsWith('grpc')) {
+    const metadata = new Metadata();
+    metadata.set('authorization', authorization);
+    return new GrpcExporter({ url, metadata, compression: protocol === 'grpc-gzip' ? 'gzip' : 'none' });
+  }
+  const Exporter = protocol === 'proto' ? ProtobufExporter : JsonExporter;
+  return new Exporter({ url: `${url}/v1/traces`, headers: { authorization } });
+}
+
+const exporter = exporterOf(encoding);
 const processor = new BatchSpanProcessor({
   export: (spans, done) => exporter.export(spans, (result) => {
     if (result.code !== 0) failures.push(String(result.error));

@@ -4,6 +4,7 @@ Prints a JSON array: case, verdict, verdict on the closing handshake, code of th
 
 import asyncio
 import json
+import os
 import sys
 
 from kosoku import FailureError, run_fuzzingclient
@@ -18,7 +19,9 @@ async def main(address, excluded):
         [result.case_id, result.behavior.value, result.behavior_close.value, result.remote_close_code, result.result]
         for result in results
     ]
-    print(json.dumps(told))
+    print(json.dumps(told), flush=True)
+    # Threads of the runner may still hold the interpreter, which its end does not always survive.
+    os._exit(0)
 
 
 asyncio.run(main(sys.argv[1], [case for case in sys.argv[2].split(",") if case]))

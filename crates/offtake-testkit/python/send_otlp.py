@@ -1,12 +1,14 @@
-"""Sends spans with OpenTelemetry's own exporter for Python: send_otlp.py URL TOKEN none|gzip
+"""Sends spans with OpenTelemetry's own exporters for Python: send_otlp.py URL TOKEN none|gzip [http|grpc]
 
 Prints the spans it made, one JSON object a line, so that the test knows what must have arrived.
 """
 import json
 import sys
 
+import grpc
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -33,14 +35,19 @@ class Watched(SpanExporter):
         return True
 
 
+def exporter_of(protocol, url, token, gzip):
+    headers = {"authorization": f"Bearer {token}"}
+    if protocol == "grpc":
+        compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
+        return GrpcExporter(endpoint=url, headers=headers, compression=compression)
+    compression = Compression.Gzip if gzip else Compression.NoCompression
+    return HttpExporter(endpoint=f"{url}/v1/traces", headers=headers, compression=compression)
+
+
 def main():
-    url, token, compression = sys.argv[1:4]
+    url, token, compression, *rest = sys.argv[1:]
     service = f"python-{compression}"
-    exporter = Watched(OTLPSpanExporter(
-        endpoint=f"{url}/v1/traces",
-        headers={"authorization": f"Bearer {token}"},
-        compression=Compression.Gzip if compression == "gzip" else Compression.NoCompression,
-    ))
+    exporter = Watched(exporter_of(rest[0] if rest else "http", url, token, compression == "gzip"))
     provider = TracerProvider(resource=Resource.create({"service.name": service, "deployment.environment.name": "staging"}))
     provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer = provider.get_tracer("tests", "1")

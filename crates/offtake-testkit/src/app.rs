@@ -62,6 +62,7 @@ pub struct TestApp {
     starts: usize,
     door: Arc<Door>,
     second_door: Arc<Door>,
+    grpc: BTreeMap<Role, String>,
     tokens: Mutex<BTreeMap<(String, String, String), String>>,
     /// Outlives the processes.
     house: House,
@@ -101,6 +102,7 @@ impl TestApp {
             starts: 0,
             door: Arc::default(),
             second_door: Arc::default(),
+            grpc: BTreeMap::new(),
             tokens: Mutex::default(),
             house,
         }
@@ -164,6 +166,9 @@ impl TestApp {
         let door = if role == Role::SecondServer { &self.second_door } else { &self.door };
         if role.listens() {
             command.arg("--listen").arg(door.address().unwrap_or_else(|| "127.0.0.1:0".to_owned()));
+            if let Some(address) = self.grpc.get(&role) {
+                command.arg("--otlp-grpc").arg(address);
+            }
         }
         for name in products_variables() {
             command.env_remove(name);
@@ -173,6 +178,9 @@ impl TestApp {
         if role.listens() {
             let address = listening(process).await;
             door.open(&address);
+            // Said before the other address, if at all.
+            let grpc = process.log().lines().find_map(|line| Some(line.split_once("OTLP over gRPC at ")?.1.to_owned()));
+            self.grpc.extend(grpc.map(|address| (role, address)));
         }
     }
 
@@ -266,6 +274,14 @@ impl TestApp {
     /// `http://127.0.0.1:PORT` of whoever listens.
     pub fn url(&self) -> String {
         self.door.url()
+    }
+
+    /// `127.0.0.1:PORT` where the process of this role takes OTLP over gRPC.
+    ///
+    /// # Panics
+    /// If it takes none.
+    pub fn grpc_address(&self, role: Role) -> String {
+        self.grpc.get(&role).unwrap_or_else(|| panic!("{role:?} takes no gRPC")).clone()
     }
 
     /// What the listening process has logged.

@@ -41,6 +41,8 @@ impl AppBuilder {
             ("limits.exports_per_hour_per_organization", "0"),
             ("limits.requests_per_second", "0"),
             ("limits.failed_authentications_per_minute", "0"),
+            // Tests run side by side on one machine.
+            ("server.otlp_grpc_listen", "\"127.0.0.1:0\""),
             ("log.format", "\"json\""),
             ("log.level", "\"info\""),
         ];

@@ -1,13 +1,15 @@
 //! Other people's software: it reads what Offtake wrote, and sends what Offtake shall take.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use crate::data::repository;
 use crate::diff::{Cells, parse_cells};
-use crate::process::{Ran, run, run_for};
+use crate::process::{Process, Ran, run, run_for};
+use crate::wait::eventually;
 
 const SETUP: &str = "run scripts/test-setup.sh (make test does)";
 
@@ -88,6 +90,23 @@ pub async fn node(script: &str, arguments: &[&str]) -> Ran {
     let ran = run(Path::new("node"), &all, &packages).await;
     std::fs::remove_file(&copy).expect("the copy can be removed");
     ran
+}
+
+/// A name server whose names change their meaning, as `name_server.py` describes it, and its port. Writes to `folder`.
+///
+/// # Panics
+/// If it does not start.
+pub async fn name_server(folder: &Path) -> (Process, u16) {
+    let mut command = Command::new(python_at());
+    command.arg("-B").arg(repository().join("crates/offtake-testkit/python/name_server.py"));
+    let server = Process::start(command, folder.join("name_server.log"));
+    let port: u16 = eventually("the name server says its port", Duration::from_secs(20), || async {
+        let log = server.log();
+        assert!(!log.contains("ModuleNotFoundError"), "a Python package is missing: {SETUP}\n{log}");
+        log.lines().next().and_then(|line| line.trim().parse().ok())
+    })
+    .await;
+    (server, port)
 }
 
 /// Schemathesis against the server at `url`: every call of its document, for so many seconds, by somebody with `token`.

@@ -11,12 +11,14 @@
 
 mod app;
 mod builder;
+mod bus;
 mod cable;
 mod client;
 mod data;
 mod diff;
 mod disk;
 mod foreign;
+mod grpc;
 mod hostile;
 mod house;
 mod jwt;
@@ -33,12 +35,16 @@ mod wait;
 
 pub use app::{Role, TestApp};
 pub use builder::AppBuilder;
+pub use bus::BusServer;
 pub use cable::{Cable, Flow};
 pub use client::{Answer, Client, job_id};
 pub use data::{amplified, copy_dir, genuine, prepared, prepared_database, scratch};
 pub use diff::{Cells, Difference, assert_same_rows, differing_cells, nulls_as_empty};
 pub use disk::SmallDisk;
-pub use foreign::{Reader, canonical_rows, exported_rows, lake, lake_rows, node, python, schemathesis, sha256};
+pub use foreign::{
+    Reader, canonical_rows, exported_rows, lake, lake_rows, name_server, node, python, schemathesis, sha256,
+};
+pub use grpc::{Begun, Called, GrpcClient, framed};
 pub use hostile::hostile_spans;
 pub use house::House;
 pub use jwt::resigned;

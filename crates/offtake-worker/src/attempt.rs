@@ -40,7 +40,8 @@ async fn attempt(worker: Arc<Shared>, claimed: Claimed, since: Instant, shutdown
     let desk = Arc::new(Desk::default());
     let halt = Arc::new(Halt::default());
 
-    let heart = Heart::new(Arc::clone(&worker), Arc::clone(&lease), Arc::clone(&pulse), Arc::clone(&halt), since);
+    let held = (Arc::clone(&lease), job.clone());
+    let heart = Heart::new(Arc::clone(&worker), held, Arc::clone(&pulse), Arc::clone(&halt), since);
     let heart = AbortOnDropHandle::new(tokio::spawn(heart.beat().in_current_span()));
     let execution = Execution {
         worker: Arc::clone(&worker),

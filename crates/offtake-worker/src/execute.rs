@@ -15,7 +15,6 @@ use offtake_model::dataset::RowsMode;
 use offtake_model::export::ExportSpec;
 use offtake_model::id::ArtifactId;
 use offtake_model::job::{Job, Phase};
-use offtake_model::permission::{Permission, withholds};
 use offtake_model::plan::Plan;
 use offtake_model::query::RowQuery;
 use offtake_model::receipt::Receipt;
@@ -27,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::checkpoint::{AfterPart, Desk, usable};
-use crate::heartbeat::{Pulse, revoked};
+use crate::heartbeat::{Pulse, revoked, sight};
 use crate::outcome::Stop;
 use crate::patience::{once_patiently, patiently};
 use crate::receipt::receipt;
@@ -73,6 +72,9 @@ impl Execution {
     pub(crate) async fn run(self, plan: Option<Plan>, checkpoint: Option<Checkpoint>) -> Result<Finished, Stop> {
         self.still_allowed().await?;
         let reading = self.reading(self.sight().await?)?;
+        if reading.spec.tells_sensitive(None) {
+            self.pulse.shows_sensitive();
+        }
         let (plan, reader, checkpoint) = self.open(&reading, plan, checkpoint).await?;
         let start = self.desk.stage(&self.worker, &self.lease, &self.job, checkpoint).await?;
         let written = self.export(&reading, &plan, reader, start).await?;
@@ -109,16 +111,8 @@ impl Execution {
         Ok(Reading { dataset, spec, query, recipe, columns, resumes, budget })
     }
 
-    /// Whether `pii:read` is withheld from the owner by now. What the owner could read when asking is in the spec. A
-    /// local export belongs to whoever runs it.
     async fn sight(&self) -> Result<Sight> {
-        if self.job.pinned_to.is_some() {
-            return Ok(Sight::Clear);
-        }
-        let Job { org, owner, .. } = &self.job;
-        let standing = patiently(|| self.worker.store.principals.standing(org, owner)).await?.standing;
-        let withheld = withholds(&standing.withheld, &Permission::PiiRead);
-        Ok(if withheld { Sight::Veiled } else { Sight::Clear })
+        patiently(|| sight(&self.worker, &self.job)).await
     }
 
     /// A file with sensitive columns in the clear is not published for somebody who may not read them any more; begun

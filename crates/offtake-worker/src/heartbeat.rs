@@ -4,11 +4,13 @@
 //! by the worker's own clock, it stops by itself before anybody else may start.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use offtake_model::job::{Phase, Progress};
+use offtake_model::job::{Job, Phase, Progress};
+use offtake_model::permission::{Permission, withholds};
+use offtake_model::sensitive::Sight;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_pipeline::Meter;
 use offtake_store::{Lease, Signal};
@@ -24,6 +26,8 @@ pub(crate) struct Pulse {
     phase: AtomicUsize,
     rate: AtomicU64,
     floor: Progress,
+    /// Whether the file that is made shows what only those may read who have `pii:read`.
+    shows_sensitive: AtomicBool,
     /// Rows that were in the file before this attempt added any.
     found: AtomicU64,
     /// Rows and bytes, as the pipeline counts them.
@@ -38,6 +42,7 @@ impl Pulse {
             phase: AtomicUsize::new(planning),
             rate: AtomicU64::new(0f64.to_bits()),
             floor,
+            shows_sensitive: AtomicBool::new(false),
             found: AtomicU64::new(0),
             meter: Arc::new(Meter::new()),
         }
@@ -46,6 +51,11 @@ impl Pulse {
     /// The attempt goes on after so many rows. Said before the meter jumps to them, which is no progress.
     pub(crate) fn goes_on_after(&self, rows: u64) {
         self.found.store(rows, Ordering::Relaxed);
+    }
+
+    /// The file will show what is in sensitive columns: from now on the attempt ends when its owner may not read them.
+    pub(crate) fn shows_sensitive(&self) {
+        self.shows_sensitive.store(true, Ordering::Relaxed);
     }
 
     /// Rows this attempt added.
@@ -95,6 +105,17 @@ impl Halt {
     }
 }
 
+/// Whether `pii:read` is withheld from the owner of a job by now. What the owner could read when asking is in the spec. A
+/// local export belongs to whoever runs it.
+pub(crate) async fn sight(worker: &Shared, job: &Job) -> Result<Sight> {
+    if job.pinned_to.is_some() {
+        return Ok(Sight::Clear);
+    }
+    let standing = worker.store.principals.standing(&job.org, &job.owner).await?.standing;
+    let withheld = withholds(&standing.withheld, &Permission::PiiRead);
+    Ok(if withheld { Sight::Veiled } else { Sight::Clear })
+}
+
 /// What the owner of a job is told who may no longer have it.
 pub(crate) fn revoked() -> Error {
     let detail = "whoever asked for this export may no longer have it: the account or API key is disabled, or a \
@@ -107,6 +128,7 @@ pub(crate) fn revoked() -> Error {
 pub(crate) struct Heart {
     worker: Arc<Shared>,
     lease: Arc<Lease>,
+    job: Job,
     pulse: Arc<Pulse>,
     halt: Arc<Halt>,
     /// The lease is ours until then, by our own clock.
@@ -129,14 +151,14 @@ impl Heart {
     /// The heartbeat of a lease that was asked for at `since`.
     pub(crate) fn new(
         worker: Arc<Shared>,
-        lease: Arc<Lease>,
+        (lease, job): (Arc<Lease>, Job),
         pulse: Arc<Pulse>,
         halt: Arc<Halt>,
         since: Instant,
     ) -> Self {
         let deadline = since + worker.settings.lease - worker.settings.margin();
         let told = Told { phase: Phase::Queued, rows: pulse.progress().rows };
-        Self { worker, lease, pulse, halt, deadline, extended: since, told, rate: Rate::default() }
+        Self { worker, lease, job, pulse, halt, deadline, extended: since, told, rate: Rate::default() }
     }
 
     /// Beats until it orders a halt or is aborted. If it ends in any other way, that is a halt too: nobody
@@ -177,14 +199,22 @@ impl Heart {
         let news = Told { phase: self.pulse.phase(), rows: progress.rows };
         let since = now - self.extended;
         if since < self.worker.settings.heartbeat && (since < TELL_EVERY || news == self.told) {
-            return self.worker.store.jobs.signal(&self.lease).await;
+            return self.in_sight(self.worker.store.jobs.signal(&self.lease).await?).await;
         }
         let extend = signed(self.worker.settings.lease);
         let signal = self.worker.store.jobs.heartbeat(&self.lease, news.phase, &progress, extend).await?;
         self.deadline = now + self.worker.settings.lease - self.worker.settings.margin();
         self.extended = now;
         self.told = news;
-        Ok(signal)
+        self.in_sight(signal).await
+    }
+
+    /// The signal, unless the file shows what its owner may not read any more. It is no need of the job: begun after that
+    /// it would have made a file that shows nothing.
+    async fn in_sight(&self, signal: Signal) -> Result<Signal> {
+        let shows = self.pulse.shows_sensitive.load(Ordering::Relaxed);
+        let is_lost = shows && signal == Signal::Continue && sight(&self.worker, &self.job).await? == Sight::Veiled;
+        Ok(if is_lost { Signal::Revoked } else { signal })
     }
 
     fn measured(&mut self, now: Instant) -> Progress {

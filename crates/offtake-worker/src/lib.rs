@@ -7,8 +7,10 @@
 
 #![forbid(unsafe_code)]
 
+mod alerts;
 mod attempt;
 mod checkpoint;
+mod delivery;
 mod execute;
 mod heartbeat;
 mod metrics;
@@ -17,9 +19,12 @@ pub mod outcome;
 mod patience;
 mod poll;
 mod receipt;
+mod schedules;
 mod settings;
 mod upkeep;
 
+pub use alerts::{AlertWatch, Passed};
+pub use delivery::Deliveries;
 pub use metrics::WorkerMetrics;
 pub use offtake_pipeline::HashKey;
 pub use settings::{WatchSettings, WorkerSettings};
@@ -28,6 +33,7 @@ pub use upkeep::Upkeep;
 use std::sync::Arc;
 
 use offtake_datasets::Catalog;
+use offtake_datasets::spans::SpanTail;
 use offtake_model::Result;
 use offtake_model::clock::SharedClock;
 use offtake_model::id::JobId;
@@ -56,6 +62,8 @@ struct Shared {
     chance: Chance,
     hash_key: Option<HashKey>,
     deliverers: Deliverers,
+    deliveries: Option<Deliveries>,
+    tail: Option<Arc<dyn SpanTail>>,
 }
 
 impl Worker {
@@ -69,8 +77,9 @@ impl Worker {
         metrics: WorkerMetrics,
     ) -> Self {
         let chance = Chance::system();
-        let (hash_key, deliverers) = (None, Deliverers::new());
-        let shared = Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers };
+        let (hash_key, deliverers, deliveries, tail) = (None, Deliverers::new(), None, None);
+        let shared =
+            Shared { store, catalog, clock, name, settings, metrics, chance, hash_key, deliverers, deliveries, tail };
         Self { shared: Arc::new(shared) }
     }
 
@@ -81,11 +90,25 @@ impl Worker {
         Self { shared: Arc::new(shared) }
     }
 
+    /// The same worker, which delivers files to buckets of organizations' own.
+    #[must_use]
+    pub fn with_deliveries(self, deliveries: Deliveries) -> Self {
+        let shared = Shared { deliveries: Some(deliveries), ..(*self.shared).clone() };
+        Self { shared: Arc::new(shared) }
+    }
+
     /// The same worker, which tells people by `channel` as `deliverer` does.
     #[must_use]
     pub fn with_deliverer(self, channel: Channel, deliverer: Arc<dyn Deliver>) -> Self {
         let mut shared = (*self.shared).clone();
         shared.deliverers.insert(channel, deliverer);
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The same worker, which counts the spans of `tail` for alert rules.
+    #[must_use]
+    pub fn with_tail(self, tail: Arc<dyn SpanTail>) -> Self {
+        let shared = Shared { tail: Some(tail), ..(*self.shared).clone() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -110,6 +133,15 @@ impl Worker {
     /// state says so.
     pub async fn run_one(&self, scope: &JobScope, job: JobId, shutdown: &CancellationToken) -> Result<Job> {
         poll::run_one(&self.shared, scope, job, shutdown).await
+    }
+
+    /// Looks at the schedules once, for whoever wants to do that at a moment of their own; [`run`](Self::run) does it by
+    /// itself.
+    ///
+    /// # Errors
+    /// `store_unavailable`. What is wrong with a schedule is written down with it.
+    pub async fn evaluate_schedules(&self) -> Result<()> {
+        schedules::pass(&self.shared).await
     }
 
     /// Its upkeep, for whoever wants to do a pass at a moment of their own; [`run`](Self::run) does it by itself.

@@ -26,7 +26,7 @@ impl Chance {
         Self(Arc::new(move || value))
     }
 
-    fn draw(&self) -> f64 {
+    pub(crate) fn draw(&self) -> f64 {
         (self.0)()
     }
 }

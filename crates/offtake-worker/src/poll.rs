@@ -13,9 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::Shared;
+use crate::alerts::AlertWatch;
 use crate::attempt::work;
 use crate::checkpoint::key_of;
+use crate::delivery;
 use crate::notify;
+use crate::schedules;
 use crate::settings::signed;
 use crate::upkeep::Upkeep;
 
@@ -30,6 +33,11 @@ pub(crate) async fn run(worker: Arc<Shared>, shutdown: CancellationToken) {
     let tidy = AbortOnDropHandle::new(tokio::spawn(upkeep().tidy_until(shutdown.clone())));
     let watch = AbortOnDropHandle::new(tokio::spawn(upkeep().watch_until(shutdown.clone())));
     let notify = AbortOnDropHandle::new(tokio::spawn(notify::run(Arc::clone(&worker), shutdown.clone())));
+    let asking = schedules::run_until(Arc::clone(&worker), worker.settings.schedules_every, shutdown.clone());
+    let asking = AbortOnDropHandle::new(tokio::spawn(asking));
+    let delivering = delivery::run_until(Arc::clone(&worker), worker.settings.schedules_every, shutdown.clone());
+    let delivering = AbortOnDropHandle::new(tokio::spawn(delivering));
+    let alerts = watch_alerts(&worker, &shutdown);
     reclaim(&worker, &shutdown).await;
 
     let mut running = JoinSet::new();
@@ -40,12 +48,23 @@ pub(crate) async fn run(worker: Arc<Shared>, shutdown: CancellationToken) {
         while let Some(ended) = running.join_next().await {
             report(ended);
         }
-        drop((rescue.await, tidy.await, watch.await, notify.await));
+        drop((rescue.await, tidy.await, watch.await, notify.await, asking.await, delivering.await));
+        if let Some(alerts) = alerts {
+            drop(alerts.await);
+        }
     };
     if timeout(worker.settings.drain, handed_over).await.is_err() {
         tracing::warn!("some jobs could not be handed over in time; their leases run out");
         running.shutdown().await;
     }
+}
+
+/// Counts for alert rules beside the work, where there are spans to count.
+fn watch_alerts(worker: &Shared, shutdown: &CancellationToken) -> Option<AbortOnDropHandle<()>> {
+    let tail = Arc::clone(worker.tail.as_ref()?);
+    let watch = AlertWatch::new(worker.store.clone(), tail, worker.name.clone());
+    let run = watch.run(worker.settings.alerts_every, shutdown.clone());
+    Some(AbortOnDropHandle::new(tokio::spawn(run)))
 }
 
 /// Takes back what a former life of this worker held.

@@ -24,8 +24,12 @@ pub struct WorkerSettings {
     pub rescue_every: Duration,
     /// How often expired and orphaned files are looked for.
     pub sweep_every: Duration,
+    /// How often schedules and deliveries are looked at.
+    pub schedules_every: Duration,
     /// How often rows past their retention are looked for.
     pub prune_every: Duration,
+    /// How often alert rules are judged.
+    pub alerts_every: Duration,
     /// How often the queue is looked at when nobody says that a job is due.
     pub poll: Duration,
     /// Deaths in a row without a new checkpoint that make a job `poison`.
@@ -111,7 +115,9 @@ impl Default for WorkerSettings {
             signal: Duration::from_millis(500),
             rescue_every: Duration::from_secs(5),
             sweep_every: Duration::from_secs(30),
+            schedules_every: Duration::from_secs(1),
             prune_every: Duration::from_secs(60 * 60),
+            alerts_every: Duration::from_secs(2),
             poll: Duration::from_millis(500),
             max_deaths: 3,
             keep: DAY * 7,

@@ -78,6 +78,7 @@ pub(super) fn compile(name: &str, config: &DatasetConfig, live: &mut Live, wrong
         stored,
         tenant,
         cutoff: cutoff.as_ref().map(|cutoff| cutoff.cutoff.clone()),
+        newer: cutoff.as_ref().map(|cutoff| cutoff.newer.clone()),
         sequence: cutoff.map(|cutoff| cutoff.sequence),
         unique_in: if dialect == Dialect::Postgres { shape.unique_in() } else { None },
         tenant_column: (config.tenant != NO_TENANT).then(|| config.tenant.clone()),
@@ -284,7 +285,8 @@ impl Checked<'_> {
         }
         let column = self.shape.expression(&self.sequence()?);
         let sequence = format!("SELECT coalesce(max({column}), 0) FROM {}", self.shape.from);
-        Some(Cutoff { cutoff: format!("{column} <= :cutoff"), sequence })
+        let newer = format!("{column} > :after");
+        Some(Cutoff { cutoff: format!("{column} <= :cutoff"), newer, sequence })
     }
 
     /// A number that is drawn is not yet committed: only the transaction that wrote a row tells when it came to be

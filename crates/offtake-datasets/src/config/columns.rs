@@ -73,11 +73,12 @@ pub(super) fn compile(
             }
         };
         let label = config.label.clone().unwrap_or_else(|| column.name.clone());
+        super::sensitive::check_type(&format!("{path}.sensitive"), ty, config.sensitive.as_ref(), wrong);
         columns.push(Column {
             name: column.name.clone(),
             ty,
             label,
-            sensitive: config.sensitive,
+            sensitive: config.sensitive.clone(),
             elements,
             hex_digits: None,
         });

@@ -133,7 +133,7 @@ pub struct ColumnConfig {
     /// For people; the name unless given.
     pub label: Option<String>,
     /// Whether it holds what not everybody may see, and what becomes of it then: `true` (as `"mask"`), `"mask"`,
-    /// `"hash"`, `"drop"`.
+    /// `"hash"`, `"drop"`, `{ redact = ["/path/to/a/member", …] }`.
     #[serde(deserialize_with = "sensitive")]
     pub sensitive: Option<Treatment>,
 }

@@ -134,6 +134,7 @@ pub(super) fn columns(
             wrong.at(&format!("{path}.elements"), detail);
             None
         });
+        super::sensitive::check_type(&format!("{path}.sensitive"), ty, config.sensitive.as_ref(), wrong);
         let name = file.name.clone();
         let label = config.label.clone().unwrap_or_else(|| name.clone());
         stored.insert(name.clone(), how);
@@ -144,7 +145,7 @@ pub(super) fn columns(
             said: config.r#type.is_some(),
             sensitive: config.sensitive.is_some(),
         });
-        columns.push(Column { name, ty, label, sensitive: config.sensitive, elements, hex_digits: None });
+        columns.push(Column { name, ty, label, sensitive: config.sensitive.clone(), elements, hex_digits: None });
     }
     (columns, stored, loads)
 }

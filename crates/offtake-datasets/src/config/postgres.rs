@@ -256,6 +256,7 @@ pub(super) fn tenant(column: &str, declared: &str) -> Option<String> {
 /// How a moment cuts rows off, and the statement that yields the present one.
 pub(super) struct Cutoff {
     pub(super) cutoff: String,
+    pub(super) newer: String,
     pub(super) sequence: String,
 }
 
@@ -263,6 +264,7 @@ pub(super) struct Cutoff {
 pub(super) fn by_transaction(column: &str) -> Cutoff {
     Cutoff {
         cutoff: format!("{column} < (:cutoff)::text::xid8"),
+        newer: format!("{column} >= (:after)::text::xid8"),
         sequence: "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint".to_owned(),
     }
 }
@@ -271,6 +273,7 @@ pub(super) fn by_transaction(column: &str) -> Cutoff {
 pub(super) fn by_row() -> Cutoff {
     Cutoff {
         cutoff: "t.xmin::text::bigint < :cutoff".to_owned(),
+        newer: "t.xmin::text::bigint >= :after".to_owned(),
         sequence: "SELECT CASE WHEN pg_snapshot_xmax(pg_current_snapshot())::text::bigint < 4294967296 \
                    THEN pg_snapshot_xmin(pg_current_snapshot())::text::bigint END"
             .to_owned(),

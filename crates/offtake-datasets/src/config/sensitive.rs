@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use offtake_model::Result;
-use offtake_model::dataset::DatasetSchema;
+use offtake_model::dataset::{ColumnType, DatasetSchema};
+use offtake_model::json_path::{JsonPath, JsonPaths};
 use offtake_model::sensitive::Treatment;
-use serde::de::Visitor;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Wrong;
@@ -22,7 +23,7 @@ pub struct SpansConfig {
 }
 
 /// What is said of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said(Option<Treatment>);
 
 impl<'de> Deserialize<'de> for Said {
@@ -33,11 +34,11 @@ impl<'de> Deserialize<'de> for Said {
 
 struct SaidVisitor;
 
-impl Visitor<'_> for SaidVisitor {
+impl<'de> Visitor<'de> for SaidVisitor {
     type Value = Said;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("true, false, \"mask\", \"hash\" or \"drop\"")
+        f.write_str("true, false, \"mask\", \"hash\", \"drop\" or { redact = [\"/path\", …] }")
     }
 
     fn visit_bool<E: serde::de::Error>(self, sensitive: bool) -> Result<Said, E> {
@@ -52,11 +53,34 @@ impl Visitor<'_> for SaidVisitor {
             other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
         }
     }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Said, M::Error> {
+        use serde::de::Error as _;
+        let mut paths: Option<Vec<String>> = None;
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "redact" => paths = Some(members.next_value()?),
+                other => return Err(M::Error::unknown_field(other, &["redact"])),
+            }
+        }
+        let paths = paths.filter(|paths| !paths.is_empty()).ok_or_else(|| {
+            M::Error::custom("redact is a list of at least one path, as in { redact = [\"/user/email\"] }")
+        })?;
+        let path = |text: String| text.parse::<JsonPath>().map_err(|why| M::Error::custom(format!("{text:?} {why}")));
+        Ok(Said(Some(Treatment::Redact(paths.into_iter().map(path).collect::<Result<JsonPaths, _>>()?))))
+    }
 }
 
 /// The member `sensitive` of a column.
 pub(super) fn sensitive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Treatment>, D::Error> {
     Said::deserialize(deserializer).map(|said| said.0)
+}
+
+/// Only documents have places in them.
+pub(super) fn check_type(path: &str, ty: ColumnType, treatment: Option<&Treatment>, wrong: &mut Wrong) {
+    if matches!(treatment, Some(Treatment::Redact(_))) && ty != ColumnType::Json {
+        wrong.at(path, format!("is of type {}: only columns of type json are redacted by path", ty.name()));
+    }
 }
 
 /// Order, cursors and the names of rows tell what is in the columns they are made of.
@@ -92,10 +116,13 @@ impl SpansConfig {
         for (name, said) in &self.sensitive {
             let columns = schemas.iter_mut().flat_map(|schema| &mut schema.columns);
             let mut columns = columns.filter(|column| &column.name == name).peekable();
-            if columns.peek().is_none() {
-                wrong.at(&format!("spans.sensitive.{name}"), "neither spans nor traces nor prompts have this column");
+            let at = format!("spans.sensitive.{name}");
+            match columns.peek() {
+                // It has one type in all three.
+                Some(column) => check_type(&at, column.ty, said.0.as_ref(), &mut wrong),
+                None => wrong.at(&at, "neither spans nor traces nor prompts have this column"),
             }
-            columns.for_each(|column| column.sensitive = said.0);
+            columns.for_each(|column| column.sensitive = said.0.clone());
         }
         for schema in &schemas {
             check(&format!("spans.sensitive ({})", schema.name), schema, &mut wrong);
@@ -142,6 +169,31 @@ mod tests {
             assert_eq!(schema.column("output").unwrap().sensitive, None);
         }
         assert!(said(serde_json::json!({})).is_ok());
+    }
+
+    #[test]
+    fn places_in_documents_are_named_by_pointers() {
+        let said = said(
+            serde_json::json!({"attributes": {"redact": ["/gen_ai.prompt", "/a/*/b"]}, "completion_attributes": false}),
+        );
+        let attributes = said.unwrap()[0].column("attributes").unwrap().sensitive.clone();
+        let paths = ["/a/*/b", "/gen_ai.prompt"].map(|path| path.parse().unwrap()).into_iter().collect();
+        assert_eq!(attributes, Some(Treatment::Redact(paths)));
+        assert_eq!(
+            wrong(serde_json::json!({"service": {"redact": ["/a"]}})),
+            ["spans.sensitive.service"],
+            "no document"
+        );
+        for bad in [
+            serde_json::json!({"redact": []}),
+            serde_json::json!({"redact": ["a.b"]}),
+            serde_json::json!({"redact": "/a"}),
+            serde_json::json!({}),
+            serde_json::json!({"json": ["/a"]}),
+        ] {
+            let config = serde_json::json!({"sensitive": {"attributes": bad}});
+            assert!(serde_json::from_value::<SpansConfig>(config.clone()).is_err(), "{config}");
+        }
     }
 
     #[test]

@@ -181,6 +181,7 @@ pub(super) fn explained(chosen: Chosen) -> Result<RowQuery> {
         chosen,
         scope: offtake_model::selection::Scope::Row,
         as_of: None,
+        newer_than: None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What an export says besides its rows: the file.
 
 use offtake_model::dataset::DatasetSchema;
+use offtake_model::destination::DeliverTo;
 use offtake_model::export::{ExportSpec, Field, Notify, Recipients, RowsSpec};
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::human::{Human, HumanFormats};
@@ -45,6 +46,7 @@ pub(super) fn parse(dataset: &Dataset, body: &Map<String, Json>, found: &mut Fou
         limit: limit(schema, body, found),
         name: name(body, found),
         notify: notify(body, found),
+        destination: destination(body, found),
         format: format?,
         compression: compression.unwrap_or_default(),
         dialect: dialect.unwrap_or_default(),
@@ -204,6 +206,15 @@ fn name(body: &Map<String, Json>, found: &mut Found) -> Option<String> {
         found.at("/name", "is a text of 1 to 200 characters without control characters");
     }
     name
+}
+
+fn destination(body: &Map<String, Json>, found: &mut Found) -> Option<DeliverTo> {
+    let destination: Option<DeliverTo> = serde_json::from_value(body.get("destination")?.clone()).ok();
+    match &destination {
+        None => found.at("/destination", "is an object: {\"id\": \"dst_…\"}, and perhaps a key"),
+        Some(to) => to.wrong().into_iter().for_each(|wrong| found.at("/destination/key", wrong)),
+    }
+    destination
 }
 
 fn notify(body: &Map<String, Json>, found: &mut Found) -> Option<Notify> {

@@ -7,6 +7,7 @@ mod export;
 mod filters;
 mod preset;
 mod rows;
+mod scheduled;
 mod values;
 
 use offtake_model::dataset::DatasetSchema;
@@ -20,10 +21,10 @@ use serde_json::{Map, Value as Json};
 use crate::catalog::Dataset;
 
 /// What every request about rows may say besides the dataset's filters.
-const OF_ROWS: [&str; 5] = ["selection", "scope", "start_time", "end_time", "as_of"];
+const OF_ROWS: [&str; 6] = ["selection", "scope", "start_time", "end_time", "as_of", "newer_than"];
 /// What an export may say besides.
-const OF_EXPORTS: [&str; 9] =
-    ["format", "compression", "dialect", "delimiter", "formats", "fields", "limit", "name", "notify"];
+const OF_EXPORTS: [&str; 10] =
+    ["format", "compression", "dialect", "delimiter", "formats", "fields", "limit", "name", "notify", "destination"];
 /// What stands for several of these; it is resolved before a body is read.
 const PRESET: &str = "preset";
 /// What a page may say besides; the server takes it out of the body.
@@ -99,7 +100,8 @@ impl Dataset {
             found.at(&pointer(&[name]), format!("{} has no filter of this name any more", self.schema.name));
         }
         let (predicates, chosen) = rows::compile(&self.schema, rows, &mut found);
-        found.or(RowQuery { org: org.clone(), predicates, chosen, scope: rows.scope, as_of: rows.as_of })
+        let (as_of, newer_than) = (rows.as_of, rows.newer_than);
+        found.or(RowQuery { org: org.clone(), predicates, chosen, scope: rows.scope, as_of, newer_than })
     }
 }
 
@@ -174,9 +176,14 @@ pub(crate) fn as_of_of_mutable() -> Error {
     Error::invalid_at("/as_of", OF_MUTABLE)
 }
 
+pub(crate) fn newer_than_of_mutable() -> Error {
+    Error::invalid_at("/newer_than", NEWER_OF_MUTABLE)
+}
+
 pub(crate) fn as_of_is_foreign() -> Error {
     Error::invalid_at("/as_of", FOREIGN)
 }
 
 const OF_MUTABLE: &str = "the rows of this dataset change: a snapshot cannot be asked for again; leave as_of out";
+const NEWER_OF_MUTABLE: &str = "the rows of this dataset do not tell since when they are there; leave newer_than out";
 const FOREIGN: &str = "this as_of was not handed out for this dataset; pass back what count, page or preview gave";

@@ -9,7 +9,7 @@ use offtake_model::value::Value;
 use serde_json::{Map, Value as Json};
 
 use super::values::{self, Finer};
-use super::{FOREIGN, Found, OF_MUTABLE, filters, instead, is_reserved, pointer, unknown};
+use super::{FOREIGN, Found, NEWER_OF_MUTABLE, OF_MUTABLE, filters, instead, is_reserved, pointer, unknown};
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
 
@@ -24,19 +24,22 @@ pub(super) fn parse(schema: &DatasetSchema, body: &Map<String, Json>, generic: &
             None
         }
     };
-    let (start_time, end_time, as_of) = (text("start_time"), text("end_time"), text("as_of"));
-    let as_of = as_of.and_then(|text| match text.parse::<AsOf>() {
-        Ok(as_of) => Some(as_of),
+    let (start_time, end_time) = (text("start_time"), text("end_time"));
+    let moments = [text("as_of"), text("newer_than")];
+    let mut moment = |text: Option<String>, at: &str| match text?.parse::<AsOf>() {
+        Ok(moment) => Some(moment),
         Err(error) => {
-            found.at("/as_of", error.detail());
+            found.at(at, error.detail());
             None
         }
-    });
+    };
+    let [as_of, newer_than] = moments;
+    let (as_of, newer_than) = (moment(as_of, "/as_of"), moment(newer_than, "/newer_than"));
     let filters = body.iter().filter(|(name, _)| schema.filter(name).is_some() && !is_reserved(name));
     let filters = filters.map(|(name, value)| (name.clone(), value.clone())).collect();
     let selection = body.get("selection").map_or(Selection::All, |json| selection(schema, json, found));
     let scope = scope(body, found);
-    RowsSpec { start_time, end_time, selection, scope, as_of, filters }
+    RowsSpec { start_time, end_time, selection, scope, as_of, newer_than, filters }
 }
 
 /// What the spec means, and what is wrong with it.
@@ -46,12 +49,33 @@ pub(super) fn compile(schema: &DatasetSchema, spec: &RowsSpec, found: &mut Found
         (RowsMode::AppendOnly | RowsMode::Versioned, Some(AsOf::Snapshot { .. })) => found.at("/as_of", FOREIGN),
         (_, None) | (RowsMode::AppendOnly | RowsMode::Versioned, Some(AsOf::Cutoff { .. })) => {}
     }
+    newer(schema, spec, found);
     if spec.scope == Scope::Trace && schema.trace().is_none() {
         found.at("/scope", format!("rows of {} are no parts of a trace; leave scope out", schema.name));
     }
     let mut predicates = window(schema, spec, found);
     predicates.extend(filters::compile(schema, &spec.filters, found));
     (predicates, chosen(schema, &spec.selection, found))
+}
+
+/// Whether the rows tell which of them came after a moment.
+fn newer(schema: &DatasetSchema, spec: &RowsSpec, found: &mut Found) {
+    let at = "/newer_than";
+    match (schema.rows, spec.newer_than) {
+        (_, None) => return,
+        (RowsMode::AppendOnly, Some(AsOf::Cutoff { sequence, .. })) => {
+            if let Some(AsOf::Cutoff { sequence: end, .. }) = spec.as_of
+                && end < sequence
+            {
+                found.at(at, "is no earlier moment than as_of");
+            }
+        }
+        (RowsMode::AppendOnly, Some(AsOf::Snapshot { .. })) => found.at(at, FOREIGN),
+        (RowsMode::Mutable | RowsMode::Versioned, Some(_)) => found.at(at, NEWER_OF_MUTABLE),
+    }
+    if spec.scope == Scope::Trace {
+        found.at("/scope", "whole traces have rows of any age; leave newer_than or scope out");
+    }
 }
 
 fn window(schema: &DatasetSchema, spec: &RowsSpec, found: &mut Found) -> Vec<Predicate> {

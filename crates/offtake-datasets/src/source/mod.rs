@@ -17,8 +17,10 @@ use offtake_model::Result;
 use offtake_model::as_of::AsOf;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::dataset::DatasetSchema;
+use offtake_model::id::OrgId;
 use offtake_model::plan::Plan;
-use offtake_model::query::{RowQuery, Sort};
+use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
+use offtake_model::selection::Scope;
 
 pub use building::arrow_type;
 
@@ -102,6 +104,21 @@ pub trait Source: Send + Sync + std::fmt::Debug {
         columns: &[String],
         readers: usize,
     ) -> Result<Arc<dyn RangeReader>>;
+
+    /// The present moment of a dataset, without looking at its rows.
+    async fn moment(&self, dataset: &Arc<DatasetSchema>, org: &OrgId) -> Result<AsOf> {
+        // A condition that nothing meets: no row is read to count the rows that do.
+        let nothing = Predicate { columns: vec![dataset.key[0].clone()], test: Test::OneOf(Vec::new()) };
+        let query = RowQuery {
+            org: org.clone(),
+            predicates: vec![nothing],
+            chosen: Chosen::All,
+            scope: Scope::Row,
+            as_of: None,
+            newer_than: None,
+        };
+        Ok(self.count(dataset, &query).await?.as_of)
+    }
 
     /// Whether the source answers.
     async fn ping(&self) -> Result<()>;

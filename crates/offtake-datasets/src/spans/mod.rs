@@ -15,9 +15,11 @@ pub mod semconv;
 pub mod span;
 mod sqlite;
 pub mod store;
+pub mod tail;
 mod traces;
 
 pub use conventions::{Conventions, ConventionsConfig};
 pub use events::{TraceBatch, TraceEvents, TraceState};
 pub use span::{Span, SpanType, StatusCode};
 pub use store::{Appended, SpanStore};
+pub use tail::SpanTail;

@@ -96,6 +96,7 @@ fn span_expressions() -> BTreeMap<String, String> {
 fn spans(dialect: Dialect) -> Relation {
     Relation {
         from: "spans s".to_owned(),
+        newer: Some("s.ingest_seq > :after".to_owned()),
         columns: span_expressions(),
         tenant: Some("s.org_id = :org".to_owned()),
         cutoff: Some(span_cutoff(dialect).to_owned()),
@@ -115,6 +116,8 @@ fn prompts(dialect: Dialect) -> Relation {
     columns.extend(OF_COMPLETION.iter().map(|(name, sql)| ((*name).to_owned(), (*sql).to_owned())));
     Relation {
         from: format!("spans s {COMPLETION}"),
+        // A completion that comes later changes the row: it is new again.
+        newer: Some("s.ingest_seq > :after OR k.ingest_seq > :after".to_owned()),
         columns,
         // The type stands here as a constant, so that the planner knows what it knows.
         tenant: Some("s.type = 'prompt' AND s.org_id = :org".to_owned()),
@@ -129,6 +132,8 @@ fn traces(dialect: Dialect) -> Relation {
     let [tenant, cutoff] = traces::scope(dialect);
     Relation {
         from: traces::at_cutoff(dialect, false),
+        // A trace that has grown is new again.
+        newer: Some("t.last_seq > :after".to_owned()),
         tenant,
         cutoff,
         columns: TRACE_COLUMNS.iter().map(|(name, ..)| ((*name).to_owned(), of_trace(dialect, name))).collect(),
@@ -318,7 +323,7 @@ mod tests {
             let id = |at: u32| schema.identity.iter().map(|_| Value::Text(format!("{at:032x}"))).collect();
             let query = |chosen| {
                 let org = OrgId::new("acme").unwrap();
-                RowQuery { org, predicates: Vec::new(), chosen, scope: Scope::Row, as_of }
+                RowQuery { org, predicates: Vec::new(), chosen, scope: Scope::Row, as_of, newer_than: None }
             };
             let all = query(Chosen::All);
             let statements = Statements { schema: &schema, relation: &relation, query: &all };

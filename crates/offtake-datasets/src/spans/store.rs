@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::datasets;
 use super::events::TraceEvents;
 use super::span::Span;
+use super::tail::SpanTail;
 use crate::catalog::Dataset;
 use crate::source::Source;
 
@@ -39,6 +40,7 @@ pub struct Appended {
 pub struct SpanStore {
     source: Arc<dyn Source>,
     events: Arc<dyn TraceEvents>,
+    tail: Arc<dyn SpanTail>,
     /// Changes with each append that stored something.
     appended: watch::Sender<u64>,
     /// `None` only while the store is dropped.
@@ -86,13 +88,14 @@ impl SpanStore {
     /// A store that is read through `source` and written to by what `start` starts.
     pub(super) fn new(
         source: Arc<dyn Source>,
-        events: Arc<dyn TraceEvents>,
+        events: Arc<impl TraceEvents + SpanTail + 'static>,
         start: impl FnOnce(mpsc::Receiver<Append>) -> Result<Writer>,
     ) -> Result<Arc<Self>> {
         let (queue, appends) = mpsc::channel(QUEUE);
         let writer = start(appends)?;
         let appended = watch::Sender::new(0);
-        Ok(Arc::new(Self { source, events, appended, queue: Some(queue), writer: Some(writer) }))
+        let tail: Arc<dyn SpanTail> = events.clone();
+        Ok(Arc::new(Self { source, events, tail, appended, queue: Some(queue), writer: Some(writer) }))
     }
 
     /// Adds spans of an organization; the first with an identity wins. They are durable when this returns. Appends
@@ -128,6 +131,11 @@ impl SpanStore {
     /// What happens to traces, whoever stored the spans.
     pub fn events(&self) -> Arc<dyn TraceEvents> {
         Arc::clone(&self.events)
+    }
+
+    /// The spans themselves, for whoever counts.
+    pub fn tail(&self) -> Arc<dyn SpanTail> {
+        Arc::clone(&self.tail)
     }
 
     /// The datasets `spans`, `traces` and `prompts`.

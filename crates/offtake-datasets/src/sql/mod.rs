@@ -95,6 +95,20 @@ pub(crate) struct Statements<'a> {
     pub(crate) query: &'a RowQuery,
 }
 
+/// The statement that counts the rows of a query, as the database is asked it: values stand as `?`, in Postgres as `$1`.
+/// With it, how many values it takes. For those who want to read what they run.
+///
+/// # Errors
+/// `internal` if the relation does not have what the dataset speaks of.
+pub fn counting(schema: &DatasetSchema, relation: &Relation, query: &RowQuery) -> Result<(String, usize)> {
+    let sql = Statements { schema, relation, query }.count()?;
+    let text = match relation.dialect {
+        Dialect::Sqlite => sql.anonymous(),
+        Dialect::Postgres => sql.written(|text, index, _| text.push_str(&format!("${}", index + 1))),
+    };
+    Ok((text, sql.params.len()))
+}
+
 /// The part of the key order that is read: above the first key, up to and including the second.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bounds<'a> {
@@ -271,13 +285,34 @@ impl<'a> Statements<'a> {
         self.schema.identity.iter().map(|column| self.operand(column)).collect()
     }
 
-    /// The organization's rows up to the cut-off.
+    /// The organization's rows up to the cut-off, and above an earlier one.
     fn scoped(&self, sql: &mut Sql) -> Result<()> {
         for scope in [&self.relation.tenant, &self.relation.cutoff].into_iter().flatten() {
             sql.push(" AND (");
             self.named(sql, scope)?;
             sql.push(")");
         }
+        match self.query.newer_than {
+            Some(moment) => self.newer(sql, moment),
+            None => Ok(()),
+        }
+    }
+
+    /// Only rows that were not there at that earlier moment.
+    fn newer(&self, sql: &mut Sql, moment: AsOf) -> Result<()> {
+        let (AsOf::Cutoff { sequence, .. }, Some(newer)) = (moment, &self.relation.newer) else {
+            return Err(crate::request::newer_than_of_mutable());
+        };
+        sql.push(" AND (");
+        for (index, piece) in newer.split(":after").enumerate() {
+            match self.relation.dialect {
+                _ if index == 0 => {}
+                Dialect::Sqlite => sql.bind(sequence.into()),
+                Dialect::Postgres => sql.bind_as(sequence.to_string().into(), "::bigint"),
+            }
+            self.named(sql, piece)?;
+        }
+        sql.push(")");
         Ok(())
     }
 

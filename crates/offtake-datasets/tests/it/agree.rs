@@ -211,7 +211,7 @@ proptest! {
         limit in 1..40_u64,
     ) {
         let scope = if whole { Scope::Trace } else { Scope::Row };
-        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None };
+        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None, newer_than: None };
         let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
         let sort = Sort { column: column.to_owned(), descending };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -238,7 +238,7 @@ proptest! {
             *note = note.replace('\0', "0");
         }
         let scope = if whole { Scope::Trace } else { Scope::Row };
-        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None };
+        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None, newer_than: None };
         let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
         let sort = Sort { column: column.to_owned(), descending };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -263,7 +263,7 @@ proptest! {
         limit in 1..40_u64,
     ) {
         let scope = if whole { Scope::Trace } else { Scope::Row };
-        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None };
+        let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None, newer_than: None };
         let sort = Sort { column: column.to_owned(), descending };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(all_agree(&Bench::parquet(&items), &items, &query, sort, limit));

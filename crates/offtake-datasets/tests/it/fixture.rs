@@ -405,7 +405,7 @@ pub(crate) fn org(name: &str) -> OrgId {
 }
 
 pub(crate) fn everything(chosen: Chosen) -> RowQuery {
-    RowQuery { org: org("acme"), predicates: Vec::new(), chosen, scope: Scope::Row, as_of: None }
+    RowQuery { org: org("acme"), predicates: Vec::new(), chosen, scope: Scope::Row, as_of: None, newer_than: None }
 }
 
 pub(crate) fn settings() -> PlanSettings {

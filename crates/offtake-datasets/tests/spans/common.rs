@@ -207,7 +207,14 @@ pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<Vec<String>> {
 
 /// All rows of an organization.
 pub(crate) fn all(org: &OrgId) -> RowQuery {
-    RowQuery { org: org.clone(), predicates: Vec::new(), chosen: Chosen::All, scope: Scope::Row, as_of: None }
+    RowQuery {
+        org: org.clone(),
+        predicates: Vec::new(),
+        chosen: Chosen::All,
+        scope: Scope::Row,
+        as_of: None,
+        newer_than: None,
+    }
 }
 
 /// All rows of an organization, up to a sequence.

@@ -439,6 +439,44 @@ async fn odd_texts_are_found_by_what_they_are(backend: Backend) {
     assert_eq!(traces, [["a\u{1}\u{3}b"; 3].map(str::to_owned)]);
 }
 
+/// What is new since one moment, at another: of spans each row once; of traces and prompts the latest of each.
+async fn windows_between_moments_have_every_row(backend: Backend) {
+    let acme = org("acme");
+    let spans: Vec<Span> = SUITES.iter().flat_map(|name| spans_of(name)).collect();
+    for dataset in ["spans", "traces", "prompts"] {
+        let kept = Kept::new(backend).await;
+        let columns: &[&str] = match dataset {
+            "spans" => &["trace_id", "span_id", "name", "started_at"],
+            "traces" => TRACE_COLUMNS,
+            _ => &["trace_id", "span_id", "completion", "total_tokens"],
+        };
+        let (mut seen, mut rows_in_all): (BTreeMap<Vec<String>, Vec<String>>, usize) = Default::default();
+        let mut from = None;
+        // Every seventh first, so that traces and prompts grow from one window to the next.
+        for part in 0..7 {
+            let mine = spans.iter().skip(part).step_by(7).cloned().collect();
+            kept.store.append(&acme, mine).await.unwrap();
+            kept.store.append(&org("other"), vec![span(9, 9, part as i64)]).await.unwrap();
+            let window = RowQuery { newer_than: from, ..all(&acme) };
+            let (rows, as_of) = kept.rows(dataset, columns, &window).await;
+            let then = RowQuery { as_of: Some(as_of), ..window };
+            assert_eq!(kept.count(dataset, &then).await, rows.len() as u64, "page and count agree: {dataset}");
+            rows_in_all += rows.len();
+            let key = if dataset == "traces" { 1 } else { 2 };
+            seen.extend(rows.into_iter().map(|row| (row[..key].to_vec(), row)));
+            from = Some(as_of);
+        }
+        let (table, _) = kept.rows(dataset, columns, &all(&acme)).await;
+        let mut latest: Vec<_> = seen.into_values().collect();
+        let mut table_sorted = table.clone();
+        latest.sort();
+        table_sorted.sort();
+        assert_eq!(latest, table_sorted, "{dataset}");
+        // What grows comes again; a span does not. The prompts of the suites have their completions with them.
+        assert_eq!(rows_in_all > table.len(), dataset == "traces", "{dataset}: {rows_in_all}");
+    }
+}
+
 /// Makes a test of each of these for the backend `$backend`.
 macro_rules! store_tests {
     ($($module:ident: $backend:expr, $cases:literal;)+) => {
@@ -458,6 +496,7 @@ macro_rules! store_tests {
                 every_filter_can_be_asked_for_as_one_value_or_a_list
                 a_plan_of_traces_is_read_as_it_was_made_though_they_grow_meanwhile
                 odd_texts_are_found_by_what_they_are
+                windows_between_moments_have_every_row
             );
 
             #[test]

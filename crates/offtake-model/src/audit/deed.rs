@@ -57,12 +57,28 @@ names! {
         PresetChange "preset.change",
         /// A preset was forgotten.
         PresetDelete "preset.delete",
+        /// An alert rule was made.
+        AlertCreate "alert.create",
+        /// An alert rule was changed.
+        AlertChange "alert.change",
+        /// An alert rule was forgotten.
+        AlertDelete "alert.delete",
         /// What a principal may do was changed.
         PrincipalChange "principal.change",
         /// An API key was made.
         ApiKeyCreate "api_key.create",
         /// An API key was revoked.
         ApiKeyRevoke "api_key.revoke",
+        /// A webhook endpoint was made.
+        WebhookCreate "webhook.create",
+        /// A webhook endpoint was changed.
+        WebhookChange "webhook.change",
+        /// A webhook endpoint was given another key to sign with.
+        WebhookRotate "webhook.rotate",
+        /// A webhook endpoint was forgotten.
+        WebhookDelete "webhook.delete",
+        /// A test of a webhook endpoint was asked for.
+        WebhookTest "webhook.test",
         /// A link was made by which somebody can sign in.
         SessionOffer "session.offer",
         /// A session began.
@@ -71,6 +87,24 @@ names! {
         SessionEnd "session.end",
         /// A notification that was over is owed once more.
         NotificationReplay "notification.replay",
+        /// A token was minted by whoever runs the installation.
+        TokenMint "token.mint",
+        /// Something else was asked for; there are entries of what was refused alone.
+        Request "request",
+        /// A schedule was made.
+        ScheduleCreate "schedule.create",
+        /// A schedule was changed.
+        ScheduleChange "schedule.change",
+        /// A schedule was paused.
+        SchedulePause "schedule.pause",
+        /// A schedule was resumed.
+        ScheduleResume "schedule.resume",
+        /// A schedule was forgotten.
+        ScheduleDelete "schedule.delete",
+        /// A destination was made.
+        DestinationCreate "destination.create",
+        /// A destination was forgotten.
+        DestinationDelete "destination.delete",
         /// The oldest entries went; the chain begins anew where this one says.
         AuditPrune "audit.prune",
     }
@@ -83,14 +117,24 @@ names! {
         Job "job",
         /// A preset, by its name.
         Preset "preset",
+        /// An alert rule, by its id.
+        Alert "alert",
+        /// A schedule.
+        Schedule "schedule",
+        /// A destination.
+        Destination "destination",
         /// A principal.
         Principal "principal",
         /// An API key.
         ApiKey "api_key",
+        /// A webhook endpoint.
+        Webhook "webhook",
         /// A session.
         Session "session",
         /// A notification.
         Notification "notification",
+        /// A route, by its method and path.
+        Route "route",
         /// An entry of this trail, by its number.
         Entry "entry",
     }

@@ -26,7 +26,7 @@ fn hasher(key: u8) -> Hasher {
 fn treated(treatment: Treatment) -> DatasetSchema {
     let mut schema = dataset();
     for column in schema.columns.iter_mut().filter(|column| column.name != "int") {
-        column.sensitive = Some(treatment);
+        column.sensitive = Some(treatment.clone());
     }
     schema
 }
@@ -113,7 +113,7 @@ fn without_a_decision_or_a_key_nothing_is_shown() {
 fn the_screen_shows_what_the_file_does() {
     let rows = batch(&numbered(3));
     for treatment in [Treatment::Mask, Treatment::Hash] {
-        let schema = treated(treatment);
+        let schema = treated(treatment.clone());
         let shown = json_rows(&rows, &schema, Sight::Veiled, Some(hasher(1))).unwrap();
         let shown: Vec<serde_json::Map<String, Json>> = serde_json::from_slice(&shown).unwrap();
         let recipe = recipe_for(&schema, json!({"format": "json"}), Sight::Veiled, Some(hasher(1)));
@@ -125,6 +125,39 @@ fn the_screen_shows_what_the_file_does() {
     }
     let clear = json_rows(&rows, &treated(Treatment::Drop), Sight::Clear, None).unwrap();
     assert_eq!(clear, json_rows(&rows, &dataset(), Sight::Clear, None).unwrap());
+}
+
+/// Screen and file alike; a document without the place is as it was, and is not counted.
+#[test]
+fn of_a_document_the_places_alone_are_masked() {
+    let mut schema = dataset();
+    let paths = ["/user/email", "/tags/*"].into_iter().map(|path| path.parse().unwrap()).collect();
+    schema.columns[7].sensitive = Some(Treatment::Redact(paths));
+    let docs = [
+        Some(r#"{"user": {"email": "a@b", "n": 1.10}, "tags": ["x", {"y": 2}]}"#),
+        Some(r#"{"user": {"n": 1}}"#),
+        None,
+        Some("no document"),
+    ];
+    let mut rows = numbered(4);
+    for (row, doc) in rows.iter_mut().zip(docs) {
+        row.doc = doc.map(str::to_owned);
+    }
+    let recipe = recipe_for(&schema, json!({"format": "jsonl"}), Sight::Veiled, None);
+    let read = batch(&rows);
+    let (file, masked) = recipe.shape().apply(&read).unwrap();
+    let shown: Vec<Option<&str>> = file.column(7).as_string::<i32>().iter().collect();
+    let redacted = r#"{"user": {"email": "***", "n": 1.10}, "tags": ["***", "***"]}"#;
+    assert_eq!(shown, [Some(redacted), docs[1], None, None]);
+    assert_eq!(masked, BTreeMap::from([("doc".to_owned(), 2)]));
+    assert!(file.column(7).get_array_memory_size() as u64 <= recipe.shape().room(&read) + 200);
+    let screen = json_rows(&read.slice(0, 2), &schema, Sight::Veiled, None).unwrap();
+    let screen: Json = serde_json::from_slice(&screen).unwrap();
+    assert_eq!(screen[0]["doc"], serde_json::from_str::<Json>(redacted).unwrap());
+    assert_eq!(screen[1]["doc"], json!({"user": {"n": 1}}));
+    let clear = recipe_for(&schema, json!({"format": "jsonl"}), Sight::Clear, None);
+    assert_eq!(clear.shape().apply(&read).unwrap().0.column(7), read.column(7));
+    assert_ne!(clear.columns_fingerprint().unwrap(), recipe.columns_fingerprint().unwrap());
 }
 
 #[test]

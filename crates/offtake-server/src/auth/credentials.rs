@@ -6,6 +6,8 @@
 use http::{HeaderMap, Method, header};
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::api_key::{is_reserved, sub_of};
+use offtake_model::audit;
+use offtake_model::id::OrgId;
 use offtake_model::permission::Permission;
 use offtake_model::principal::{Barred, Principal};
 use offtake_model::{Error, ErrorKind, Result};
@@ -33,6 +35,51 @@ pub(crate) enum Via {
     Ticket { ends_at: Option<Timestamp>, session: Option<String> },
 }
 
+impl Via {
+    /// The same as the audit trail says it.
+    pub(crate) const fn in_audit(&self) -> audit::Via {
+        match self {
+            Self::Token { .. } | Self::Ticket { .. } => audit::Via::Token,
+            Self::ApiKey { .. } => audit::Via::ApiKey,
+            Self::Session { .. } => audit::Via::Session,
+        }
+    }
+}
+
+/// Somebody who was not let in.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    pub(crate) error: Error,
+    /// Who it is all the same: the credentials are genuine, and do not count any more.
+    pub(crate) who: Option<Box<Who>>,
+}
+
+/// A principal, as far as it matters who it is.
+#[derive(Debug)]
+pub(crate) struct Who {
+    pub(crate) org: OrgId,
+    pub(crate) sub: String,
+    pub(crate) via: audit::Via,
+}
+
+impl Who {
+    fn of(principal: &Principal, via: audit::Via) -> Box<Self> {
+        Box::new(Self { org: principal.org.clone(), sub: principal.sub.clone(), via })
+    }
+}
+
+impl From<Unknown> for Error {
+    fn from(unknown: Unknown) -> Self {
+        unknown.error
+    }
+}
+
+impl From<Error> for Unknown {
+    fn from(error: Error) -> Self {
+        Self { error, who: None }
+    }
+}
+
 /// Who asks, as far as it may still do anything.
 ///
 /// # Errors
@@ -42,12 +89,12 @@ pub(crate) async fn authenticate(
     method: &Method,
     headers: &HeaderMap,
     needed: Option<&Permission>,
-) -> Result<(Principal, Via)> {
+) -> Result<(Principal, Via), Unknown> {
     if headers.contains_key(header::AUTHORIZATION) {
         let text = bearer(headers)?;
         return if key_text::is_one(text) { by_key(app, text).await } else { by_token(app, text, needed).await };
     }
-    let Some(session) = session_of(&app.settings, headers) else { return Err(nothing_shown()) };
+    let Some(session) = session_of(&app.settings, headers) else { return Err(nothing_shown().into()) };
     origin::require_own(&app.settings, method, headers)?;
     by_session(app, &fingerprint(session)).await
 }
@@ -73,10 +120,14 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
     token.ok_or_else(nothing_shown)
 }
 
-async fn by_token(app: &App, token: &str, needed: Option<&Permission>) -> Result<(Principal, Via)> {
-    let (principal, ends_at) = app.verifier.verify(token, app.clock.now()).await?;
+async fn by_token(app: &App, token: &str, needed: Option<&Permission>) -> Result<(Principal, Via), Unknown> {
+    let judged = app.verifier.judged(token, app.clock.now()).await;
+    let (principal, ends_at) = judged.map_err(|(error, bearer)| {
+        let who = bearer.filter(|bearer| !is_reserved(&bearer.sub));
+        Unknown { error, who: who.map(|bearer| Who::of(&bearer, audit::Via::Token)) }
+    })?;
     if is_reserved(&principal.sub) {
-        return Err(refuse("the bearer token is not valid here"));
+        return Err(refuse("the bearer token is not valid here").into());
     }
     let stand = match app.store.principals.standing(&principal.org, &principal.sub).await {
         // Whoever runs the installation wants its numbers most of all when the store is away.
@@ -86,59 +137,63 @@ async fn by_token(app: &App, token: &str, needed: Option<&Permission>) -> Result
         }
         stand => stand?,
     };
-    Ok((admit(app, principal, stand)?, Via::Token { ends_at }))
+    admit(app, Via::Token { ends_at }, principal, stand)
 }
 
-async fn by_key(app: &App, text: &str) -> Result<(Principal, Via)> {
+async fn by_key(app: &App, text: &str) -> Result<(Principal, Via), Unknown> {
     let invalid = || refuse("the API key is not valid here");
     let id = key_text::id_in(text).ok_or_else(invalid)?;
     let key = app.store.api_keys.shown(id).await?.ok_or_else(invalid)?;
     if !bool::from(fingerprint(text).as_bytes().ct_eq(key.hash.as_bytes())) {
-        return Err(invalid());
-    }
-    if key.stand.standing.barred == Some(Barred::KeyRevoked) {
-        return Err(refuse(Barred::KeyRevoked.why()));
-    }
-    if key.expired {
-        return Err(refuse("the API key has expired; make a new one"));
+        return Err(invalid().into());
     }
     let principal = Principal { org: key.org, sub: sub_of(id), email: None, permissions: key.permissions };
-    Ok((admit(app, principal, key.stand)?, Via::ApiKey { maker: key.created_by }))
+    let over = match key.stand.standing.barred {
+        Some(Barred::KeyRevoked) => Some(Barred::KeyRevoked.why()),
+        _ if key.expired => Some("the API key has expired; make a new one"),
+        _ => None,
+    };
+    if let Some(why) = over {
+        return Err(Unknown { error: refuse(why), who: Some(Who::of(&principal, audit::Via::ApiKey)) });
+    }
+    admit(app, Via::ApiKey { maker: key.created_by }, principal, key.stand)
 }
 
-async fn by_session(app: &App, fingerprint: &str) -> Result<(Principal, Via)> {
+async fn by_session(app: &App, fingerprint: &str) -> Result<(Principal, Via), Unknown> {
     let found = app.store.sessions.get(fingerprint, IDLE).await?;
     let (session, stand) = found.ok_or_else(|| refuse("the session is over; sign in again"))?;
     if !stand.noted {
         app.notes.take(Note::Session(fingerprint.to_owned()));
     }
-    let principal = admit(app, session.principal, stand)?;
-    Ok((principal, Via::Session { fingerprint: fingerprint.to_owned(), expires_at: session.expires_at }))
+    let via = Via::Session { fingerprint: fingerprint.to_owned(), expires_at: session.expires_at };
+    admit(app, via, session.principal, stand)
 }
 
 /// Who spends this ticket.
 ///
 /// # Errors
 /// `unauthenticated` if it was spent, is over, or never was; `forbidden` if whoever made it may do nothing any more.
-pub(crate) async fn by_ticket(app: &App, ticket: &str) -> Result<(Principal, Via)> {
+pub(crate) async fn by_ticket(app: &App, ticket: &str) -> Result<(Principal, Via), Unknown> {
     let Pass { principal, until, session } = match app.store.tickets.spend(&fingerprint(ticket)).await {
-        Err(error) if error.kind() == ErrorKind::Gone => return Err(refuse(error.detail())),
+        Err(error) if error.kind() == ErrorKind::Gone => return Err(refuse(error.detail()).into()),
         spent => spent?,
     };
     let stand = app.store.principals.standing(&principal.org, &principal.sub).await?;
-    Ok((admit(app, principal, stand)?, Via::Ticket { ends_at: until, session }))
+    admit(app, Via::Ticket { ends_at: until, session }, principal, stand)
 }
 
 /// The principal with what is withheld from it taken away.
-fn admit(app: &App, mut principal: Principal, stand: Stand) -> Result<Principal> {
+fn admit(app: &App, via: Via, mut principal: Principal, stand: Stand) -> Result<(Principal, Via), Unknown> {
     let moved = principal.email.is_some() && principal.email != stand.email;
     if moved || !stand.noted {
         let (org, sub) = (principal.org.clone(), principal.sub.clone());
         app.notes.take(Note::Principal { org, sub, email: principal.email.clone() });
     }
-    stand.standing.require([])?;
+    if let Err(error) = stand.standing.require([]) {
+        return Err(Unknown { error, who: Some(Who::of(&principal, via.in_audit())) });
+    }
     principal.permissions = principal.permissions.without(stand.standing.withheld);
-    Ok(principal)
+    Ok((principal, via))
 }
 
 /// What is kept of a secret that somebody shows. A plain hash will do: keys, tickets and cookies are 256 bits of chance,

@@ -17,7 +17,7 @@ const CHECKSUM: usize = 6;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A secret that is shown once.
-pub(crate) struct Once(pub(crate) String);
+pub struct Once(pub String);
 
 impl fmt::Debug for Once {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +26,7 @@ impl fmt::Debug for Once {
 }
 
 /// A new key with this id.
-pub(crate) fn new(id: ApiKeyId) -> Once {
+pub fn new(id: ApiKeyId) -> Once {
     let id = id.to_string();
     let digits = id.strip_prefix(ApiKeyId::PREFIX).unwrap_or_default();
     let body = format!("{PREFIX}{digits}{}", random());
@@ -40,12 +40,12 @@ pub(crate) fn random() -> String {
 }
 
 /// Whether this claims to be a key. A JWT never does.
-pub(crate) fn is_one(text: &str) -> bool {
+pub fn is_one(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
 /// The id in a key; `None` for what is none.
-pub(crate) fn id_in(text: &str) -> Option<ApiKeyId> {
+pub fn id_in(text: &str) -> Option<ApiKeyId> {
     let sound = text.len() == PREFIX.len() + ID + SECRET + CHECKSUM && text.is_ascii();
     let (body, given) = sound.then(|| text.split_at(text.len() - CHECKSUM))?;
     let digits = body.strip_prefix(PREFIX)?.get(..ID)?;

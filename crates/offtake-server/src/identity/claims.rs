@@ -64,20 +64,24 @@ pub(super) enum Refusal {
     Invalid(&'static str),
 }
 
+impl From<&'static str> for Refusal {
+    fn from(why: &'static str) -> Self {
+        Self::Invalid(why)
+    }
+}
+
 impl Rules {
-    /// Who the bearer of a token with these claims is, and when the token ends. `iss` chose these rules already.
+    /// Who the bearer of a token with these claims is, whenever it holds ([`is_now`]). `iss` chose these rules already.
     ///
     /// # Errors
     /// Why they do not hold.
-    pub(super) fn read(&self, claims: &Map<String, Json>, now: Timestamp) -> Result<(Principal, Timestamp), Refusal> {
+    pub(super) fn read(&self, claims: &Map<String, Json>) -> Result<Principal, &'static str> {
         if !self.is_for_us(claims) {
-            return Err(Refusal::Invalid("another audience"));
+            return Err("another audience");
         }
         // Nobody here reads the token's own name, and still it is of its shape.
         text(claims, "jti")?;
-        let principal = self.principal(claims)?;
-        let ends_at = is_now(claims, now)?;
-        Ok((principal, ends_at))
+        self.principal(claims)
     }
 
     fn is_for_us(&self, claims: &Map<String, Json>) -> bool {
@@ -89,18 +93,18 @@ impl Rules {
         }
     }
 
-    fn principal(&self, claims: &Map<String, Json>) -> Result<Principal, Refusal> {
+    fn principal(&self, claims: &Map<String, Json>) -> Result<Principal, &'static str> {
         let org = match &self.org {
             Some(fixed) => fixed.clone(),
             None => {
-                let name = text(claims, &self.names.org)?.ok_or(Refusal::Invalid("no organization"))?;
-                OrgId::new(name).map_err(|_| Refusal::Invalid("no such organization can be"))?
+                let name = text(claims, &self.names.org)?.ok_or("no organization")?;
+                OrgId::new(name).map_err(|_| "no such organization can be")?
             }
         };
-        let sub = text(claims, &self.names.sub)?.ok_or(Refusal::Invalid("no subject"))?;
+        let sub = text(claims, &self.names.sub)?.ok_or("no subject")?;
         let sub = format!("{}{sub}", self.sub_prefix);
         if !shape::is_sound(&sub) {
-            return Err(Refusal::Invalid("the subject is too long"));
+            return Err("the subject is too long");
         }
         let email = text(claims, &self.names.email)?;
         let granted = Permissions::from_words(words(find(claims, &self.names.permissions))?);
@@ -123,17 +127,17 @@ fn find<'a>(claims: &'a Map<String, Json>, name: &str) -> Option<&'a Json> {
 }
 
 /// A claim that is text; one of another type, or text that is no name, is refused.
-fn text(claims: &Map<String, Json>, name: &str) -> Result<Option<String>, Refusal> {
+fn text(claims: &Map<String, Json>, name: &str) -> Result<Option<String>, &'static str> {
     match find(claims, name) {
         None => Ok(None),
         Some(Json::String(text)) if shape::is_sound(text) => Ok(Some(text.clone())),
-        Some(_) => Err(Refusal::Invalid("a claim is not of its shape")),
+        Some(_) => Err("a claim is not of its shape"),
     }
 }
 
 /// A list of words, or words with spaces between.
-fn words(claim: Option<&Json>) -> Result<Vec<&str>, Refusal> {
-    let wrong = Refusal::Invalid("permissions or roles are not of their shape");
+fn words(claim: Option<&Json>) -> Result<Vec<&str>, &'static str> {
+    let wrong = "permissions or roles are not of their shape";
     match claim {
         None => Ok(Vec::new()),
         Some(Json::String(words)) => Ok(words.split_ascii_whitespace().collect()),
@@ -143,8 +147,11 @@ fn words(claim: Option<&Json>) -> Result<Vec<&str>, Refusal> {
 }
 
 /// When the token ends, which holds at this moment.
-fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let expires_at = time(claims, "exp")?.ok_or(Refusal::Invalid("no expiry"))?;
+///
+/// # Errors
+/// Why it does not.
+pub(super) fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let expires_at = time(claims, "exp")?.ok_or("no expiry")?;
     let begins_at = time(claims, "nbf")?;
     let issued_at = time(claims, "iat")?;
     let seconds = now.as_second() as f64;
@@ -159,8 +166,8 @@ fn is_now(claims: &Map<String, Json>, now: Timestamp) -> Result<Timestamp, Refus
 }
 
 /// A moment between 1970 and the year 10000.
-fn time(claims: &Map<String, Json>, name: &str) -> Result<Option<f64>, Refusal> {
+fn time(claims: &Map<String, Json>, name: &str) -> Result<Option<f64>, &'static str> {
     let Some(claim) = claims.get(name) else { return Ok(None) };
     let moment = claim.as_f64().filter(|moment| (0.0..END_OF_TIME).contains(moment));
-    moment.map(Some).ok_or(Refusal::Invalid("a time is no time"))
+    moment.map(Some).ok_or("a time is no time")
 }

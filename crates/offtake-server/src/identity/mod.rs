@@ -33,9 +33,9 @@ pub use claims::ClaimNames;
 pub use issuers::{Freshness, IssuerSettings, IssuerState, Issuers, KeySource};
 pub use mint::mint;
 pub use secret::{KeyId, Previous, Secret, Secrets};
+pub use verifier::Verifier;
 
 pub(crate) use secret::{DerivedKeys, mac};
-pub(crate) use verifier::Verifier;
 
 /// What our own tokens say in `iss` and `aud`. No other issuer may be called so.
 pub const OFFTAKE: &str = "offtake";

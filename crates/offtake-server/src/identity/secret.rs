@@ -64,6 +64,11 @@ impl Secret {
         HashKey::new(self.derive("offtake hash v1"))
     }
 
+    /// The key that secrets in the database are sealed with.
+    pub fn seal_key(&self) -> [u8; 32] {
+        self.derive("offtake sealed v1")
+    }
+
     /// A key for another purpose, so that nothing signed for one can be used for the other.
     pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
         mac(self.0.as_bytes(), &[purpose.as_bytes()]).finalize().into_bytes().into()

@@ -8,7 +8,7 @@ use offtake_model::{Error, ErrorKind, Result};
 use serde_json::{Map, Value as Json};
 
 use super::OFFTAKE;
-use super::claims::{ClaimNames, Refusal, Rules};
+use super::claims::{ClaimNames, Refusal, Rules, is_now};
 use super::issuers::Issuers;
 use super::json;
 use super::jws::Jws;
@@ -18,14 +18,15 @@ use super::secret::Secrets;
 
 /// Judges the tokens of all issuers, ours among them.
 #[derive(Debug)]
-pub(crate) struct Verifier {
+pub struct Verifier {
     own: Vec<(Key, Option<Timestamp>)>,
     rules: Rules,
     issuers: Arc<Issuers>,
 }
 
 impl Verifier {
-    pub(crate) fn new(secrets: &Secrets, issuers: Arc<Issuers>) -> Self {
+    /// Judges by these secrets, and by the keys of these issuers.
+    pub fn new(secrets: &Secrets, issuers: Arc<Issuers>) -> Self {
         let key = |secret: &super::Secret| Key::secret(Some(secret.key_id().to_string()), secret.reveal().as_bytes());
         let previous = secrets.previous.iter().map(|old| (key(&old.secret), Some(old.until)));
         let own = std::iter::once((key(&secrets.current), None)).chain(previous).collect();
@@ -45,7 +46,30 @@ impl Verifier {
     /// # Errors
     /// `unauthenticated`: the detail says whether it is a matter of time, and nothing else about why; `unavailable` if
     /// the issuer's keys are not to be had and the token may be good.
-    pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<(Principal, Timestamp)> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<(Principal, Timestamp)> {
+        self.judged(token, now).await.map_err(|(error, _)| error)
+    }
+
+    /// The same, and of a token that is genuine and not of this time also who bore it.
+    pub(crate) async fn judged(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Principal, Timestamp), (Error, Option<Principal>)> {
+        let (claims, rules) = self.signed(token, now).await.map_err(|error| (error, None))?;
+        let principal = rules.read(&claims).map_err(|why| (invalid(why), None))?;
+        match is_now(&claims, now) {
+            Ok(ends_at) => Ok((principal, ends_at)),
+            Err(Refusal::Expired) => Err((refuse("the bearer token has expired; get a new one"), Some(principal))),
+            Err(Refusal::NotYet) => {
+                Err((refuse("the bearer token is not valid yet; check the issuer's clock"), Some(principal)))
+            }
+            Err(Refusal::Invalid(why)) => Err((invalid(why), None)),
+        }
+    }
+
+    /// The claims of a token that its issuer signed, and what they must be.
+    async fn signed(&self, token: &str, now: Timestamp) -> Result<(Map<String, Json>, &Rules)> {
         let jws = Jws::parse(token).map_err(invalid)?;
         let claims = json::object(&jws.payload).ok_or("the claims are no JSON object, or one is there twice");
         let claims = claims.map_err(invalid)?;
@@ -55,11 +79,7 @@ impl Verifier {
             Judgement::Forged => return Err(invalid("no key of the issuer signed it")),
             Judgement::Unavailable => return Err(unavailable()),
         }
-        rules.read(&claims, now).map_err(|refusal| match refusal {
-            Refusal::Expired => refuse("the bearer token has expired; get a new one"),
-            Refusal::NotYet => refuse("the bearer token is not valid yet; check the issuer's clock"),
-            Refusal::Invalid(why) => invalid(why),
-        })
+        Ok((claims, rules))
     }
 
     /// What the keys of the issuer that the token names say, and what its tokens must say.

@@ -28,7 +28,7 @@ use crate::error::Problem;
 use crate::extract::{Name, Params, no_such_job};
 use crate::limits::Allowances;
 use crate::state::App;
-use view::JobResponse;
+use view::{JobResponse, with_deliveries};
 use wait::{bounded, wait_for};
 
 /// Jobs of a page when nothing is said.
@@ -94,7 +94,11 @@ pub(crate) async fn list(
     let scope = if mine { caller.own_scope() } else { caller.scope() };
     let page = app.store.jobs.list(&scope, &filter).await?;
     let next_cursor = page.jobs.last().filter(|_| page.has_more).map(|job| job.id.to_string());
-    let jobs = page.jobs.into_iter().map(|job| JobResponse::of(&app, &caller, job)).collect();
+    let mut jobs = Vec::with_capacity(page.jobs.len());
+    for job in page.jobs {
+        jobs.push(JobResponse::of(&app, &caller, job).await?);
+    }
+    with_deliveries(&app, &caller.0.org, &mut jobs).await?;
     let pagination =
         Pagination { total: page.total, limit, offset: filter.offset, has_more: page.has_more, next_cursor };
     Ok(Json(JobListResponse { jobs, pagination }))
@@ -139,11 +143,18 @@ pub(crate) async fn detail(
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_known = |etag: &str| known.as_deref().is_some_and(|known| matches_etag(known, etag));
     let enough = |job: &Job| match &known {
-        Some(_) => !is_known(&JobResponse::of(&app, &caller, job.clone()).etag()),
+        // How it stands with a delivery is looked up below.
+        Some(_) if job.spec.destination.is_some() => !job.status.is_active(),
+        // Whether the file may be seen is looked up once there is an answer.
+        Some(_) => {
+            let etag = |may_see| JobResponse::with_file(&app, &caller, job.clone(), may_see).etag();
+            !is_known(&etag(true)) && !is_known(&etag(false))
+        }
         None => !job.status.is_active(),
     };
     let job = wait_for(&app, &caller.scope(), id, wait, &draining, enough).await.map_err(absent)?;
-    let body = JobResponse::of(&app, &caller, job);
+    let mut body = JobResponse::of(&app, &caller, job).await?;
+    with_deliveries(&app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
     let etag = body.etag();
     let mut response =
         if is_known(&etag) { StatusCode::NOT_MODIFIED.into_response() } else { Json(body).into_response() };
@@ -190,9 +201,28 @@ pub(crate) async fn retry(
     require_dataset(&app, &caller, &job)?;
     job.require_worker()?;
     let (job, allowances) = app.store.jobs.retry(&act, &scope, id, app.settings.limits.jobs).await.map_err(absent)?;
-    let mut response = (StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job))).into_response();
+    let mut response = (StatusCode::ACCEPTED, Json(JobResponse::of(&app, &caller, job).await?)).into_response();
     Allowances::add(&mut response, allowances);
     Ok(response)
+}
+
+/// Delivers a file whose delivery failed, once more from the first try on.
+#[utoipa::path(post, path = "/api/v1/export/jobs/{id}/deliver", tag = "exports", operation_id = "deliver_again",
+    params(("id" = String, Path, description = "The job")),
+    responses((status = 202, description = "It is owed again", body = JobResponse)))]
+pub(crate) async fn deliver(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+) -> Result<Response, Problem> {
+    let (scope, id) = (caller.scope(), name.job()?);
+    let job = app.store.jobs.get(&scope, id).await.map_err(absent)?;
+    require_dataset(&app, &caller, &job)?;
+    app.store.destinations.deliver_again(&act, &scope, id).await?;
+    let mut body = JobResponse::of(&app, &caller, job).await?;
+    with_deliveries(&app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
+    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }
 
 /// Deletes the file now, not when it expires.
@@ -238,6 +268,19 @@ pub(crate) async fn fetchable(app: &App, caller: &Caller, id: JobId) -> Result<A
     let artifact = app.store.artifacts.ready(&scope, id).await.map_err(absent)?;
     require_sight(app, caller, made(&artifact, &job))?;
     Ok(artifact)
+}
+
+/// Whether the caller may see what the file of a completed job tells, as [`fetchable`] sees it. The file is looked up
+/// only where it may tell less than was asked for.
+pub(crate) async fn may_see_file(app: &App, caller: &Caller, job: &Job) -> Result<bool> {
+    if require_sight(app, caller, &job.spec).is_ok() {
+        return Ok(true);
+    }
+    match app.store.artifacts.ready(&caller.scope(), job.id).await {
+        Ok(artifact) => Ok(require_sight(app, caller, made(&artifact, job)).is_ok()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Gone | ErrorKind::Conflict) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The proof that the file is whole.
@@ -300,7 +343,8 @@ pub(crate) async fn with_link(
     job: Job,
 ) -> Result<JobResponse> {
     let id = job.id;
-    let mut body = JobResponse::of(app, caller, job);
+    let mut body = JobResponse::of(app, caller, job).await?;
+    with_deliveries(app, &caller.0.org, std::slice::from_mut(&mut body)).await?;
     if body.can_download() {
         match app.store.artifacts.ready(scope, id).await {
             Ok(artifact) => {

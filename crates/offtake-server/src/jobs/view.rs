@@ -1,7 +1,10 @@
 //! A job as the API shows it.
 
 use jiff::Timestamp;
+use offtake_model::Result;
 use offtake_model::dataset::DatasetSchema;
+use offtake_model::destination::{DeliverTo, Delivery, DeliveryState};
+use offtake_model::id::{JobId, OrgId};
 use offtake_model::job::{Job, JobStatus};
 use offtake_model::permission::Permission;
 use serde::Serialize;
@@ -9,7 +12,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::auth::Caller;
-use crate::jobs::{as_seen, require_sight};
+use crate::jobs::{as_seen, may_see_file};
 use crate::state::App;
 
 /// An export job.
@@ -73,6 +76,9 @@ pub(crate) struct JobResponse {
     /// Who asked.
     owner: String,
     metadata: Metadata,
+    /// How it stands with the delivery to a bucket of the organization's own; absent where none is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delivery: Option<DeliveryView>,
     /// A fresh link, when the job was waited for. It lives ten minutes at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) link: Option<String>,
@@ -80,6 +86,54 @@ pub(crate) struct JobResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) link_expires_at: Option<Timestamp>,
+}
+
+/// The delivery of a file.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct DeliveryView {
+    destination_id: String,
+    /// `pending`, `delivered` or `failed`.
+    #[schema(value_type = String)]
+    state: DeliveryState,
+    /// The key of the object below the destination's prefix.
+    key: Option<String>,
+    /// How often it was tried.
+    tries: u32,
+    /// What the last try came to.
+    error: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    delivered_at: Option<Timestamp>,
+}
+
+impl DeliveryView {
+    fn wanted(to: &DeliverTo) -> Self {
+        let destination_id = to.id.to_string();
+        Self { destination_id, state: DeliveryState::Pending, key: None, tries: 0, error: None, delivered_at: None }
+    }
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        let Delivery { job: _, destination, key, state, tries, error, delivered_at } = delivery;
+        Self { destination_id: destination.to_string(), state, key: Some(key), tries, error, delivered_at }
+    }
+}
+
+/// Says of these jobs how it stands with their deliveries.
+pub(crate) async fn with_deliveries(app: &App, org: &OrgId, jobs: &mut [JobResponse]) -> Result<()> {
+    let wanted = jobs.iter().filter(|job| job.delivery.is_some());
+    let ids: Vec<JobId> = wanted.filter_map(|job| job.job_id.parse().ok()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let found = app.store.destinations.deliveries(org, &ids).await?;
+    for delivery in found {
+        let id = delivery.job.to_string();
+        if let Some(job) = jobs.iter_mut().find(|job| job.job_id == id) {
+            job.delivery = Some(delivery.into());
+        }
+    }
+    Ok(())
 }
 
 /// Why a job failed.
@@ -103,7 +157,13 @@ struct Metadata {
 }
 
 impl JobResponse {
-    pub(crate) fn of(app: &App, caller: &Caller, job: Job) -> Self {
+    pub(crate) async fn of(app: &App, caller: &Caller, job: Job) -> Result<Self> {
+        let may_see = job.status == JobStatus::Completed && may_see_file(app, caller, &job).await?;
+        Ok(Self::with_file(app, caller, job, may_see))
+    }
+
+    /// The same, where it is known whether the caller may see what the file tells.
+    pub(crate) fn with_file(app: &App, caller: &Caller, job: Job, may_see: bool) -> Self {
         let now = app.clock.now();
         let dataset = app.catalog.get(&job.spec.dataset).ok().map(|dataset| dataset.schema.clone());
         let may_read = app.catalog.permission(&job.spec.dataset).is_some_and(|needed| caller.may(&needed));
@@ -114,8 +174,8 @@ impl JobResponse {
                 && !is_expired
                 && may_read
                 && caller.may(&Permission::ExportsDownload)
-                && require_sight(app, caller, &job.spec).is_ok()
-                && job.require_stored().is_ok(),
+                && job.require_stored().is_ok()
+                && may_see,
             can_retry: job.status == JobStatus::Failed
                 && !is_expired
                 && may_read
@@ -143,6 +203,7 @@ impl JobResponse {
             download_url: format!("{}/download", status_url(&job)),
             status_url: status_url(&job),
             error: job.error.map(|error| ErrorView { code: error.code.code(), message: error.message }),
+            delivery: job.spec.destination.as_ref().map(DeliveryView::wanted),
             dataset: job.spec.dataset.clone(),
             spec: as_seen(app, caller, &job.spec),
             name: job.name,

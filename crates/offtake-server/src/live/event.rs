@@ -118,7 +118,7 @@ impl Veil {
     pub(super) fn of(catalog: &Catalog, hash_key: HashKey) -> Self {
         let traces = catalog.get("traces").ok();
         let columns = traces.iter().flat_map(|traces| &traces.schema.columns);
-        let columns = columns.filter_map(|column| Some((column.name.clone(), column.sensitive?))).collect();
+        let columns = columns.filter_map(|column| Some((column.name.clone(), column.sensitive.clone()?))).collect();
         Self { columns, hash_key }
     }
 
@@ -137,7 +137,7 @@ impl Veil {
                 (Treatment::Hash, Some(Json::String(text))) => {
                     *text = self.hash_key.hasher(org).hash(text.as_bytes());
                 }
-                (Treatment::Mask | Treatment::Hash, Some(other)) => *other = Json::Null,
+                (Treatment::Mask | Treatment::Hash | Treatment::Redact(_), Some(other)) => *other = Json::Null,
             }
         }
     }

@@ -151,8 +151,9 @@ pub(crate) async fn admit(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<(
     // Before a ticket is spent: another page must not be able to spend it.
     let by_cookie = !by_token && ticket.is_none() && auth::session_of(&app.settings, headers).is_some();
     origin::require_known(&app.settings, headers, by_cookie)?;
-    match ticket {
+    let known = match ticket {
         Some(ticket) => auth::by_ticket(app, ticket).await,
         None => auth::authenticate(app, &Method::GET, headers, None).await,
-    }
+    };
+    Ok(known?)
 }

@@ -44,7 +44,7 @@ pub(crate) async fn open(
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|rejection| {
         let detail = format!("this is where a WebSocket is opened: {rejection}");
-        Error::new(ErrorKind::Malformed, detail)
+        Error::new(ErrorKind::InvalidRequest, detail)
     })?;
     let right = Right::of(caller.0, via);
     // Tokens are taken for a moment after their end, for clocks that differ; a socket is not kept by such a one.

@@ -10,9 +10,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
-use offtake_model::audit::Act;
+use offtake_model::audit::{Act, Via};
 use offtake_model::job::Job;
-use offtake_model::permission::Permission;
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use offtake_store::{Artifact, JobScope, Token, TokenClaims, TokenPurpose, token_is_over};
 use serde::Serialize;
@@ -21,6 +20,7 @@ use utoipa::ToSchema;
 
 use crate::acting::Acting;
 use crate::auth::Caller;
+use crate::auth::refusals::Attempt;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name};
 use crate::jobs::fetchable;
@@ -197,10 +197,25 @@ async fn shown(app: &App, text: &str) -> Result<(Offer, Link)> {
 
 async fn spend(app: &App, by: Act, text: &str) -> Result<(Link, Artifact)> {
     // The link first: a store that gives none costs nobody a token.
-    let (offer, link) = shown(app, text).await?;
+    let shown = shown(app, text).await;
+    if let Err(error) = &shown
+        && error.kind() == ErrorKind::Revoked
+    {
+        note_revoked(app, by.clone(), text, error).await;
+    }
+    let (offer, link) = shown?;
     app.store.tokens.spend(by, offer.sha256).await?;
     tracing::info!(job_id = %offer.artifact.job, org_id = %offer.artifact.org, "a one-time token was spent");
     Ok((link, offer.artifact))
+}
+
+/// Notes that a token was shown which is genuine, by whose subject may not have the file any more.
+async fn note_revoked(app: &App, by: Act, text: &str, error: &Error) {
+    let Some(shown) = app.one_time.read(text, app.clock.now()) else { return };
+    if let Ok(Some(Token { claims, .. })) = app.store.tokens.look(shown.sha256()).await {
+        let attempt = Attempt::at("POST /api/v1/export/redeem", by).by(&claims.subject, Via::OneTimeToken);
+        app.refusals.note(&claims.org, attempt, error);
+    }
 }
 
 /// What `text` is a right to, now.
@@ -230,10 +245,7 @@ async fn offer(app: &App, text: &str) -> Result<Offer> {
 /// # Errors
 /// `revoked`; why is nobody's to know who shows a token.
 async fn require_standing(app: &App, subject: &str, job: &Job, artifact: &Artifact) -> Result<()> {
-    let mut right = Watch::over(app, artifact, subject.to_owned());
-    if job.owner != subject {
-        right = right.needing(Permission::ExportsReadAll);
-    }
+    let right = Watch::over(app, artifact, &job.owner, subject.to_owned());
     let withdrawn = || Error::new(ErrorKind::Revoked, "the right that this token gave was withdrawn");
     right.look().await.map_err(|error| if error.kind() == ErrorKind::Forbidden { withdrawn() } else { error })
 }

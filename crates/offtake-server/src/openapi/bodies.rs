@@ -1,7 +1,7 @@
 //! Per dataset: the bodies it takes, typed by its columns, filters and identity.
 
 use offtake_datasets::Catalog;
-use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp};
+use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Filter, FilterOp, RowsMode};
 use offtake_model::export::Recipients;
 use offtake_model::format::{Compression, Dialect, Format};
 use offtake_model::human::LOCALES;
@@ -135,6 +135,13 @@ fn rows_properties(schema: &DatasetSchema) -> Map<String, Json> {
         "as_of",
         json!({"type": "string", "pattern": r"^(c[0-9]{1,18}|s)\.[0-9]{1,18}$", "description": "As handed out by count, page and preview"}),
     );
+    if schema.rows == RowsMode::AppendOnly {
+        add(
+            "newer_than",
+            json!({"type": "string", "pattern": r"^c[0-9]{1,18}\.[0-9]{1,18}$",
+            "description": "Only rows that came after this earlier as_of"}),
+        );
+    }
     for filter in &schema.filters {
         add(&filter.name, filter_schema(schema, filter));
     }
@@ -149,6 +156,14 @@ fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>)
     add("delimiter", json!({"type": "string", "minLength": 1, "maxLength": 1, "default": ","}));
     add("formats", formats());
     add("fields", fields(schema));
+    add(
+        "destination",
+        json!({"type": "object", "required": ["id"], "additionalProperties": false,
+            "description": "Where the file is delivered to, beside being kept here",
+            "properties": {
+                "id": {"type": "string", "description": "The destination"},
+                "key": {"type": "string", "description": "The key below its prefix, with {dataset}, {date}, {job} and {extension} in it; {job} is needed"}}}),
+    );
     add(
         "limit",
         json!({"type": "integer", "minimum": 1, "maximum": schema.limits.rows,

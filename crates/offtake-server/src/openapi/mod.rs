@@ -103,10 +103,8 @@ fn say_who_may(operation: &mut Json, route: &Declared) {
     let (security, permission) = match &route.access {
         Access::Public => (json!([]), None),
         Access::Known => (known(), None),
-        Access::Live => {
-            let ticket = json!({"ticket": []});
-            (json!([{"bearer": []}, {"session": []}, ticket]), Some("that of each type of event".to_owned()))
-        }
+        // Each type of event has its own.
+        Access::Live => (json!([{"bearer": []}, {"session": []}, {"ticket": []}]), None),
         Access::Token => (known(), Some("the dataset's read permission".to_owned())),
         Access::Needs(permission) => (known(), Some(permission.to_string())),
     };

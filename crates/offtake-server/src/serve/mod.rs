@@ -2,6 +2,7 @@
 
 mod connection;
 mod resting;
+mod streams;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use crate::edge::{Draining, refuse_when_draining};
 pub(crate) use connection::Staying;
 use connection::connection;
 use resting::Resting;
+use streams::streams;
 
 /// How long requests under way may go on after shutdown began.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -64,16 +66,44 @@ pub async fn serve(
 ) -> io::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "listening");
     let router = router.layer(from_fn_with_state(Draining(shutdown.clone()), refuse_when_draining));
+    let serve = |stream, peer, resting, shutdown| connection(stream, peer, router.clone(), settings, resting, shutdown);
+    accept(listener, settings.most, shutdown.clone(), serve).await;
+    Ok(())
+}
+
+/// Serves `router` to clients of gRPC on `listener` until `shutdown`; then takes no new calls and lets those under way
+/// end, for at most 20 seconds. Connections are bounded as in [`serve`].
+///
+/// # Errors
+/// If the listener has no address; an accept that fails is tried again.
+pub async fn serve_grpc(
+    listener: TcpListener,
+    router: Router,
+    settings: ConnectionSettings,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    tracing::info!(address = %listener.local_addr()?, "listening for gRPC");
+    let serve = |stream, peer, resting, shutdown| streams(stream, peer, router.clone(), settings, resting, shutdown);
+    accept(listener, settings.most, shutdown.clone(), serve).await;
+    Ok(())
+}
+
+/// Accepts connections until `shutdown`, `most` at once, and lets them end.
+async fn accept<C: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    most: usize,
+    shutdown: CancellationToken,
+    serve: impl Fn(TcpStream, SocketAddr, Arc<Resting>, CancellationToken) -> C,
+) {
     let resting = Arc::new(Resting::default());
     let mut connections = JoinSet::new();
     // Accepted, and waits for a place.
     let mut next: Option<(TcpStream, SocketAddr)> = None;
     loop {
-        if connections.len() < settings.most
+        if connections.len() < most
             && let Some((stream, peer)) = next.take()
         {
-            let shutdown = shutdown.clone();
-            connections.spawn(connection(stream, peer, router.clone(), settings, Arc::clone(&resting), shutdown));
+            connections.spawn(serve(stream, peer, Arc::clone(&resting), shutdown.clone()));
         }
         if next.is_some() {
             resting.close_one();
@@ -97,5 +127,4 @@ pub async fn serve(
         tracing::warn!(connections = connections.len(), "requests cut off, they took too long to end");
         connections.shutdown().await;
     }
-    Ok(())
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
-use offtake_model::ErrorKind;
 use offtake_model::id::OrgId;
 use offtake_model::permission::Permission;
+use offtake_model::{Error, ErrorKind};
 use offtake_store::JobScope;
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ impl Standing {
         self.asked = Instant::now();
         let needed = Permission::ExportsRead;
         let found = authenticate(app, &self.method, &self.headers, Some(&needed)).await;
-        match found.and_then(|(principal, _)| require(&principal, &needed).map(|()| principal)) {
+        match found.map_err(Error::from).and_then(|(principal, _)| require(&principal, &needed).map(|()| principal)) {
             Ok(principal) => {
                 self.caller = Caller(principal);
                 true

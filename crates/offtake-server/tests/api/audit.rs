@@ -1,11 +1,14 @@
 //! The audit trail: every act leaves an entry, which those see who may, and nobody else.
 
+use std::time::Duration;
+
 use http::Method;
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
 use offtake_model::id::OrgId;
 use offtake_server::{ForwardedHeader, ServerSettings, TrustedProxies};
 use offtake_store::audit::verify;
+use offtake_testkit::eventually;
 use serde_json::{Value as Json, json};
 
 use crate::house::House;
@@ -98,6 +101,107 @@ async fn every_act_leaves_an_entry() {
     }
     let checked = verify(house.store.audit.as_ref(), &OrgId::new("acme").expect("a name"), &[]).await.expect("checked");
     assert_eq!(checked.outcome, Ok(11));
+}
+
+/// The refused attempts in acme's trail, once there are so many.
+async fn refused(house: &House, entries: usize) -> Vec<Json> {
+    eventually("refused attempts are in the trail", Duration::from_secs(10), || async {
+        let refused: Vec<Json> =
+            trail(house, "").await.into_iter().filter(|entry| entry["outcome"] == "refused").collect();
+        (refused.len() >= entries).then_some(refused)
+    })
+    .await
+}
+
+fn minute(house: &House) {
+    house.clock.advance(SignedDuration::from_secs(61));
+}
+
+#[tokio::test]
+async fn refused_attempts_are_told_once_a_minute_with_their_number() {
+    let house = House::new();
+    let attempt = |user: &'static str, id: String| {
+        let ask = house.ask(Method::POST, "/api/v1/export/spans").by("acme", user, "exports:read").from("192.0.2.7");
+        ask.header("x-request-id", &id).json(&json!({"format": "csv"})).answer()
+    };
+    for number in 0..30 {
+        attempt("mallory", format!("req-{number}")).await.expect(403);
+    }
+    // Looking is not written down, nor what fails for another reason.
+    house.ask(Method::GET, "/api/v1/audit").by("acme", "mallory", "exports:read").answer().await.expect(403);
+    house.post("/api/v1/export/spans", &json!({"format": "pdf"})).answer().await.expect(422);
+    attempt("eve", "req-eve".to_owned()).await.expect(403);
+    let first = refused(&house, 2).await;
+    assert_eq!(first.len(), 2, "{first:?}");
+    for (name, value) in [
+        ("actor", json!("mallory")),
+        ("via", json!("token")),
+        ("action", json!("request")),
+        ("object", json!({"kind": "route", "id": "POST /api/v1/export/{dataset}"})),
+        ("address", json!("192.0.2.7")),
+        ("request_id", json!("req-0")),
+    ] {
+        assert_eq!(first[0][name], value, "{name}");
+    }
+    assert_eq!(first[0]["detail"]["times"], 1);
+    assert_eq!(first[0]["detail"]["code"], "forbidden");
+    assert!(first[0]["detail"]["detail"].as_str().expect("why").contains("exports:create"));
+    minute(&house);
+    let later = refused(&house, 3).await;
+    assert_eq!((later.len(), &later[2]["detail"]["times"]), (3, &json!(29)), "{later:?}");
+    assert_eq!(later[2]["request_id"], "req-29");
+    let checked = verify(house.store.audit.as_ref(), &OrgId::new("acme").expect("a name"), &[]).await.expect("checked");
+    assert_eq!(checked.outcome, Ok(3));
+}
+
+/// Genuine ones alone: what nobody signed can name any organization.
+#[tokio::test]
+async fn refused_credentials_are_told_where_they_are_genuine() {
+    let house = House::new();
+    let made = json!({"name": "nightly", "permissions": ["exports:create", "traces:read"]});
+    let made = house.post("/api/v1/api-keys", &made).answer().await.expect(201).json();
+    let (id, key) = (made["id"].as_str().expect("an id"), made["key"].as_str().expect("a key"));
+    house.delete(format!("/api/v1/api-keys/{id}")).answer().await.expect(204);
+    let disable = house.ask(Method::PATCH, "/api/v1/principals/bob").by("acme", "root", "admin");
+    disable.json(&json!({"disabled": true})).answer().await.expect(200);
+    let job = house.a_file(b"1\n2\n").await;
+    let link = house.link(&job).await;
+    let token = house.token("acme", "late", "all");
+    let forged = format!("{}A", house.token("acme", "forger", "all"));
+    minute(&house);
+    let post = |credential: &str| {
+        let ask =
+            house.ask(Method::POST, "/api/v1/export/spans").header("authorization", &format!("Bearer {credential}"));
+        ask.json(&json!({"format": "csv"})).answer()
+    };
+    post(key).await.expect(401);
+    post(&house.token("acme", "bob", "all")).await.expect(403);
+    post(&forged).await.expect(401);
+    post("nonsense").await.expect(401);
+    // Of a link whose subject may not have the file any more.
+    let withhold = house.ask(Method::PATCH, "/api/v1/principals/alice").by("acme", "root", "admin");
+    withhold.json(&json!({"withheld": ["exports:download"]})).answer().await.expect(200);
+    house.ask(Method::GET, &link).answer().await.expect(403);
+    house.get(format!("{job}/download")).answer().await.expect(403);
+    house.clock.advance(SignedDuration::from_hours(2));
+    post(&token).await.expect(401);
+    let told = refused(&house, 5).await;
+    let said = |entry: &Json| {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        (text("actor"), text("via"), entry["object"]["id"].as_str().unwrap_or_default().to_owned())
+    };
+    let route = "POST /api/v1/export/{dataset}";
+    let expected = [
+        (&*format!("api_key:{id}"), "api_key", route),
+        ("bob", "token", route),
+        ("alice", "link", "GET /files/{artifact}"),
+        ("alice", "token", "GET /api/v1/export/jobs/{id}/download"),
+        ("late", "token", route),
+    ];
+    let expected = expected.map(|(actor, via, route)| (actor.to_owned(), via.to_owned(), route.to_owned()));
+    assert_eq!(told.iter().map(said).collect::<Vec<_>>(), expected);
+    let text = serde_json::to_string(&told).expect("JSON");
+    assert!(!text.contains(key) && !text.contains(&token) && !text.contains("signature="), "{text}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use offtake_datasets::spans::{Conventions, SpanStore};
 use offtake_datasets::{Catalog, Dataset, Source};
 use offtake_model::as_of::AsOf;
 use offtake_model::clock::{Clock, ManualClock, SharedClock};
+use offtake_model::export::ExportSpec;
 use offtake_model::id::{ArtifactId, JobId, OrgId};
 use offtake_model::permission::Permissions;
 use offtake_model::plan::Plan;
@@ -23,6 +24,8 @@ use offtake_model::receipt::Receipt;
 use offtake_server::identity::{IssuerSettings, Issuers, Previous, Secret, Secrets, mint};
 use offtake_server::{AppState, LimitSettings, ServerMetrics, ServerSettings, router};
 use offtake_store::objects::FolderObjects;
+use offtake_store::outbound::{Outbound, OutboundSettings};
+use offtake_store::sealed::Sealer;
 use offtake_store::{JobUsage, NewArtifact, ObjectKey, SqliteStore, Store, Take, WorkerName};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
@@ -194,7 +197,11 @@ impl House {
         let store = Store {
             jobs: jobs.clone(),
             artifacts: jobs.clone(),
+            alerts: jobs.clone(),
             presets: jobs.clone(),
+            webhooks: jobs.clone(),
+            schedules: jobs.clone(),
+            destinations: jobs.clone(),
             principals: jobs.clone(),
             api_keys: jobs.clone(),
             sessions: jobs.clone(),
@@ -222,9 +229,15 @@ impl House {
             catalog: Arc::new(catalog),
             spans: Some(spans),
             conventions: Arc::new(Conventions::default()),
+            destinations: offtake_server::Destinations {
+                sealer: Arc::new(Sealer::new(&[7; 32], &[]).expect("a cipher")),
+                outbound: Outbound::new(OutboundSettings::default()).expect("a client"),
+            },
             clock: shared,
             secrets: Secrets { current: secret.clone(), previous: trust.previous },
             issuers,
+            sealer: Arc::new(Sealer::new(&[7; 32], &[]).expect("a cipher")),
+            outbound: Outbound::new(OutboundSettings::default()).expect("a client"),
             settings,
             registry: Arc::new(registry),
             metrics,
@@ -287,6 +300,15 @@ impl House {
 
     /// Does what a worker does: takes the oldest job and publishes `content` for it.
     pub(crate) async fn complete_next(&self, content: &'static [u8]) -> (JobId, ArtifactId) {
+        self.complete_next_as(content, |_| ()).await
+    }
+
+    /// The same of a file that was made of a spec which `narrow` changed.
+    pub(crate) async fn complete_next_as(
+        &self,
+        content: &'static [u8],
+        narrow: impl FnOnce(&mut ExportSpec),
+    ) -> (JobId, ArtifactId) {
         let worker = WorkerName("tests".to_owned());
         let claimed = self.store.jobs.claim(&worker, Take::Any, SignedDuration::from_secs(30)).await.expect("a claim");
         let claimed = claimed.expect("a job is due");
@@ -319,7 +341,8 @@ impl House {
         let mut upload = self.store.objects.begin(&key).await.expect("an upload");
         upload.put_part(Bytes::from_static(content)).await.expect("a part");
         upload.finish().await.expect("an object");
-        let receipt = receipt(&job, content, now);
+        let mut receipt = receipt(&job, content, now);
+        narrow(&mut receipt.spec);
         let usage = JobUsage { duration_ms: 2000, ..JobUsage::default() };
         let keep = SignedDuration::from_hours(1);
         self.store.jobs.complete(lease, id, &receipt, &usage, keep).await.expect("completed");

@@ -25,3 +25,4 @@ mod rows;
 mod sensitive;
 mod sessions;
 mod sockets;
+mod webhooks;

@@ -319,6 +319,34 @@ async fn a_link_ends_with_the_right_to_what_the_file_tells() {
     assert_silent(&house.ask(Method::GET, &link).answer().await.expect(403));
 }
 
+/// Asked for in the clear, and made veiled because the right was withheld meanwhile: everybody who may have files may
+/// have this one, and is told so.
+#[tokio::test]
+async fn what_is_said_of_a_file_goes_by_the_file() {
+    let house = House::with_people();
+    let asked = json!({"format": "csv", "fields": ["id", "email"]});
+    let narrowed = begun(&house, "alice", CLEAR, &asked).await;
+    house
+        .complete_next_as(b"id,email\n1,4f5a\n", |spec| {
+            spec.disclosure = serde_json::from_value(json!({"email": "hash"})).expect("a disclosure");
+        })
+        .await;
+    let clear = begun(&house, "alice", CLEAR, &asked).await;
+    house.complete_next(b"id,email\n1,ada@example.org\n").await;
+    let list = get(&house, "/api/v1/export/jobs").await.expect(200).json();
+    for (job, may) in [(narrowed, true), (clear, false)] {
+        let path = format!("/api/v1/export/jobs/{job}");
+        let answer = get(&house, &path).await.expect(200);
+        let etag = answer.header("etag").to_owned();
+        assert_eq!(answer.json()["metadata"]["can_download"], may);
+        let listed = list["jobs"].as_array().expect("jobs").iter().find(|one| one["job_id"] == job.to_string());
+        assert_eq!(listed.expect("it is listed")["metadata"]["can_download"], may);
+        get(&house, &format!("{path}/download")).await.expect(if may { 302 } else { 403 });
+        let again = house.ask(Method::GET, format!("{path}?wait=0")).by("acme", "bob", VEILED);
+        again.header("if-none-match", &etag).answer().await.expect(304);
+    }
+}
+
 #[tokio::test]
 async fn a_key_has_at_most_the_role_of_its_maker() {
     let house = House::with_people();

@@ -1,17 +1,20 @@
 //! What the verbs of the store write down, whichever database is behind them.
 
 use jiff::Timestamp;
+use offtake_model::alert::Alert;
 use offtake_model::api_key::ApiKey;
 use offtake_model::audit::{Act, Action, Deed, ObjectKind, Via};
 use offtake_model::id::ApiKeyId;
 use offtake_model::job::Job;
 use offtake_model::preset::Preset;
 use offtake_model::principal::{KnownPrincipal, Principal};
+use offtake_model::webhook::Webhook;
 
 use crate::artifacts::Artifact;
 use crate::jobs::NewJob;
 use crate::outbox::Notification;
 use crate::tokens::TokenClaims;
+use crate::webhooks;
 
 /// An export was asked for. What decides its rows is told by its digest: filters may hold what not everybody may read.
 pub(crate) fn asked_for(new: &NewJob) -> Deed {
@@ -41,6 +44,15 @@ pub(crate) fn to_preset(action: Action, preset: &Preset) -> Deed {
         .with("version", preset.version)
 }
 
+/// Something was done to an alert rule. What it is narrowed to is not told: filters may hold what not everybody may read.
+pub(crate) fn to_alert(action: Action, alert: &Alert) -> Deed {
+    Deed::done(action, ObjectKind::Alert, alert.id)
+        .with("name", alert.content.name.as_str())
+        .with("kind", alert.content.rule.kind())
+        .with("enabled", alert.content.enabled)
+        .with("version", alert.version)
+}
+
 /// It was decided about a principal anew: how it stands since.
 pub(crate) fn to_principal(known: &KnownPrincipal) -> Deed {
     let withheld: Vec<String> = known.withheld.iter().map(ToString::to_string).collect();
@@ -62,10 +74,26 @@ pub(crate) fn revoked_key(id: ApiKeyId) -> Deed {
     Deed::done(Action::ApiKeyRevoke, ObjectKind::ApiKey, id)
 }
 
+/// Something was done to a webhook endpoint. Of its URL the host is told: the rest may be what opens it.
+pub(crate) fn to_webhook(action: Action, webhook: &Webhook) -> Deed {
+    let events: Vec<&str> = webhook.events.iter().map(|kind| kind.name()).collect();
+    Deed::done(action, ObjectKind::Webhook, webhook.id)
+        .with("host", webhooks::host_of(&webhook.url))
+        .with("events", events)
+        .with("enabled", webhook.enabled)
+}
+
 /// A link was made by which `principal` can sign in.
 pub(crate) fn offered(principal: &Principal) -> Deed {
     Deed::done(Action::SessionOffer, ObjectKind::Principal, &principal.sub)
         .with("permissions", principal.permissions.to_words())
+}
+
+/// A token was minted for `principal`. The token itself is written down nowhere.
+pub fn minted(principal: &Principal, expires_at: Option<Timestamp>) -> Deed {
+    Deed::done(Action::TokenMint, ObjectKind::Principal, &principal.sub)
+        .with("permissions", principal.permissions.to_words())
+        .with("expires_at", expires_at.map(|at| at.to_string()))
 }
 
 /// Something was done to a session. Its name here is the beginning of its fingerprint: enough to tell which, and nothing

@@ -6,7 +6,7 @@
 pub(crate) mod deeds;
 mod verify;
 
-pub use deeds::to_file;
+pub use deeds::{minted, to_file};
 pub use verify::{Verified, verify};
 
 use async_trait::async_trait;

@@ -20,7 +20,7 @@ use offtake_model::{Error, Result};
 
 use crate::{
     ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact,
-    NewJob, ObjectKey, Outbox, Presets, Principals, Sessions, Take, Tickets, Tokens, WorkerName,
+    NewJob, ObjectKey, Outbox, Presets, Principals, Schedules, Sessions, Take, Tickets, Tokens, Webhooks, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -40,8 +40,10 @@ pub(crate) struct Backend {
     pub(crate) tickets: Arc<dyn Tickets>,
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) schedules: Arc<dyn Schedules>,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -85,6 +87,7 @@ pub(crate) fn spec() -> ExportSpec {
         limit: Some(1000),
         name: None,
         notify: None,
+        destination: None,
         disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec { filters: filters.as_object().cloned().unwrap(), ..RowsSpec::default() },
     }
@@ -147,6 +150,7 @@ impl Backend {
     pub(crate) fn of<
         S: Jobs
             + Artifacts
+            + Webhooks
             + Presets
             + Principals
             + ApiKeys
@@ -155,6 +159,7 @@ impl Backend {
             + Tokens
             + Events
             + Outbox
+            + Schedules
             + Audit
             + 'static,
     >(
@@ -172,6 +177,8 @@ impl Backend {
             events: store.clone(),
             outbox: store.clone(),
             presets: store.clone(),
+            webhooks: store.clone(),
+            schedules: store.clone(),
             audit: store,
             clock,
         }

@@ -16,10 +16,12 @@ pub(crate) mod outbox;
 pub(crate) mod presets;
 pub(crate) mod requests;
 pub(crate) mod road;
+pub(crate) mod schedules;
 pub(crate) mod tickets;
 pub(crate) mod tokens;
 pub(crate) mod turns;
 pub(crate) mod upkeep;
+pub(crate) mod webhooks;
 
 pub(crate) use given::Backend;
 
@@ -126,6 +128,30 @@ macro_rules! contract_tests {
                 a_running_job_hears_that_it_is_revoked
                 nothing_is_published_for_who_may_not_have_it
                 what_a_revoked_key_asked_for_ends
+            }
+            schedules {
+                a_schedule_is_kept_as_it_is
+                a_change_is_made_to_the_version_that_was_seen
+                there_are_only_so_many_schedules
+                a_due_schedule_is_evaluated_by_one
+                a_window_has_one_job
+                the_end_of_a_run_is_noted_once
+                what_stands_in_the_way_is_remembered
+            }
+            webhooks {
+                an_endpoint_is_kept_without_its_secrets
+                an_endpoint_is_changed_in_parts
+                another_url_has_another_key
+                two_keys_sign_while_one_replaces_the_other
+                organizations_do_not_see_each_others_endpoints
+                there_are_only_so_many_endpoints
+                who_gives_up_again_and_again_disables
+                who_is_gone_is_disabled_once
+                keys_are_sealed_anew
+                what_is_done_to_endpoints_is_told
+                who_wants_an_event_is_owed_it
+                what_is_disabled_is_told
+                a_test_is_owed_to_one
             }
             tickets {
                 a_ticket_comes_back_as_it_was_made

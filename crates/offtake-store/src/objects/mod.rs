@@ -25,7 +25,9 @@ use offtake_model::checkpoint::Uploaded;
 pub use file::{Existing, FileObjects};
 pub use folder::FolderObjects;
 pub use key::ObjectKey;
-pub use s3::{LifecycleRules, Probe, ProbeOutcome, S3Credentials, S3Objects, S3Settings};
+pub use s3::{
+    Arrived, LifecycleRules, OutsideBucket, OutsideFile, Probe, ProbeOutcome, S3Credentials, S3Objects, S3Settings,
+};
 
 /// A link that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use offtake_postgres::Work;
 use super::PostgresStore;
 use super::rows::get;
 use super::wake::Wake;
+use super::webhooks;
 use crate::events::{Alarm, Events, Fact, PRUNED_AT_ONCE, Sighting, TOLD};
 use crate::hints::{Hint, Hints};
 use crate::outbox::Addressee;
@@ -54,6 +55,18 @@ pub(super) async fn write(tx: &Work, now: i64, wake: &Wake, mut facts: Vec<Fact>
 }
 
 async fn append(tx: &Work, now: i64, org: &OrgId, new: NewEvent, to: &[Addressee]) -> Result<(Event, Hint)> {
+    let to = [to, &webhooks::wanting(tx, org, new.kind).await?].concat();
+    append_for(tx, now, org, new, &to).await
+}
+
+/// Writes one event down that is told to these alone, as far as notifications go. Its hint is still to be told.
+pub(super) async fn append_for(
+    tx: &Work,
+    now: i64,
+    org: &OrgId,
+    new: NewEvent,
+    to: &[Addressee],
+) -> Result<(Event, Hint)> {
     let at = rows::moment(now)?;
     let NewEvent { kind, job, owner, data } = new;
     let (ids, channels, addresses) = fan_out(at, to);

@@ -5,9 +5,11 @@
 //! no other (ADR 17). Not responsible for deciding which state follows which (`offtake_model::job`),
 //! for bytes at rest (`objects`), or for reaching the server (`offtake_postgres`).
 
+mod alerts;
 mod api_keys;
 mod artifacts;
 mod audit;
+mod destinations;
 mod events;
 mod leases;
 mod outbox;
@@ -16,11 +18,13 @@ mod presets;
 mod principals;
 mod requests;
 mod rows;
+mod schedules;
 mod sessions;
 mod tickets;
 mod tokens;
 mod upkeep;
 mod wake;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +74,9 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0008_walls.sql"),
         include_str!("../../migrations/postgres/0009_events.sql"),
         include_str!("../../migrations/postgres/0010_tickets.sql"),
+        include_str!("../../migrations/postgres/0011_webhooks.sql"),
+        include_str!("../../migrations/postgres/0012_alerts.sql"),
+        include_str!("../../migrations/postgres/0013_schedules.sql"),
     ],
 };
 

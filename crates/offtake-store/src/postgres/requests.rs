@@ -56,6 +56,7 @@ pub(super) async fn enqueue(tx: &Work, now: i64, new: &NewJob) -> Result<Enqueue
         if insert(tx, now, new).await? {
             let spec = rows::spec_to_json(&new.spec)?;
             tx.execute("INSERT INTO job_specs (job, spec) VALUES ($1, $2)", &[&new.id.to_string(), &spec]).await?;
+            super::destinations::want(tx, now, new).await?;
             return Ok(Enqueued { job: load(tx, &new.id.to_string()).await?, created: true, allowances });
         }
     }

@@ -12,7 +12,7 @@ use offtake_postgres::{Note, Pool, Work};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::hints::{Hint, Hints};
+use crate::hints::{Carrier, Hint, Hints};
 
 /// A job may be due.
 const DUE: &str = "offtake_due";
@@ -74,8 +74,12 @@ impl Wake {
         self.tell(tx, DUE, &format!("{} {job}", self.own)).await
     }
 
-    /// Part of a transaction: the others are given the hint, once it is committed.
+    /// Part of a transaction: the others are given the hint, once it is committed. Where a bus does that, the database is
+    /// spared: a NOTIFY makes commits wait for each other.
     pub(super) async fn tell_hint(&self, tx: &Work, hint: &Hint) -> Result<()> {
+        if self.hints.carrier().is_some_and(Carrier::is_connected) {
+            return Ok(());
+        }
         self.tell(tx, HINT, &format!("{} {hint}", self.own)).await
     }
 

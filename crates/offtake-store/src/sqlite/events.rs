@@ -10,9 +10,9 @@ use offtake_model::id::{JobId, NotificationId, OrgId};
 use offtake_model::job::JobStatus;
 use rusqlite::{Connection, Row, params};
 
-use super::SqliteStore;
 use super::fault::{Fault, Sql};
 use super::rows::{all, first, int, micros, scalar, to_json};
+use super::{SqliteStore, webhooks};
 use crate::events::{Alarm, Events, Fact, PRUNED_AT_ONCE, Sighting, TOLD};
 use crate::hints::{Hint, Hints};
 use crate::outbox::{Addressee, NotificationState};
@@ -28,6 +28,18 @@ pub(super) fn write(tx: &Connection, now: i64, facts: Vec<Fact>) -> Sql<Vec<Hint
 }
 
 fn append(tx: &Connection, now: i64, org: &OrgId, new: NewEvent, to: &[Addressee]) -> Sql<(Event, Hint)> {
+    let to = [to, &webhooks::wanting(tx, org, new.kind)?].concat();
+    append_for(tx, now, org, new, &to)
+}
+
+/// Writes one event down that is told to these alone, as far as notifications go.
+pub(super) fn append_for(
+    tx: &Connection,
+    now: i64,
+    org: &OrgId,
+    new: NewEvent,
+    to: &[Addressee],
+) -> Sql<(Event, Hint)> {
     let sql = "INSERT INTO event_counters (org, seq) VALUES (?1, 1)
                ON CONFLICT (org) DO UPDATE SET seq = seq + 1 RETURNING seq";
     let seq: i64 = tx.prepare_cached(sql)?.query_row([org.as_str()], |row| row.get(0))?;

@@ -4,9 +4,11 @@
 //! follows which (`offtake_model::job`) or for bytes at rest (`objects`). One connection writes, with
 //! `BEGIN IMMEDIATE` and a long wait for other processes; a few others read.
 
+mod alerts;
 mod api_keys;
 mod artifacts;
 mod audit;
+mod destinations;
 mod events;
 mod fault;
 mod leases;
@@ -18,10 +20,12 @@ mod presets;
 mod principals;
 mod requests;
 mod rows;
+mod schedules;
 mod sessions;
 mod tickets;
 mod tokens;
 mod upkeep;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,9 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0007_limits.sql")),
     M::up(include_str!("../../migrations/sqlite/0009_events.sql")),
     M::up(include_str!("../../migrations/sqlite/0010_tickets.sql")),
+    M::up(include_str!("../../migrations/sqlite/0011_webhooks.sql")),
+    M::up(include_str!("../../migrations/sqlite/0012_alerts.sql")),
+    M::up(include_str!("../../migrations/sqlite/0013_schedules.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

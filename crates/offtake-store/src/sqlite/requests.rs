@@ -61,6 +61,7 @@ pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> 
     ])?;
     tx.prepare_cached("INSERT INTO job_specs (job, spec) VALUES (?1, ?2)")?
         .execute(params![new.id.to_string(), rows::spec_to_json(&new.spec)?])?;
+    super::destinations::want(tx, now, new)?;
     Ok(Enqueued { job: load(tx, new.id)?, created: true, allowances })
 }
 

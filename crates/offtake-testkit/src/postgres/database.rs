@@ -55,6 +55,14 @@ impl Database {
     pub fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         rows_at(&self.url(), sql)
     }
+
+    /// The same, asked by way of a pooler that listens at `port`.
+    ///
+    /// # Panics
+    /// If one fails.
+    pub fn rows_by(&self, port: u16, sql: &str) -> Vec<Vec<Option<String>>> {
+        rows_at(&url(port, &self.name), sql)
+    }
 }
 
 impl Drop for Database {

@@ -6,6 +6,7 @@
 
 mod attempt;
 pub mod mail;
+mod webhook;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -23,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::settings::signed;
+
+pub use webhook::WebhookDeliverer;
 
 /// The first pause when the store does not answer, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));

@@ -74,7 +74,11 @@ impl House {
             _folder: folder,
             store: Store {
                 artifacts: jobs.clone(),
+                alerts: jobs.clone(),
                 presets: jobs.clone(),
+                webhooks: jobs.clone(),
+                schedules: jobs.clone(),
+                destinations: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
@@ -246,6 +250,7 @@ pub(crate) fn export(dataset: &str, format: Format, compression: Compression) ->
         limit: None,
         name: None,
         notify: None,
+        destination: None,
         disclosure: offtake_model::sensitive::Disclosure::default(),
         rows: RowsSpec::default(),
     }

@@ -11,5 +11,7 @@ mod ends;
 mod leases;
 mod notify;
 mod road;
+mod schedules;
 mod sensitive;
 mod upkeep;
+mod webhooks;

@@ -71,6 +71,33 @@ async fn what_was_withheld_before_a_job_begins_is_not_in_its_file() {
     assert_eq!(house.file(still).await.1, bytes);
 }
 
+/// Long before it would be published: the source gives no row any more, and still the job ends.
+#[tokio::test]
+async fn a_running_job_ends_when_its_owner_may_not_read_what_it_shows() {
+    let house = house(3000);
+    let running = house.start(house.worker("one"));
+    let mut jobs = Vec::new();
+    for (sight, withheld) in [(Sight::Clear, true), (Sight::Veiled, false)] {
+        let gate = Gate::closed();
+        house.rows.fault(40, Fault::Wait(gate.clone()), 1);
+        let id = house.enqueue(asked(&house, sight)).await;
+        gate.reached().await;
+        jobs.push((id, gate, withheld));
+        if withheld {
+            withhold(&house, &[Permission::PiiRead]).await;
+            let began = std::time::Instant::now();
+            let job = house.at_rest(id).await;
+            assert_eq!((job.status, job.error.unwrap().code), (JobStatus::Failed, ErrorKind::Revoked));
+            assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+        }
+    }
+    jobs.iter().for_each(|(_, gate, _)| gate.open());
+    let (veiled, ..) = jobs[1];
+    let job = house.at_rest(veiled).await;
+    assert_eq!(job.status, JobStatus::Completed, "it shows nothing: {:?}", job.error);
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_withheld_while_a_job_runs_is_not_published_and_the_next_try_is_veiled() {
     let house = house(3000);

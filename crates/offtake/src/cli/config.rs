@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::Context;
-use crate::config::{Config, show_json, show_toml};
+use crate::config::{Config, show_json, show_toml, taken_for_each_other};
 use crate::exit::{Failure, Outcome};
 use crate::output;
 use crate::wire;
@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Outcome {
 
 /// What may be wrong with issuers, though it may be right again later.
 fn issuers(config: &Config) -> Result<Vec<String>, Failure> {
-    let mut warnings = Vec::new();
+    let mut warnings = taken_for_each_other(&config.issuers);
     wire::block_on(async {
         for state in wire::check_issuers(config).await? {
             if let Some(problem) = wire::issuer_problem(&state) {

@@ -221,6 +221,7 @@ async fn databases(config: &Config, found: &mut Findings) {
         Ok(()) => found.ok("job database", "answers"),
         Err(error) => found.error("job database", &error),
     }
+    bus(&house, found).await;
     let mut answering = 0;
     for dataset in house.catalog.iter() {
         match in_time(Arc::clone(&dataset.source).ping()).await {
@@ -229,6 +230,22 @@ async fn databases(config: &Config, found: &mut Findings) {
         }
     }
     found.ok("sources", format!("of {answering} datasets answer"));
+}
+
+/// Looks for the bus for a while: it connects in the background.
+async fn bus(house: &House, found: &mut Findings) {
+    let hints = house.store.events.hints();
+    let Some(carrier) = hints.carrier() else { return };
+    let began = std::time::Instant::now();
+    while !carrier.is_connected() && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told = format!("{} at {}", carrier.name(), carrier.place());
+    if carrier.is_connected() {
+        found.ok("bus", format!("{told} answers"));
+    } else {
+        found.warn("bus", format!("{told} does not answer, so nodes hear of each other later; see bus.url"));
+    }
 }
 
 /// What was kept before Postgres was configured is not moved there by itself.

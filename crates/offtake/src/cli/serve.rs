@@ -11,10 +11,14 @@ use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::identity::{Issuers, Secret, mint};
 use offtake_server::sign_in::link;
-use offtake_server::{AppState, Operations, QueueMetrics, ServerMetrics};
+use offtake_server::{AppState, ConnectionSettings, Operations, QueueMetrics, Routers, ServerMetrics};
 use offtake_store::Channel;
+use offtake_store::audit::minted;
+use offtake_store::outbound::Outbound;
+use offtake_worker::notify::WebhookDeliverer;
 use offtake_worker::notify::mail::Mailer;
-use offtake_worker::{HashKey, Worker, WorkerMetrics};
+use offtake_worker::outcome::Chance;
+use offtake_worker::{Deliveries, HashKey, Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -31,6 +35,9 @@ pub(crate) struct ServeArgs {
     /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Where OTLP over gRPC is taken; "" is nowhere [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR")]
+    otlp_grpc: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -49,13 +56,19 @@ pub(crate) enum Role {
     Server,
 }
 
+/// Where the port of gRPC is set: another collector on the same machine may have the usual one.
+const GRPC_SETTING: &str = "--otlp-grpc or server.otlp_grpc_listen (\"\" for none)";
+
 /// How long the token of the first run holds.
 const FIRST_TOKEN: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) fn serve(context: &Context, args: &ServeArgs, role: Role) -> Outcome {
-    let listen =
-        args.listen.iter().map(|value| FlagSetting { key: "server.listen", flag: "--listen", value: value.clone() });
-    let config = context.config(&listen.collect::<Vec<_>>())?;
+    let flag = |key, flag, value: &Option<String>| value.clone().map(|value| FlagSetting { key, flag, value });
+    let flags = [
+        flag("server.listen", "--listen", &args.listen),
+        flag("server.otlp_grpc_listen", "--otlp-grpc", &args.otlp_grpc),
+    ];
+    let config = context.config(&flags.into_iter().flatten().collect::<Vec<_>>())?;
     wire::log(&config.log)?;
     wire::block_on(async { Ok(stay(config, role).await?) })
 }
@@ -96,8 +109,14 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     let secrets = wire::secrets(&found.secret, &config.token)?;
     let issuers = wire::issuers(&config).await?;
     let house = House::open(config).await?;
+    let sealer = wire::sealer(&house.config, &house.data)?;
+    wire::seal_anew(&house, &sealer).await?;
     let listener = listen(house.config.listen, "--listen or server.listen").await?;
     let address = address_of(&listener)?;
+    let grpc = match house.config.otlp_grpc_listen {
+        Some(address) => Some(listen(address, GRPC_SETTING).await?),
+        None => None,
+    };
 
     let mut registry = Registry::default();
     let worker = match role {
@@ -114,26 +133,54 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         catalog: Arc::clone(&house.catalog),
         spans: Some(Arc::clone(&house.spans)),
         conventions: Arc::new(house.config.conventions.clone()),
+        destinations: offtake_server::Destinations {
+            sealer: wire::sealer(&house.config, &house.data)?,
+            outbound: Outbound::new(house.config.destinations.clone())?,
+        },
         clock: Arc::clone(&house.clock),
         secrets,
         issuers: Arc::clone(&issuers),
+        sealer,
+        outbound: Outbound::new(house.config.webhooks.clone())?,
         settings: house.config.server.clone(),
         metrics: ServerMetrics::register(&mut registry),
         registry: Arc::new(registry),
     };
     let url = format!("http://{address}");
+    let routers = offtake_server::routers(state);
+    let connections = house.config.connections;
+    let grpc = match grpc {
+        Some(listener) => {
+            output::say(&format!("OTLP over gRPC at {}", address_of(&listener)?));
+            Some(spawn_grpc(listener, routers.clone(), connections, stop.clone()))
+        }
+        None => None,
+    };
     output::say(&format!("listening on {url}"));
     if found.is_new {
         greet(&house, &found.secret, &url).await?;
     }
-    let served =
-        offtake_server::serve(listener, offtake_server::router(state), house.config.connections, stop.clone()).await;
+    let served = offtake_server::serve(listener, routers.http, connections, stop.clone()).await;
     // Whatever ended the server ends the worker too.
     stop.cancel();
-    for task in worker.into_iter().chain(sources).chain(keys) {
+    for task in worker.into_iter().chain(sources).chain(keys).chain(grpc) {
         joined(task).await?;
     }
     served.map_err(|error| unavailable("the server ended", error))
+}
+
+/// Takes OTLP over gRPC, beside HTTP.
+fn spawn_grpc(
+    listener: TcpListener,
+    routers: Routers,
+    settings: ConnectionSettings,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = offtake_server::serve_grpc(listener, routers.otlp_grpc, settings, stop).await {
+            tracing::error!(%error, "OTLP over gRPC is no longer taken");
+        }
+    })
 }
 
 /// Keeps the keys of issuers at hand. `None` if there are no issuers.
@@ -192,19 +239,32 @@ fn spawn_worker(
         house.config.worker.clone(),
         WorkerMetrics::register(registry),
     );
+    let worker = worker.with_tail(house.spans.tail());
     let worker = match hash_key {
         Some(key) => worker.with_hash_key(key),
         None => worker,
     };
+    let worker = worker.with_deliverer(Channel::Webhook, Arc::new(webhooks(house)?));
     let worker = match mailer {
         Some(mailer) => worker.with_deliverer(Channel::Email, mailer),
         None => worker,
     };
+    let worker = worker.with_deliveries(Deliveries {
+        sealer: wire::sealer(&house.config, &house.data)?,
+        outbound: Outbound::new(house.config.destinations.clone())?,
+    });
     Ok(tokio::spawn(async move {
         worker.run(stop).await;
         // The name is free again only when its work has ended.
         drop(lock);
     }))
+}
+
+fn webhooks(house: &House) -> Result<WebhookDeliverer> {
+    let sealer = wire::sealer(&house.config, &house.data)?;
+    let outbound = Outbound::new(house.config.webhooks.clone())?;
+    let (webhooks, clock) = (Arc::clone(&house.store.webhooks), Arc::clone(&house.clock));
+    Ok(WebhookDeliverer::new(webhooks, sealer, outbound, clock, Chance::system()))
 }
 
 async fn joined(worker: JoinHandle<()>) -> Result<()> {
@@ -223,7 +283,10 @@ async fn greet(house: &House, secret: &Secret, url: &str) -> Result<()> {
         email: None,
         permissions: Permissions::from_words(["all"]),
     };
-    let token = mint(secret, &principal, FIRST_TOKEN, house.clock.now())?;
+    let now = house.clock.now();
+    let token = mint(secret, &principal, FIRST_TOKEN, now)?;
+    let minted = minted(&principal, now.checked_add(FIRST_TOKEN).ok());
+    house.store.audit.append(&principal.org, &wire::act(), &minted).await?;
     let public = house.config.server.public_url.as_deref().unwrap_or(url);
     let sign_in = link(house.store.sessions.as_ref(), &wire::act(), &principal, public).await?;
     let data = house.data.path().display();

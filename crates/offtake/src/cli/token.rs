@@ -1,4 +1,4 @@
-//! `offtake token`: a bearer token, alone on stdout.
+//! `offtake token`: a bearer token, alone on stdout, and an entry in the audit trail.
 
 use clap::Args;
 use jiff::SignedDuration;
@@ -9,6 +9,7 @@ use offtake_model::permission::{Permission, Permissions, Role};
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_server::identity::mint;
+use offtake_store::audit::minted;
 use serde_json::json;
 
 use super::Context;
@@ -78,13 +79,21 @@ pub(super) fn run(context: &Context, args: &TokenArgs) -> Outcome {
     let secret = wire::secret(&config.token, config.database.postgres.as_ref(), &data)?.secret;
     let now = SystemClock.now();
     let token = mint(&secret, &principal, ttl, now)?;
-    if context.global.json {
-        let expires_at = now.checked_add(ttl).ok().map(|at| at.to_string());
-        return output::json(
-            &json!({ "token": token, "org_id": principal.org, "sub": principal.sub, "expires_at": expires_at }),
-        );
-    }
-    output::line(&token)
+    let expires_at = now.checked_add(ttl).ok();
+    wire::log_quietly(&config.log)?;
+    wire::block_on(async {
+        // Whoever may make tokens may do anything: it is written down before anybody has one.
+        let store = wire::store(&config, &data, wire::objects(&config, &data)?).await?;
+        let deed = minted(&principal, expires_at).with("ttl_seconds", ttl.as_secs());
+        store.audit.append(&principal.org, &wire::act(), &deed).await?;
+        if context.global.json {
+            let expires_at = expires_at.map(|at| at.to_string());
+            return output::json(
+                &json!({ "token": token, "org_id": principal.org, "sub": principal.sub, "expires_at": expires_at }),
+            );
+        }
+        output::line(&token)
+    })
 }
 
 /// A word nobody knows is a typing error here, although servers ignore it.

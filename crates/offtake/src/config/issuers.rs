@@ -35,6 +35,24 @@ pub(crate) enum KeyConfig {
     JwksUrl(String),
 }
 
+/// Issuers whose people are taken for each other: an organization and a subject are one person, whichever issuer says so.
+pub(crate) fn taken_for_each_other(issuers: &[IssuerConfig]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, one) in issuers.iter().enumerate() {
+        for other in &issuers[index + 1..] {
+            let apart = matches!((&one.org, &other.org), (Some(one), Some(other)) if one != other);
+            if one.sub_prefix == other.sub_prefix && !apart {
+                found.push(format!(
+                    "issuers.{} and issuers.{}: a subject of one is taken for the same subject of the other; give one of \
+                     them a sub_prefix, or each an org of its own",
+                    one.name, other.name
+                ));
+            }
+        }
+    }
+    found
+}
+
 /// As it was typed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

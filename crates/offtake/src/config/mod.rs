@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use offtake_model::{Error, ErrorKind};
 
 pub(crate) use environment::Environment;
-pub(crate) use issuers::{IssuerConfig, KeyConfig};
+pub(crate) use issuers::{IssuerConfig, KeyConfig, taken_for_each_other};
 pub(crate) use show::{show_json, show_toml};
 pub(crate) use store::StoreConfig;
 pub(crate) use typed::{FlagSetting, Typed};

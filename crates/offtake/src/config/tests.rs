@@ -254,6 +254,28 @@ fn an_issuer_that_would_let_in_others_is_refused() {
 }
 
 #[test]
+fn issuers_whose_people_could_be_taken_for_each_other_are_told() {
+    let three = |corp: &str, partner: &str, lab: &str| {
+        let named = |name: &str, more: &str| issuer(more).replace("corp", name).replace("login", name);
+        let file = named("corp", corp) + &named("partner", partner) + &named("lab", lab);
+        let config = Config::validate(&merged(Some(&file), &[], &[]).unwrap()).unwrap();
+        taken_for_each_other(&config.issuers)
+    };
+    let (acme, b) = ("org = \"acme\"", "sub_prefix = \"b:\"");
+    assert_eq!(three("", "", "").len(), 3);
+    let one = three("", b, "");
+    assert!(
+        one.len() == 1 && one[0].contains("issuers.corp and issuers.lab") && one[0].contains("sub_prefix"),
+        "{one:?}"
+    );
+    assert_eq!(three("", b, "sub_prefix = \"c:\""), [""; 0]);
+    assert_eq!(three("", b, b).len(), 1, "the same prefix is none");
+    assert_eq!(three(acme, "org = \"other\"", b), [""; 0], "they speak for two organizations");
+    assert_eq!(three(acme, acme, b).len(), 1);
+    assert_eq!(three(acme, "", b).len(), 1, "its tokens may name that organization");
+}
+
+#[test]
 fn previous_secrets_have_an_end_and_are_not_shown() {
     let file = "[token]\nprevious_secrets = [\"hush one\", \"hush two\"]\n";
     assert!(problems(file, &[]).join("").contains("token.previous_until"));

@@ -15,6 +15,8 @@ use offtake_server::{
     ConnectionSettings, Downloads, ForwardedHeader, LimitSettings, LiveSettings, ServerSettings, TrustedProxies,
 };
 use offtake_store::JobLimits;
+use offtake_store::bus::BusSettings;
+use offtake_store::outbound::OutboundSettings;
 use offtake_worker::{WatchSettings, WorkerSettings};
 
 use super::issuers::IssuerConfig;
@@ -54,8 +56,12 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseConfig,
     /// Where files lie.
     pub(crate) store: StoreConfig,
+    /// How nodes tell each other what is new, if not by the database.
+    pub(crate) bus: Option<BusSettings>,
     /// Where the server listens.
     pub(crate) listen: SocketAddr,
+    /// Where it takes OTLP over gRPC.
+    pub(crate) otlp_grpc_listen: Option<SocketAddr>,
     /// How the server behaves.
     pub(crate) server: ServerSettings,
     /// What connections may do.
@@ -68,12 +74,16 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerSettings,
     /// Where a worker without a server answers about itself.
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Where webhooks may go.
+    pub(crate) webhooks: OutboundSettings,
     /// How attributes of spans become columns.
     pub(crate) conventions: Conventions,
     /// Own sources and datasets.
     pub(crate) datasets: DatasetsConfig,
     /// How mail is sent, if it is.
     pub(crate) mail: Option<MailConfig>,
+    /// How buckets of organizations' own are reached.
+    pub(crate) destinations: OutboundSettings,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
 }
@@ -141,18 +151,25 @@ impl Config {
             data_dir: data_dir(read),
             database: database(read),
             store: super::store::store(read),
+            bus: bus(read),
             listen: listen(read),
+            otlp_grpc_listen: optional_address(read, "server.otlp_grpc_listen"),
             server: server(read),
             connections: connections(read),
             token: token(read),
             issuers: super::issuers::issuers(read),
             worker: worker(read),
-            metrics_listen: metrics_listen(read),
+            metrics_listen: optional_address(read, "worker.metrics_listen"),
+            webhooks: webhooks(read),
             conventions: conventions(read),
             datasets: datasets(read),
             mail: None,
+            destinations: destinations(read),
             log: log(read, typed),
         };
+        if config.webhooks.timeout >= config.worker.notify_deadline {
+            read.refuse("webhooks.timeout", "must be shorter than notifications.deadline, which a try has in all");
+        }
         config.mail = super::mail::mail(read, config.server.public_url.clone());
         config.server.sends_mail = config.mail.is_some();
         reader.finish()?;
@@ -191,12 +208,33 @@ fn listen(read: &mut Reader<'_>) -> SocketAddr {
     read.parsed("server.listen", address).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
-fn metrics_listen(read: &mut Reader<'_>) -> Option<SocketAddr> {
-    read.optional("worker.metrics_listen")?;
-    read.parsed("worker.metrics_listen", address)
+fn optional_address(read: &mut Reader<'_>, key: &str) -> Option<SocketAddr> {
+    read.optional(key)?;
+    read.parsed(key, address)
+}
+
+/// The URL is quoted in no message: it may have a password in it.
+fn bus(read: &mut Reader<'_>) -> Option<BusSettings> {
+    let subject = read.text("bus.subject");
+    let url = read.optional("bus.url")?;
+    match BusSettings::parse(&url, &subject) {
+        Ok(settings) => Some(settings),
+        Err(error) => {
+            read.refuse("bus", error.detail());
+            None
+        }
+    }
 }
 
 fn server(read: &mut Reader<'_>) -> ServerSettings {
+    let otlp_body_bytes = narrow(read.size("server.max_otlp_body", "1KiB", "1GiB"));
+    let otlp_in_flight_bytes = narrow(read.size("server.max_otlp_in_flight", "1KiB", "64GiB"));
+    if otlp_in_flight_bytes < otlp_body_bytes {
+        read.refuse(
+            "server.max_otlp_in_flight",
+            "must be at least server.max_otlp_body, or the largest never finds room",
+        );
+    }
     ServerSettings {
         public_url: public_url(read),
         sync_rows: narrow(read.number("server.sync_rows", 0..=10_000)),
@@ -205,8 +243,9 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         link_ttl: signed(read.duration("server.link_ttl", "1s", "10m")),
         one_time_ttl: signed(read.duration("token.one_time_ttl", "1s", "7d")),
         json_body_bytes: narrow(read.size("server.max_body", "1KiB", "1GiB")),
-        otlp_body_bytes: narrow(read.size("server.max_otlp_body", "1KiB", "1GiB")),
+        otlp_body_bytes,
         otlp_decompressed_bytes: narrow(read.size("server.max_otlp_decompressed", "1KiB", "1GiB")),
+        otlp_in_flight_bytes,
         otlp_concurrency: narrow(read.number("server.otlp_concurrency", 1..=1024)),
         open_metrics: read.flag("metrics.open"),
         request_timeout: read.duration("server.request_timeout", "1s", "1h"),
@@ -267,17 +306,36 @@ fn connections(read: &mut Reader<'_>) -> ConnectionSettings {
 }
 
 fn trusted_proxies(read: &mut Reader<'_>) -> TrustedProxies {
-    let words: Vec<String> = read.table("server.trusted_proxies").unwrap_or_default();
+    let networks = networks(read, "server.trusted_proxies");
+    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
+    TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
+}
+
+fn destinations(read: &mut Reader<'_>) -> OutboundSettings {
+    let allow = networks(read, "destinations.allow");
+    OutboundSettings { allow, allow_http: read.flag("destinations.allow_http"), ..OutboundSettings::default() }
+}
+
+fn networks(read: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
+    let words: Vec<String> = read.table(key).unwrap_or_default();
     let mut networks = Vec::new();
     for word in words {
         let network = word.parse().or_else(|_| word.parse::<IpAddr>().map(IpNet::from));
         match network {
             Ok(network) => networks.push(network),
-            Err(_) => read.refuse("server.trusted_proxies", &format!("{word:?} is no network: 10.0.0.0/8, fd00::/8")),
+            Err(_) => read.refuse(key, &format!("{word:?} is no network: 10.0.0.0/8, fd00::/8")),
         }
     }
-    let headers = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
-    TrustedProxies { networks, header: read.choice("server.forwarded_header", &headers) }
+    networks
+}
+
+fn webhooks(read: &mut Reader<'_>) -> OutboundSettings {
+    OutboundSettings {
+        allow: networks(read, "webhooks.allow"),
+        allow_http: read.flag("webhooks.allow_http"),
+        resolver: read.optional("webhooks.resolver").and_then(|_| read.parsed("webhooks.resolver", address)),
+        timeout: read.duration("webhooks.timeout", "1s", "60s"),
+    }
 }
 
 pub(super) fn signed(duration: Duration) -> SignedDuration {
@@ -331,7 +389,9 @@ fn worker(read: &mut Reader<'_>) -> WorkerSettings {
         signal: read.duration("worker.signal", "10ms", "1m"),
         rescue_every: read.duration("worker.rescue", "100ms", "10m"),
         sweep_every: read.duration("worker.sweep", "100ms", "1d"),
+        schedules_every: read.duration("worker.schedules", "100ms", "1h"),
         prune_every: read.duration("worker.prune", "100ms", "7d"),
+        alerts_every: read.duration("worker.alerts", "100ms", "10s"),
         poll: read.duration("worker.poll", "10ms", "1m"),
         max_deaths: u32::try_from(read.number("worker.max_deaths", 1..=100)).unwrap_or(u32::MAX),
         keep: read.duration("jobs.keep", "1s", "3650d"),

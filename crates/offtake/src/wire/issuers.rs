@@ -8,7 +8,7 @@ use offtake_server::identity::{IssuerSettings, IssuerState, Issuers, KeySource};
 
 use super::blocking;
 use super::secret;
-use crate::config::{Config, IssuerConfig, KeyConfig};
+use crate::config::{Config, IssuerConfig, KeyConfig, taken_for_each_other};
 
 /// The issuers of the configuration. Their public keys are not fetched yet.
 ///
@@ -16,6 +16,9 @@ use crate::config::{Config, IssuerConfig, KeyConfig};
 /// `invalid_request` for a secret that is weak or that others can read, or for a file of keys that is none;
 /// `storage_unavailable` for one that cannot be read.
 pub(crate) async fn issuers(config: &Config) -> Result<Arc<Issuers>> {
+    for warning in taken_for_each_other(&config.issuers) {
+        tracing::warn!("{warning}");
+    }
     let configured = config.issuers.clone();
     let settings = blocking(move || configured.into_iter().map(settings).collect::<Result<Vec<_>>>()).await?;
     let clock: SharedClock = Arc::new(SystemClock);

@@ -17,6 +17,7 @@ use offtake_datasets::Catalog;
 use offtake_datasets::spans::SpanStore;
 use offtake_model::clock::{SharedClock, SystemClock};
 use offtake_model::{Error, ErrorKind, Result};
+use offtake_store::bus::Bus;
 use offtake_store::objects::{FolderObjects, S3Objects};
 use offtake_store::{Objects, PostgresStore, SqliteStore, Store};
 
@@ -30,7 +31,7 @@ pub(crate) use data_dir::{DataDir, NameLock, random_hex};
 pub(crate) use issuers::{check_issuers, issuers, problem as issuer_problem};
 pub(crate) use logs::{start as log, start_quiet as log_quietly};
 pub(crate) use mail::{check_mail, mail_settings, mailer, one_time_keys};
-pub(crate) use secret::{hash_key, previous, secret, secrets, unshared_secret};
+pub(crate) use secret::{hash_key, previous, seal_anew, sealer, secret, secrets, unshared_secret};
 pub(crate) use shutdown::on_signal;
 pub(crate) use user::act;
 
@@ -45,6 +46,8 @@ pub(crate) struct House {
     pub(crate) clock: SharedClock,
     /// Jobs, artifacts, files.
     pub(crate) store: Store,
+    /// Carries hints to other nodes, as long as this is open.
+    _bus: Option<Arc<Bus>>,
     /// The built-in span store.
     pub(crate) spans: Arc<SpanStore>,
     /// What can be read.
@@ -68,10 +71,11 @@ impl House {
             })
         };
         let store = store(&config, &data, files.await?).await?;
+        let bus = config.bus.as_ref().map(|settings| Arc::new(Bus::start(settings, store.events.hints())));
         let spans = spans(&config, &data, &clock).await?;
         let rest = move || {
             let catalog = Arc::new(Catalog::open(&config.datasets, Some(&spans), &clock)?);
-            Ok(Self { config, data, clock, store, spans, catalog })
+            Ok(Self { config, data, clock, store, _bus: bus, spans, catalog })
         };
         blocking(rest).await
     }
@@ -88,7 +92,11 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
         return Ok(Store {
             jobs: postgres.clone(),
             artifacts: postgres.clone(),
+            alerts: postgres.clone(),
             presets: postgres.clone(),
+            webhooks: postgres.clone(),
+            schedules: postgres.clone(),
+            destinations: postgres.clone(),
             principals: postgres.clone(),
             api_keys: postgres.clone(),
             sessions: postgres.clone(),
@@ -105,7 +113,11 @@ pub(crate) async fn store(config: &Config, data: &DataDir, objects: Arc<dyn Obje
     Ok(Store {
         jobs: sqlite.clone(),
         artifacts: sqlite.clone(),
+        alerts: sqlite.clone(),
         presets: sqlite.clone(),
+        webhooks: sqlite.clone(),
+        schedules: sqlite.clone(),
+        destinations: sqlite.clone(),
         audit: sqlite.clone(),
         principals: sqlite.clone(),
         api_keys: sqlite.clone(),

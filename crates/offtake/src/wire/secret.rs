@@ -4,14 +4,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::Settings;
 use offtake_server::identity::{Previous, Secret, Secrets};
+use offtake_store::sealed::{Holder, Sealer};
 use offtake_worker::HashKey;
 
 use super::{DataDir, House};
-use crate::config::TokenConfig;
+use crate::config::{Config, TokenConfig};
 
 /// The secret, and whether it was made just now.
 #[derive(Debug)]
@@ -80,13 +82,39 @@ pub(crate) fn hash_key(house: &House) -> Result<Option<HashKey>> {
     Ok(Some(secret(&config.token, config.database.postgres.as_ref(), data)?.secret.hash_key()))
 }
 
+/// What seals and opens secrets in the database, under the token secret and those before it, whatever their time.
+///
+/// # Errors
+/// As [`secret`] and [`previous`].
+pub(crate) fn sealer(config: &Config, data: &DataDir) -> Result<Arc<Sealer>> {
+    let current = secret(&config.token, config.database.postgres.as_ref(), data)?.secret.seal_key();
+    let previous: Vec<_> = previous(&config.token)?.iter().map(|old| old.secret.seal_key()).collect();
+    Ok(Arc::new(Sealer::new(&current, &previous)?))
+}
+
+/// Seals secrets in the database anew that were sealed under a token secret of before, so that it can be destroyed one day.
+///
+/// # Errors
+/// `store_unavailable`. A secret that cannot be opened is left as it is, and told.
+pub(crate) async fn seal_anew(house: &House, sealer: &Sealer) -> Result<()> {
+    let webhooks = &house.store.webhooks;
+    for kept in webhooks.sealed_keys().await?.into_iter().filter(|kept| !sealer.is_current(&kept.sealed)) {
+        let row = kept.id.to_string();
+        let holder = Holder { org: &kept.org, row: &row };
+        match sealer.open(holder, &kept.sealed) {
+            Ok(opened) => webhooks.reseal(&kept, &sealer.seal(holder, opened.expose())?).await?,
+            Err(error) => tracing::error!(webhook_id = row, org_id = %kept.org, %error, "rotate the endpoint's secret"),
+        }
+    }
+    Ok(())
+}
+
 /// What is wrong if servers of a shared database would each make up a secret.
 pub(crate) fn unshared_secret(config: &TokenConfig, shared: Option<&Settings>) -> Option<Error> {
     let database = shared.filter(|_| config.secret.is_none() && config.secret_file.is_none())?;
     let detail = format!(
-        "every server of the database {database} must sign tokens and links with the same secret, and none is \
-         configured; make one (openssl rand -base64 48), and give it to all of them: token.secret_file, or \
-         OFFTAKE_TOKEN__SECRET"
+        "every server and worker of the database {database} needs the same token secret, and none is configured; make \
+         one (openssl rand -base64 48), and give it to all of them: token.secret_file, or OFFTAKE_TOKEN__SECRET"
     );
     Some(Error::new(ErrorKind::InvalidRequest, detail))
 }

@@ -69,14 +69,14 @@ async fn a_right_that_is_missing_is_named_with_what_gives_it() {
     assert!(result == "failed" && detail.contains("cannot be reached"), "{detail}");
 }
 
-/// PgBouncer before a server, on a port of its own.
-async fn bouncer(folder: &Path, server: &Postgres, mode: &str) -> (Process, u16) {
+/// PgBouncer before a server, on a port of its own, with so many connections to each database.
+pub(crate) async fn bouncer(folder: &Path, server: &Postgres, mode: &str, connections: u32) -> (Process, u16) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|door| door.local_addr()).expect("a port").port();
     let file = folder.join(format!("{mode}.ini"));
     let text = format!(
         "[databases]\n* = host=127.0.0.1 port={} user=postgres\n\
          [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-         pool_mode = {mode}\n",
+         pool_mode = {mode}\ndefault_pool_size = {connections}\n",
         server.port()
     );
     std::fs::write(&file, text).expect("a file");
@@ -107,7 +107,7 @@ async fn a_pooler_in_transaction_mode_is_found_out() {
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("an own folder");
     for (mode, code) in [("session", 0), ("transaction", 1)] {
-        let (_process, port) = bouncer(folder.path(), &server, mode).await;
+        let (_process, port) = bouncer(folder.path(), &server, mode, 20).await;
         let url = format!("postgres://postgres@127.0.0.1:{port}/{}?sslmode=disable", database.name());
         let ran = doctor(&app, &url).await;
         assert_eq!(ran.code, Some(code), "{mode}: {}", ran.stdout);

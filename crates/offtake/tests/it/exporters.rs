@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use offtake_testkit::{Reader, TestApp, node, python};
+use offtake_testkit::{Reader, Role, TestApp, node, python};
 use serde_json::{Value as Json, json};
 
 use crate::support::{OFFTAKE, json_rows, read};
@@ -78,5 +78,29 @@ async fn the_exporters_of_node() {
         let ran = node("send.mjs", &[&app.url(), &token, encoding]).await;
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         check(&app, encoding, &ran.stdout).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grpc_exporter_of_python() {
+    let app = TestApp::start(OFFTAKE).await;
+    let url = format!("http://{}", app.grpc_address(Role::Serve));
+    for compression in ["none", "gzip"] {
+        let token = app.token(compression, "sender", "spans:write").await;
+        let ran = python("send_otlp.py", &[&url, &token, compression, "grpc"]).await;
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        check(&app, compression, &ran.stdout).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grpc_exporter_of_node() {
+    let app = TestApp::start(OFFTAKE).await;
+    let url = format!("http://{}", app.grpc_address(Role::Serve));
+    for protocol in ["grpc", "grpc-gzip"] {
+        let token = app.token(protocol, "sender", "spans:write").await;
+        let ran = node("send.mjs", &[&url, &token, protocol]).await;
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        check(&app, protocol, &ran.stdout).await;
     }
 }

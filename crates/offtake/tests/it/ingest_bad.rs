@@ -216,7 +216,7 @@ async fn who_leaves_early_does_not_get_more_done_at_once() {
 async fn bodies_that_do_not_end_take_a_bounded_room_for_a_bounded_time() {
     let app = AppBuilder::new(OFFTAKE)
         .set("server.max_otlp_body", "\"1MiB\"")
-        .set("server.otlp_concurrency", "1")
+        .set("server.max_otlp_in_flight", "\"2MiB\"")
         .start()
         .await;
     let client = app.client("acme").await;

@@ -15,6 +15,7 @@
 //! | `OFFTAKE_TEST_TOKENS`, `…_REDEEMERS` | one-time tokens, and how many show each at once | 40, 50 |
 //! | `OFFTAKE_TEST_EVENTS` | spans of which 200 live subscriptions are told what they asked for | 3000 |
 //! | `OFFTAKE_TEST_FUZZ_SECONDS` | how long Schemathesis asks | 60 |
+//! | `OFFTAKE_TEST_SENDERS` | how many send large requests at once | 100 |
 //! | `OFFTAKE_TEST_SEED` | the moments of kills, the damage to requests; printed by each test that draws | a new one |
 //!
 //! A million spans, 21 jobs, and memory at one and three million (an hour or so; spans are made once, under `target`):
@@ -41,9 +42,11 @@
 
 mod audit;
 mod browsers;
+mod bus;
 mod chaos;
 mod cli;
 mod config;
+mod destinations;
 mod disk;
 mod doctor;
 mod downloads;
@@ -53,6 +56,7 @@ mod exporters;
 mod fairness;
 mod faults;
 mod formats;
+mod grpc;
 mod human;
 mod image;
 mod ingest_bad;
@@ -76,6 +80,7 @@ mod requests_bad;
 mod revocation;
 mod road;
 mod s3;
+mod schedules;
 mod schemathesis;
 mod secrets;
 mod sensitive;
@@ -88,4 +93,5 @@ mod support;
 mod ties;
 mod types;
 mod walls;
+mod webhooks;
 mod whole_traces;

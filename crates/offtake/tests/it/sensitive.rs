@@ -18,16 +18,18 @@ const CLEAR: &str = "role:analyst,pii:read";
 const PEOPLE: &str = "
     CREATE TABLE people (id bigint PRIMARY KEY, org text NOT NULL, country text, email text, notes text, iban text,
         born date, score numeric(8,2), height double precision, flag boolean, seen timestamptz, traits jsonb, tags text[],
-        visits bigint);
+        visits bigint, profile jsonb);
     INSERT INTO people
     SELECT n, 'acme', 'DE', 'ada' || n % 5 || '@private.example', 'secret note ' || n, 'IBAN' || 700000 + n,
            date '1985-06-07' + n::int, 1234.56 + n, 1.87654321 + n, true, timestamptz '2031-03-04 05:06:07Z' + n * interval '1 s',
-           jsonb_build_object('pet', 'Rumpelstiltskin'), ARRAY['blood group'], 987654321 + n
+           jsonb_build_object('pet', 'Rumpelstiltskin'), ARRAY['blood group'], 987654321 + n,
+           jsonb_build_object('lang', 'tlh', 'user', jsonb_build_object('email', 'grace@hidden.example', 'level', 3.10),
+                              'contacts', jsonb_build_array(jsonb_build_object('phone', '+49 30 555'), 7))
       FROM generate_series(1, 40) n;
     INSERT INTO people (id, org) VALUES (41, 'acme');";
 
 /// Parts of the values above, each as formats and their readers write it.
-const RAW: [&[&str]; 11] = [
+const RAW: [&[&str]; 13] = [
     &["private.example"],
     &["secret note"],
     &["IBAN7"],
@@ -39,16 +41,19 @@ const RAW: [&[&str]; 11] = [
     &["Rumpelstiltskin"],
     &["blood group"],
     &["98765432"],
+    &["hidden.example"],
+    &["+49 30 555"],
 ];
 
 fn people(url: &str) -> String {
     format!(
         "[sources.pg]\nurl = '{url}'\n[datasets.people]\nsource = 'pg'\ntable = 'people'\ntenant = 'org'\nkey = ['id']\n\
-         filters = {{ country = 'in', email = 'in' }}\n[datasets.people.columns]\n\
+         filters = {{ country = 'in', email = 'in', profile = 'contains' }}\n[datasets.people.columns]\n\
          email = {{ sensitive = 'hash' }}\nvisits = {{ sensitive = 'hash' }}\niban = {{ sensitive = 'drop' }}\n\
          notes = {{ sensitive = true }}\nborn = {{ sensitive = 'mask' }}\nscore = {{ sensitive = 'mask' }}\n\
          height = {{ sensitive = 'mask' }}\nflag = {{ sensitive = 'mask' }}\nseen = {{ sensitive = 'mask' }}\n\
-         traits = {{ sensitive = 'mask' }}\ntags = {{ sensitive = 'mask' }}\n"
+         traits = {{ sensitive = 'mask' }}\ntags = {{ sensitive = 'mask' }}\n\
+         profile = {{ sensitive = {{ redact = ['/user/email', '/contacts/*/phone'] }} }}\n"
     )
 }
 
@@ -86,8 +91,11 @@ async fn what_a_file_shows_depends_on_the_permission() {
         assert!(file.contains(&hash) && file.contains("***") && !file.contains("iban"), "{format}:\n{file:.3000}");
         let receipt = veiled.receipt(id_of(&job)).await;
         let masked = json!({"email": 40, "visits": 40, "iban": 41, "notes": 40, "born": 40, "score": 40, "height": 40,
-            "flag": 40, "seen": 40, "traits": 40, "tags": 40});
+            "flag": 40, "seen": 40, "traits": 40, "tags": 40, "profile": 40});
         assert_eq!(receipt["masked"], masked, "{format}: {receipt}");
+        // Of a document the rest stays.
+        let rest = ["lang", "tlh", "3.1", "level", "contacts", "7"].into_iter().filter(|rest| !file.contains(rest));
+        assert_eq!(rest.collect::<Vec<_>>(), [""; 0], "{format}:\n{file:.3000}");
         assert_eq!((&receipt["spec"]["disclosure"]["iban"], &receipt["rows_written"]), (&json!("drop"), &json!(41)));
         let again = veiled.export("people", &body).await;
         assert_eq!(veiled.receipt(id_of(&again)).await["sha256"], receipt["sha256"], "{format}: the same bytes");
@@ -102,8 +110,12 @@ async fn what_a_file_shows_depends_on_the_permission() {
         let path = format!("/api/v1/export/jobs/{}/download", id_of(&job));
         app.client_of("acme", "carol", VEILED).await.get(&path).await.expect(403);
     }
-    let refused = veiled.create("people", &json!({"format": "csv", "email": "ada1@private.example"})).await;
-    assert_eq!((refused.status, refused.problem().1), (422, vec!["/email".to_owned()]));
+    assert_eq!(page["rows"][0]["profile"]["user"], json!({"email": "***", "level": 3.1}));
+    assert_eq!(page["rows"][0]["profile"]["contacts"], json!([{"phone": "***"}, 7]));
+    for (filter, value) in [("email", "ada1@private.example"), ("profile", "hidden")] {
+        let refused = veiled.create("people", &json!({"format": "csv", filter: value})).await;
+        assert_eq!((refused.status, refused.problem().1), (422, vec![format!("/{filter}")]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 use offtake_testkit::{AppBuilder, Database, PgVersion, Postgres, SpanSketch, TestApp};
 use serde_json::json;
 
+use crate::doctor::bouncer;
 use crate::support::{GENUINE, OFFTAKE, id_of, identities, send, send_genuine};
 
 /// Tables that belong to nobody: which migrations were applied.
@@ -112,6 +113,44 @@ async fn a_transaction_sees_the_organization_it_names_and_no_other() {
         "INSERT INTO job_specs SELECT 'no job of mine', spec FROM job_specs",
     ] {
         assert_eq!(numbers(&database, &moved(statement)), [1], "{statement}");
+    }
+}
+
+/// A pooler gives each transaction any connection: what one said of itself must not be left for the next. Here all have
+/// one connection. (Offtake itself wants session mode, for LISTEN and its prepared statements: `doctor` says so.)
+#[tokio::test(flavor = "multi_thread")]
+async fn the_walls_stand_behind_a_pooler_in_transaction_mode() {
+    let server = Postgres::shared(PgVersion::V15);
+    let database = server.database();
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("an own folder");
+    let (_sessions, port) = bouncer(folder.path(), &server, "session", 20).await;
+    let url = format!("postgres://postgres@127.0.0.1:{port}/{}?sslmode=disable", database.name());
+    let app = AppBuilder::new(OFFTAKE).on_postgres(&url).start().await;
+    two(&app).await;
+    for org in ["mine", "theirs", "mine", "nobodys"] {
+        let client = app.client(org).await;
+        let rows = client.post("/api/v1/datasets/spans/count", &json!({})).await.expect(200).json();
+        let expected = u64::from(org != "nobodys");
+        assert_eq!((client.jobs().await as u64, &rows["count"]), (expected, &json!(2 * expected)), "{org}");
+    }
+
+    let (_transactions, port) = bouncer(folder.path(), &server, "transaction", 1).await;
+    let seen = |enter: &str| {
+        let sql = format!(
+            "BEGIN; SET LOCAL ROLE offtake_rows; {enter} SELECT count(*), pg_backend_pid() FROM offtake.jobs; COMMIT"
+        );
+        let row = database.rows_by(port, &sql).remove(0);
+        let cells: Vec<u64> = row.iter().flatten().map(|cell| cell.parse().expect("a number")).collect();
+        (cells[0], cells[1])
+    };
+    let (all, connection) = seen("SET LOCAL offtake.scope = 'all';");
+    assert_eq!(all, 2);
+    for _ in 0..5 {
+        assert_eq!(seen("SET LOCAL offtake.org = 'mine';"), (1, connection), "one connection for all");
+        assert_eq!(seen(""), (0, connection), "what the transaction before said is gone");
+        assert_eq!(seen("SET LOCAL offtake.scope = 'all';"), (2, connection));
     }
 }
 

@@ -65,6 +65,7 @@ fn task(predicates: Vec<Predicate>, chosen: Chosen) -> Task {
         chosen,
         scope: offtake_model::selection::Scope::Row,
         as_of: None,
+        newer_than: None,
     };
     Task {
         schema: Arc::new(schema()),

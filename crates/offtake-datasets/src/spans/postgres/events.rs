@@ -13,7 +13,7 @@ use crate::spans::events::{POSTGRES, Row, RowOfTrace, TraceBatch, TraceEvents, b
 /// Reads by the connection of this pool.
 #[derive(Debug)]
 pub(super) struct PgTraceEvents {
-    pool: Pool,
+    pub(super) pool: Pool,
 }
 
 impl PgTraceEvents {

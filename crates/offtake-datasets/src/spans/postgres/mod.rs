@@ -4,6 +4,7 @@
 
 mod events;
 mod rows;
+mod tail;
 mod writer;
 
 use std::sync::Arc;

@@ -25,7 +25,7 @@ impl SqliteTraceEvents {
         Self { path: path.to_owned(), connection: Arc::default() }
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {

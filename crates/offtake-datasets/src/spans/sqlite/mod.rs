@@ -3,6 +3,7 @@
 //! Any number of processes may open the same file: SQLite lets one of them write at a time.
 
 mod events;
+mod tail;
 mod writer;
 
 use std::fs::OpenOptions;

@@ -8,6 +8,7 @@
 mod admin;
 mod fault;
 mod lifecycle;
+mod outside;
 mod settings;
 mod signed;
 mod sizes;
@@ -39,6 +40,7 @@ use upload::S3Upload;
 
 pub use admin::{Probe, ProbeOutcome};
 pub use lifecycle::LifecycleRules;
+pub use outside::{Arrived, OutsideBucket, OutsideFile};
 pub use settings::{S3Credentials, S3Settings};
 
 /// The most bytes of a piece that is read.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider, S3ConditionalPut};
+use object_store::client::HttpConnector;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use offtake_model::{Error, ErrorKind, Result};
 use reqwest::Url;
@@ -67,7 +68,15 @@ pub struct S3Settings {
 impl S3Settings {
     /// A client that talks to the store.
     pub(super) fn client(&self) -> Result<AmazonS3> {
-        let builder = self.builder(self.endpoint.as_deref())?;
+        self.authorised(self.builder(self.endpoint.as_deref())?)
+    }
+
+    /// The same by a way of its own.
+    pub(super) fn client_by(&self, connector: impl HttpConnector) -> Result<AmazonS3> {
+        self.authorised(self.builder(self.endpoint.as_deref())?.with_http_connector(connector))
+    }
+
+    fn authorised(&self, builder: AmazonS3Builder) -> Result<AmazonS3> {
         let builder = match &self.credentials {
             S3Credentials::Key { id, secret, session_token } => {
                 let builder = builder.with_access_key_id(id).with_secret_access_key(secret);

@@ -3,11 +3,14 @@
 use offtake_model::clock::{Clock, SystemClock};
 
 use super::Findings;
-use crate::config::Config;
+use crate::config::{Config, taken_for_each_other};
 use crate::wire;
 
 pub(super) async fn examine(config: &Config, found: &mut Findings) {
     previous(config, found);
+    for warning in taken_for_each_other(&config.issuers) {
+        found.warn("issuers", warning);
+    }
     let issuers = match wire::issuers(config).await {
         Ok(issuers) => issuers,
         Err(error) => return found.error("issuers", &error),

@@ -26,8 +26,8 @@ async fn who_shows_nothing_that_holds_is_refused() {
     let forged = app.client_with_token("not.a.token").try_socket("/api/v1/ws", &[]).await;
     assert_eq!(forged.expect_err("a forged token").status, 401);
     anonymous.send(Method::POST, "/api/v1/ws/ticket", &[], Vec::new()).await.expect(401);
-    let plain = app.client("acme").await.get("/api/v1/ws").await.expect(400);
-    assert_eq!(plain.problem().0, "malformed");
+    let plain = app.client("acme").await.get("/api/v1/ws").await.expect(422);
+    assert_eq!(plain.problem().0, "invalid_request");
 }
 
 #[tokio::test(flavor = "multi_thread")]

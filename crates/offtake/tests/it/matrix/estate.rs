@@ -83,13 +83,18 @@ pub(super) async fn both(
     );
     let app = app.apart().with_tables(&tables);
     // Nobody waits for a worker that stands still, and nobody takes its jobs.
-    let app =
-        app.set("server.sync_wait", "\"0s\"").set("worker.lease", "\"1h\"").set("token.secret", &format!("{SECRET:?}"));
+    let app = app
+        .set("server.sync_wait", "\"0s\"")
+        .set("worker.lease", "\"1h\"")
+        .set("webhooks.allow_http", "true")
+        .set("webhooks.allow", "[\"127.0.0.1\"]")
+        .set("token.secret", &format!("{SECRET:?}"));
     let mut app = app.start().await;
     let (mut alpha, mut bravo) = (Estate::new(&app, ALPHA).await, Estate::new(&app, BRAVO).await);
     for (estate, number) in [(&mut alpha, 0xa), (&mut bravo, 0xb)] {
         estate.send_spans(number).await;
         estate.at_rest(database).await;
+        estate.endpoint().await;
     }
     cable.set(Flow::Vanishes);
     for estate in [&mut alpha, &mut bravo] {
@@ -168,6 +173,9 @@ impl Estate {
             | Sort::Spans
             | Sort::Principal
             | Sort::Notification
+            | Sort::Webhook
+            | Sort::Delivery
+            | Sort::Schedule
             | Sort::ApiKey => self.all(sort).to_vec(),
         }
     }
@@ -234,6 +242,11 @@ impl Estate {
             "filters": {"model": self.text("model")}});
         self.owner.post("/api/v1/presets", &preset).await.expect(201);
         self.things.insert(Sort::Preset, vec![json!(self.text("preset"))]);
+        let schedule = json!({"name": self.text("schedule"), "dataset": "spans", "cron": "0 3 1 1 *",
+            "request": {"format": "jsonl", "model": self.text("model")}});
+        let made = self.owner.post("/api/v1/schedules", &schedule).await.expect(201).json();
+        self.marks.extend(made["id"].as_str().map(str::to_owned));
+        self.things.insert(Sort::Schedule, vec![made["id"].clone()]);
         for _ in 0..3 {
             self.begin("completed", "spans").await;
             self.rested("completed").await;
@@ -309,6 +322,33 @@ impl Estate {
         assert!(!ids.is_empty(), "{page}");
         self.marks.extend(ids.iter().filter_map(Json::as_str).map(str::to_owned));
         self.things.insert(Sort::Notification, ids);
+    }
+
+    /// An endpoint where nobody is, and what was sent there, where there may be such.
+    async fn endpoint(&mut self) {
+        let body =
+            json!({"url": "http://127.0.0.1:65535/hook", "events": ["system_alert"], "description": self.text("hook")});
+        let made = self.owner.post("/api/v1/webhooks", &body).await;
+        if made.status != 201 {
+            return;
+        }
+        let made = made.json();
+        self.marks.extend(["id", "secret"].iter().filter_map(|name| made[*name].as_str()).map(str::to_owned));
+        let path = format!("/api/v1/webhooks/{}", made["id"].as_str().expect("an id"));
+        for _ in 0..2 {
+            let owed = self.owner.post(&format!("{path}/test"), &json!({})).await.expect(202).json();
+            self.marks.extend(owed["id"].as_str().map(str::to_owned));
+            self.things.entry(Sort::Delivery).or_default().push(owed["id"].clone());
+            let delivery = format!("{path}/deliveries/{}", owed["id"].as_str().expect("an id"));
+            eventually("the test is over", PATIENCE, || async {
+                let seen = self.owner.get(&delivery).await.expect(200).json();
+                (seen["state"] == "failed").then_some(())
+            })
+            .await;
+        }
+        self.things.insert(Sort::Webhook, vec![made["id"].clone()]);
+        let page = self.owner.get(&format!("{path}/deliveries?limit=1")).await.expect(200).json();
+        self.cursors.insert("/api/v1/webhooks/{id}/deliveries".to_owned(), page["next_cursor"].clone());
     }
 
     /// What is handed out when all of that is there: links, tags, cursors, moments.

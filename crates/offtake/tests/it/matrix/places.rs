@@ -45,6 +45,12 @@ pub(super) enum Sort {
     ApiKey,
     /// Word that somebody is owed, or was given.
     Notification,
+    /// An endpoint that is told by webhook.
+    Webhook,
+    /// What was sent to such an endpoint.
+    Delivery,
+    /// A schedule.
+    Schedule,
     /// Where a page of a list ended.
     Page,
     /// What one of these columns of a row holds.
@@ -87,7 +93,14 @@ fn in_path(path: &str, name: &str) -> Option<Kind> {
         "artifact" => Sort::Artifact,
         "sub" if path.starts_with("/api/v1/principals/") => Sort::Principal,
         "id" if path.starts_with("/api/v1/api-keys/") => Sort::ApiKey,
+        "id" if path.starts_with("/api/v1/webhooks/") => Sort::Webhook,
+        "delivery" => Sort::Delivery,
         "id" if path.starts_with("/api/v1/notifications/") => Sort::Notification,
+        "id" if path.starts_with("/api/v1/schedules/") => Sort::Schedule,
+        // There is none without a bucket that takes it; `destinations` is about them.
+        "id" if path.starts_with("/api/v1/destinations/") => {
+            return Some(Free(Some(json!("dst_0199c0ffee0070008000000000000001"))));
+        }
         // Whoever shows a one-time token may have what it is for; `one_time` is about that.
         "token" if path.starts_with("/d/") => return Some(Free(Some(json!("zqnever")))),
         _ => return None,
@@ -105,6 +118,7 @@ fn in_query(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "action" | "from" | "to" => Free(None),
         "address" if path == "/api/v1/notifications" => Thing(Sort::Principal),
         "channel" | "state" if path == "/api/v1/notifications" => Free(None),
+        "state" if path.starts_with("/api/v1/webhooks/") => Free(None),
         "signature" => Thing(Sort::Signature),
         "for" if path.starts_with("/files/") => Thing(Sort::Bearer),
         // Behind the end of every link there is.
@@ -139,7 +153,8 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "fields" | "compression" | "dialect" | "delimiter" | "formats" | "scope" | "sort" | "notify" => Free(None),
         "start_time" | "end_time" => Free(None),
         "selection" if of_rows => Thing(Sort::Selection),
-        "as_of" if of_rows => Thing(Sort::AsOf),
+        "as_of" | "newer_than" if of_rows => Thing(Sort::AsOf),
+        "destination" if of_rows => Free(None),
         "cursor" if of_rows => Thing(Sort::RowCursor),
         "preset" if of_rows => Thing(Sort::Preset),
         // How the export is called.
@@ -147,9 +162,24 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "name" if path.starts_with("/api/v1/presets") => Thing(Sort::Preset),
         "dataset" if path.starts_with("/api/v1/presets") => Free(Some(json!("spans"))),
         "filters" if path.starts_with("/api/v1/presets") => Thing(Sort::Filters),
+        "name" if path.starts_with("/api/v1/schedules") => Free(Some(json!("zq-probe"))),
+        "dataset" if path == "/api/v1/schedules" => Free(Some(json!("spans"))),
+        "cron" if path.starts_with("/api/v1/schedules") => Free(Some(json!("0 3 1 1 *"))),
+        "request" if path.starts_with("/api/v1/schedules") => Free(Some(json!({"format": "jsonl"}))),
+        "time_zone" | "window" | "start" if path.starts_with("/api/v1/schedules") => Free(None),
+        // Nobody goes there: it is no public address.
+        "endpoint" if path == "/api/v1/destinations" => Free(Some(json!("https://127.0.0.1:9"))),
+        "region" | "bucket" | "access_key" | "secret_key" if path == "/api/v1/destinations" => {
+            Free(Some(json!("zq-probe")))
+        }
+        "name" if path == "/api/v1/destinations" => Free(Some(json!("zq-probe"))),
+        "kind" | "prefix" if path == "/api/v1/destinations" => Free(None),
         // Tokens and tickets are worth what they are to whoever shows them.
         "token" | "ticket" => Free(Some(json!("zqnever"))),
         "name" if path == "/api/v1/api-keys" => Free(Some(json!("zq-probe"))),
+        "url" if path.starts_with("/api/v1/webhooks") => Free(Some(json!("https://zq.example/hook"))),
+        "events" if path.starts_with("/api/v1/webhooks") => Free(Some(json!(["system_alert"]))),
+        "description" | "signing" if path.starts_with("/api/v1/webhooks") => Free(None),
         "permissions" if path == "/api/v1/api-keys" => Free(Some(json!(["exports:read"]))),
         "expires_at" if path == "/api/v1/api-keys" => Free(None),
         "withheld" if path.starts_with("/api/v1/principals/") => Free(Some(json!([]))),

@@ -12,6 +12,8 @@ use offtake_postgres::Settings;
 use offtake_server::identity::{Issuers, Secret, Secrets};
 use offtake_server::{AppState, ConnectionSettings, LimitSettings, ServerMetrics, ServerSettings, router, serve};
 use offtake_store::objects::FolderObjects;
+use offtake_store::outbound::{Outbound, OutboundSettings};
+use offtake_store::sealed::Sealer;
 use offtake_store::{PostgresStore, Store};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -42,6 +44,10 @@ impl Forgetful {
                 jobs: jobs.clone(),
                 artifacts: jobs.clone(),
                 presets: jobs.clone(),
+                alerts: jobs.clone(),
+                webhooks: jobs.clone(),
+                schedules: jobs.clone(),
+                destinations: jobs.clone(),
                 principals: jobs.clone(),
                 api_keys: jobs.clone(),
                 sessions: jobs.clone(),
@@ -56,8 +62,14 @@ impl Forgetful {
             spans: Some(spans),
             conventions: Arc::new(Conventions::default()),
             issuers: Arc::new(Issuers::new(Vec::new(), &clock).expect("no issuers")),
+            destinations: offtake_server::Destinations {
+                sealer: Arc::new(Sealer::new(&[7; 32], &[]).expect("a cipher")),
+                outbound: Outbound::new(OutboundSettings::default()).expect("a client"),
+            },
             clock,
             secrets: Secrets { current: Secret::new(SECRET).expect("a secret"), previous: Vec::new() },
+            sealer: Arc::new(Sealer::new(&[7; 32], &[]).expect("a cipher")),
+            outbound: Outbound::new(OutboundSettings::default()).expect("a client"),
             settings: ServerSettings {
                 sync_wait: std::time::Duration::ZERO,
                 limits: LimitSettings::NONE,

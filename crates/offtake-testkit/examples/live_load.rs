@@ -1,0 +1,137 @@
+//! Many who listen while many spans come in: `live_load ADDRESS TOKEN SUBSCRIBERS EVENTS_PER_SECOND SECONDS`.
+//!
+//! Each event is for ten of the subscribers, by the user it is of. Says in JSON how many were to come and came, and how long
+//! each was on its way from the moment its span began, which is when it is sent.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::{SinkExt as _, StreamExt as _};
+use jiff::Timestamp;
+use offtake_testkit::{SpanSketch, request_of, text};
+use prost::Message as _;
+use serde_json::{Value as Json, json};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Subscribers to each event.
+const MATCHES: u64 = 10;
+/// Requests per second.
+const REQUESTS: u64 = 100;
+/// How long what is still on its way may take at the end.
+const REST: Duration = Duration::from_secs(5);
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Listens until told to stop; milliseconds each event was on its way, and how often it was told that it lagged.
+async fn listen(
+    address: String,
+    token: String,
+    user: String,
+    ready: mpsc::Sender<()>,
+    mut stop: watch::Receiver<bool>,
+) -> Fallible<(Vec<f64>, u64)> {
+    let mut request = format!("ws://{address}/api/v1/ws").into_client_request()?;
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
+    let stream = TcpStream::connect(&address).await?;
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await?;
+    let filters = json!({"user_id": user, "min_duration_ms": 0});
+    let subscribe = json!({"type": "subscribe", "events": ["trace_created"], "filters": filters});
+    socket.send(Message::text(subscribe.to_string())).await?;
+    let (mut times, mut lagged) = (Vec::new(), 0);
+    loop {
+        let message = tokio::select! {
+            message = socket.next() => message.ok_or("a socket ended")??,
+            _ = stop.changed() => return Ok((times, lagged)),
+        };
+        let Message::Text(message) = message else { continue };
+        let message: Json = serde_json::from_str(&message)?;
+        match message["type"].as_str() {
+            Some("event") => {
+                let sent: Timestamp = message["data"]["timestamp"].as_str().ok_or("no moment")?.parse()?;
+                let sent = Duration::from_micros(sent.as_microsecond().try_into()?);
+                times.push(now().saturating_sub(sent).as_secs_f64() * 1_000.0);
+            }
+            Some("subscribed") => ready.send(()).await?,
+            Some("lagged") => lagged += 1,
+            _ => return Err(format!("unexpected: {message}").into()),
+        }
+    }
+}
+
+/// Sends spans of their own traces at a steady rate; how many.
+async fn send(address: &str, token: &str, groups: u64, rate: u64, seconds: u64) -> Fallible<u64> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let mut ticks = interval(Duration::from_secs(1) / u32::try_from(REQUESTS)?);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let (mut sent, mut sending) = (0, tokio::task::JoinSet::new());
+    for _ in 0..seconds * REQUESTS {
+        ticks.tick().await;
+        let moment = u64::try_from(now().as_nanos())?;
+        let spans: Vec<SpanSketch> = (sent..sent + rate / REQUESTS)
+            .map(|number| {
+                let mut sketch = SpanSketch::new(number).with("user.id", text(&format!("user {}", number % groups)));
+                (sketch.0.start_time_unix_nano, sketch.0.end_time_unix_nano) = (moment, moment + 1_000_000);
+                sketch.0.trace_id[..8].copy_from_slice(&moment.to_be_bytes());
+                sketch
+            })
+            .collect();
+        sent += spans.len() as u64;
+        let request = http
+            .post(format!("http://{address}/v1/traces"))
+            .bearer_auth(token)
+            .header("content-type", "application/x-protobuf")
+            .body(request_of(&spans).encode_to_vec());
+        sending.spawn(async move { request.send().await?.error_for_status().map(drop) });
+    }
+    while let Some(answered) = sending.join_next().await {
+        answered??;
+    }
+    Ok(sent)
+}
+
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = (sorted.len() as f64 * share) as usize;
+    sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+#[tokio::main]
+async fn main() -> Fallible<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [address, token, subscribers, rate, seconds] = arguments.as_slice() else {
+        return Err("live_load ADDRESS TOKEN SUBSCRIBERS EVENTS_PER_SECOND SECONDS".into());
+    };
+    let (subscribers, rate, seconds): (u64, u64, u64) = (subscribers.parse()?, rate.parse()?, seconds.parse()?);
+    let groups = (subscribers / MATCHES).max(1);
+    let (ready, mut readies) = mpsc::channel(64);
+    let (stop, stopped) = watch::channel(false);
+    let mut listening = Vec::new();
+    for number in 0..subscribers {
+        let user = format!("user {}", number % groups);
+        listening.push(tokio::spawn(listen(address.clone(), token.clone(), user, ready.clone(), stopped.clone())));
+        timeout(REST, readies.recv()).await?.ok_or("nobody listens")?;
+    }
+    let sent = send(address, token, groups, rate, seconds).await?;
+    tokio::time::sleep(REST).await;
+    stop.send(true)?;
+    let (mut times, mut lagged) = (Vec::new(), 0);
+    for listener in listening {
+        let (heard, missed) = listener.await??;
+        times.extend(heard);
+        lagged += missed;
+    }
+    times.sort_by(f64::total_cmp);
+    let found = json!({
+        "sent": sent, "expected": sent * MATCHES.min(subscribers), "delivered": times.len(), "lagged": lagged,
+        "p50_ms": quantile(&times, 0.5), "p99_ms": quantile(&times, 0.99), "max_ms": quantile(&times, 1.0),
+    });
+    println!("{found}");
+    Ok(())
+}
