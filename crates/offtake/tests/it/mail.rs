@@ -223,7 +223,7 @@ fn the_mail_is_sound(mail: &Json, notification: &Json, job: &str) {
     let (text, html) = (mail["text"].as_str().expect("a text"), mail["html"].as_str().expect("html"));
     assert!(text.contains(job) && text.contains("Zeilen: 2\n") && text.contains("Format: CSV\n"), "{text}");
     assert!(text.contains(" CET") || text.contains(" CEST"), "{text}");
-    assert!(html.contains("Zwölf 🎉 &lt;b&gt;Spans&lt;/b&gt; &amp; "), "{html}");
+    assert!(html.contains("Zwölf 🎉 &lt;b&gt;Spans&lt;&#x2f;b&gt; &amp; "), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
