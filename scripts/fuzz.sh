@@ -22,7 +22,9 @@ export CARGO_TARGET_DIR=$out CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares"
-cargo build --quiet --release --locked --manifest-path fuzz/Cargo.toml --target "$host"
+# The versions of everything else are those that are tested.
+cp Cargo.lock fuzz/Cargo.lock
+cargo build --quiet --release --manifest-path fuzz/Cargo.toml --target "$host"
 bin=$out/$host/release
 
 # One target. What it finds lies under target/fuzz, so that a run leaves the tree as it was.

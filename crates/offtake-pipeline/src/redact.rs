@@ -133,7 +133,7 @@ impl Copy<'_> {
     fn word(&mut self) {
         let ends = |byte: &u8| matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']' | b' ' | b'\t' | b'\n' | b'\r');
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        self.at += rest.iter().position(|byte| ends(byte)).unwrap_or(rest.len());
+        self.at += rest.iter().position(ends).unwrap_or(rest.len());
     }
 
     fn string(&mut self) -> Option<()> {

@@ -69,7 +69,9 @@ pub(crate) async fn authorise(
     let attempt = Attempt::of(&app, &request);
     let found = match access {
         Access::Live => live::admit(&app, request.uri(), request.headers()).await.map_err(Unknown::from),
-        _ => credentials::authenticate(&app, request.method(), request.headers(), needed.as_ref()).await,
+        Access::Public | Access::Known | Access::Token | Access::Needs(_) => {
+            credentials::authenticate(&app, request.method(), request.headers(), needed.as_ref()).await
+        }
     };
     let (principal, via) = match found {
         Ok(found) => found,

@@ -92,10 +92,7 @@ fn number(value: &Json) -> Result<f64, &'static str> {
 
 fn texts(value: &Json) -> Result<Vec<String>, &'static str> {
     let wrong = "is a text or a list of 1 to 100 texts of at most 1,024 bytes";
-    let list = match value {
-        Json::Array(list) => list.as_slice(),
-        one => std::slice::from_ref(one),
-    };
+    let list = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
     let sound = |text: &str| text.len() <= LONGEST;
     let texts: Option<Vec<String>> =
         list.iter().map(|one| one.as_str().filter(|text| sound(text)).map(str::to_owned)).collect();

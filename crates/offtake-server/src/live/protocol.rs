@@ -19,6 +19,7 @@ pub fn configured(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
 }
 
 /// Code and words by which a socket is closed after this error; `None` if nobody is there to hear them.
+#[expect(clippy::wildcard_enum_match_arm, reason = "after all others there is nobody to be told")]
 pub fn broken(error: axum::Error) -> Option<(u16, String)> {
     let cause = error.into_inner();
     match cause.downcast_ref::<tungstenite::Error>()? {

@@ -33,11 +33,15 @@ impl Subscriptions {
     /// Does what a message asks for, and answers.
     pub(super) async fn hear(&mut self, text: &str) {
         let answered = match message::read(text) {
-            Ok(Asked::Ping) => Ok(self.subscriber.queue.answer(message::pong()).await),
+            Ok(Asked::Ping) => {
+                self.subscriber.queue.answer(message::pong()).await;
+                Ok(())
+            }
             Ok(Asked::Subscribe { events, filter, after }) => self.subscribe(events, filter, after).await,
             Ok(Asked::Unsubscribe { events }) => {
                 self.unsubscribe(&events);
-                Ok(self.subscriber.queue.answer(message::unsubscribed(&events)).await)
+                self.subscriber.queue.answer(message::unsubscribed(&events)).await;
+                Ok(())
             }
             Err(error) => Err(error),
         };

@@ -110,7 +110,7 @@ fn shown(mut request: Map<String, Json>, seen: Option<Dataset>) -> Map<String, J
         if seen.schema.time.as_ref().is_some_and(|time| seen.schema.is_sensitive(time)) {
             sensitive.extend(["start_time", "end_time"]);
         }
-        mask(&mut request, sensitive.into_iter());
+        mask(&mut request, sensitive);
     }
     request
 }

@@ -187,10 +187,8 @@ async fn of_endpoint(app: &App, caller: &Caller, id: WebhookId, delivery: &str) 
     let absent =
         || Error::new(ErrorKind::NotFound, "there is no such delivery; GET …/deliveries lists those of the endpoint");
     let delivery: NotificationId = delivery.parse().map_err(|_| absent())?;
-    let found = app.store.outbox.notification(&caller.0.org, delivery).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => absent(),
-        _ => error,
-    })?;
+    let as_absent = |error: Error| if error.kind() == ErrorKind::NotFound { absent() } else { error };
+    let found = app.store.outbox.notification(&caller.0.org, delivery).await.map_err(as_absent)?;
     let is_its_own = found.0.channel == Channel::Webhook && found.0.address == id.to_string();
     if is_its_own { Ok(found) } else { Err(absent()) }
 }

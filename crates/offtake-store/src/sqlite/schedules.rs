@@ -237,14 +237,10 @@ impl Schedules for SqliteStore {
                 if let Some(deed) = &settled.deed {
                     audit::append(tx, now, &schedule.org, &by, deed)?;
                 }
-                match evaluated {
-                    Evaluated::Run { run, .. } => {
-                        let job = begin(tx, now, &schedule, &run)?;
-                        facts.push(Fact::of_job(&job));
-                        Ok((Some(job), facts))
-                    }
-                    _ => Ok((None, facts)),
-                }
+                let Evaluated::Run { run, .. } = evaluated else { return Ok((None, facts)) };
+                let job = begin(tx, now, &schedule, &run)?;
+                facts.push(Fact::of_job(&job));
+                Ok((Some(job), facts))
             })
             .await?;
         if job.is_some() {

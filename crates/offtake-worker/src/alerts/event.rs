@@ -2,7 +2,7 @@
 
 use offtake_model::alert::{Alert, Budget, Dimension, MetricRule, Spending, Usd};
 use offtake_model::event::{EventType, NewEvent};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 pub(super) fn of_metric(alert: &Alert, rule: &MetricRule, value: Option<f64>, firing: bool) -> NewEvent {
     let narrowed = |dimension| match rule.filters.get(&dimension).map(Vec::as_slice) {
@@ -12,7 +12,7 @@ pub(super) fn of_metric(alert: &Alert, rule: &MetricRule, value: Option<f64>, fi
     };
     told(
         EventType::MetricThreshold,
-        json!({
+        &json!({
             "metric_name": rule.metric.word(),
             "threshold_value": rule.threshold,
             "current_value": value,
@@ -32,7 +32,7 @@ pub(super) fn of_budget(alert: &Alert, budget: &Budget, present: &Spending, perc
     let threshold = Usd::from_nanos(budget.amount_usd.nanos() * i128::from(percent) / 100);
     told(
         EventType::CostThreshold,
-        json!({
+        &json!({
             "threshold_value": threshold.dollars(),
             "current_value": present.spent.dollars(),
             "period": budget.period.word(),
@@ -48,10 +48,6 @@ pub(super) fn of_budget(alert: &Alert, budget: &Budget, present: &Spending, perc
     )
 }
 
-fn told(kind: EventType, data: Json) -> NewEvent {
-    let data = match data {
-        Json::Object(data) => data,
-        _ => Map::new(),
-    };
-    NewEvent { kind, job: None, owner: None, data }
+fn told(kind: EventType, data: &Json) -> NewEvent {
+    NewEvent { kind, job: None, owner: None, data: data.as_object().cloned().unwrap_or_default() }
 }

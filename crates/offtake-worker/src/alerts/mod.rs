@@ -135,7 +135,8 @@ impl AlertWatch {
         }
         let nothing = pass.tallies.is_empty() && pass.over.is_empty() && pass.states.is_empty();
         let stayed = watch.position == Some(upto);
-        if !(nothing && stayed) && !self.store.alerts.note(&watch, pass).await? {
+        let is_news = !nothing || !stayed;
+        if is_news && !self.store.alerts.note(&watch, pass).await? {
             return Ok(Passed::More);
         }
         self.counted = Some((watch, counters));

@@ -140,6 +140,7 @@ async fn receipt(worker: &Shared, artifact: &Artifact) -> Result<Bytes> {
 }
 
 /// What follows from an error of the `tries`th try.
+#[expect(clippy::wildcard_enum_match_arm, reason = "few kinds end it, all others may pass")]
 fn follows(error: &Error, tries: u32) -> DeliveryOutcome {
     let why = if error.is_open() { error.detail().to_owned() } else { error.kind().title().to_owned() };
     let most = match error.kind() {

@@ -114,7 +114,7 @@ async fn stay(config: Config, role: Role) -> Result<()> {
     let listener = listen(house.config.listen, "--listen or server.listen").await?;
     let address = address_of(&listener)?;
     let grpc = match house.config.otlp_grpc_listen {
-        Some(address) => Some(listen(address, GRPC_SETTING).await?),
+        Some(address) => grpc_listener(address, house.config.otlp_grpc_is_asked_for).await?,
         None => None,
     };
 
@@ -167,6 +167,18 @@ async fn stay(config: Config, role: Role) -> Result<()> {
         joined(task).await?;
     }
     served.map_err(|error| unavailable("the server ended", error))
+}
+
+/// Where OTLP over gRPC is taken. A collector has the usual port on many machines: who did not ask for it is told, and the
+/// rest goes on.
+async fn grpc_listener(address: SocketAddr, is_asked_for: bool) -> Result<Option<TcpListener>> {
+    match listen(address, GRPC_SETTING).await {
+        Err(error) if !is_asked_for => {
+            tracing::warn!("OTLP over gRPC is not taken: {}", error.detail());
+            Ok(None)
+        }
+        listening => listening.map(Some),
+    }
 }
 
 /// Takes OTLP over gRPC, beside HTTP.

@@ -62,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where it takes OTLP over gRPC.
     pub(crate) otlp_grpc_listen: Option<SocketAddr>,
+    /// Whether anybody said so.
+    pub(crate) otlp_grpc_is_asked_for: bool,
     /// How the server behaves.
     pub(crate) server: ServerSettings,
     /// What connections may do.
@@ -154,6 +156,7 @@ impl Config {
             bus: bus(read),
             listen: listen(read),
             otlp_grpc_listen: optional_address(read, "server.otlp_grpc_listen"),
+            otlp_grpc_is_asked_for: !matches!(typed.origin("server.otlp_grpc_listen"), Origin::Default),
             server: server(read),
             connections: connections(read),
             token: token(read),

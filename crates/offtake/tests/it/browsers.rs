@@ -9,7 +9,7 @@ use crate::support::OFFTAKE;
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_work_under_their_policies() {
     let app = TestApp::start(OFFTAKE).await;
-    for (page, selector) in [("/", "main h1"), ("/docs", ".swagger-ui .opblock-summary")] {
+    for (page, selector) in [("/sign-in", "main h1"), ("/docs", ".swagger-ui .opblock-summary")] {
         let profile = app.folder().join("browser").to_string_lossy().into_owned();
         let ran = node("browser.mjs", &["open", &format!("{}{page}", app.url()), &profile, selector]).await;
         assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -32,7 +32,7 @@ async fn two_servers_hear_of_each_other_whatever_becomes_of_the_bus() {
     for mut bus in [None, Some(BusServer::nats()), Some(BusServer::redis())] {
         let postgres = Postgres::shared(PgVersion::V15);
         let database = postgres.database();
-        let secret = "\"a secret that both servers are told of\"";
+        let secret = "\"q7Vv3N0sYw2Zb8Lr5Tk1Hd6Xc9Mf4Pj0\"";
         let builder = AppBuilder::new(OFFTAKE).on_postgres(&database.url()).set("token.secret", secret).apart();
         let builder = match &bus {
             Some(bus) => builder.set("bus.url", &format!("\"{}\"", bus.url())),

@@ -76,7 +76,8 @@ async fn nobody_is_forgotten_when_workers_are_killed() {
     let mut server = MailServer::away(&[]).await;
     server.start().await;
     let app = server.app().apart().set("worker.lease", "\"2s\"").set("worker.heartbeat", "\"500ms\"");
-    let app = app.set("limits.active_jobs", "0").set("notifications.deadline", "\"1s\"");
+    let app =
+        app.set("limits.active_jobs", "0").set("notifications.deadline", "\"2s\"").set("webhooks.timeout", "\"1s\"");
     // Whoever kills so often makes no poison.
     let app = app.set("worker.max_deaths", "100");
     let mut app = app.start().await;

@@ -40,6 +40,7 @@
 //! OFFTAKE_TEST_TOKENS=1000 OFFTAKE_TEST_REDEEMERS=200 cargo nextest run -p offtake --test it --no-capture one_time
 //! ```
 
+mod alerts;
 mod audit;
 mod browsers;
 mod bus;

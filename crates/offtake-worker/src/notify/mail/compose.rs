@@ -294,10 +294,8 @@ fn listed(names: Vec<String>) -> Option<String> {
 }
 
 fn format_name(format: Format, compression: Compression) -> String {
-    match compression {
-        Compression::None => format.name().to_uppercase(),
-        compression => format!("{} ({})", format.name().to_uppercase(), compression.name()),
-    }
+    let name = format.name().to_uppercase();
+    if compression == Compression::None { name } else { format!("{name} ({})", compression.name()) }
 }
 
 impl Reader {

@@ -134,6 +134,18 @@ fn again(first: SignedDuration, tries: u32) -> Verdict {
     if passed >= PATIENCE { Verdict::GiveUp } else { Verdict::Again(pause(tries.max(1))) }
 }
 
+#[async_trait]
+impl Deliver for Mailer {
+    async fn deliver(&self, notification: &Notification) -> Try {
+        let began = std::time::Instant::now();
+        let (answer, verdict) = self.tried(notification).await;
+        let took = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
+        tracing::info!(notification_id = %notification.id, org_id = %notification.org, tries = notification.tries,
+            ?verdict, "a mail was tried");
+        Try { answer, took, verdict }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,17 +163,5 @@ mod tests {
         assert!(pauses.iter().all(|pause| *pause <= 4 * 3600) && pauses.is_sorted(), "{pauses:?}");
         assert!((24..=28).contains(&passed.as_hours()), "{passed}");
         assert_eq!(again(SignedDuration::from_millis(10), u32::MAX), Verdict::GiveUp);
-    }
-}
-
-#[async_trait]
-impl Deliver for Mailer {
-    async fn deliver(&self, notification: &Notification) -> Try {
-        let began = std::time::Instant::now();
-        let (answer, verdict) = self.tried(notification).await;
-        let took = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
-        tracing::info!(notification_id = %notification.id, org_id = %notification.org, tries = notification.tries,
-            ?verdict, "a mail was tried");
-        Try { answer, took, verdict }
     }
 }

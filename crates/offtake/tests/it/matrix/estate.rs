@@ -86,6 +86,10 @@ pub(super) async fn both(
     let app = app
         .set("server.sync_wait", "\"0s\"")
         .set("worker.lease", "\"1h\"")
+        // Nobody is there to take a mail.
+        .set("mail.host", "\"127.0.0.1\"")
+        .set("mail.port", "9")
+        .set("mail.from", "\"offtake@example.org\"")
         .set("webhooks.allow_http", "true")
         .set("webhooks.allow", "[\"127.0.0.1\"]")
         .set("token.secret", &format!("{SECRET:?}"));
@@ -176,6 +180,7 @@ impl Estate {
             | Sort::Webhook
             | Sort::Delivery
             | Sort::Schedule
+            | Sort::Alert
             | Sort::ApiKey => self.all(sort).to_vec(),
         }
     }
@@ -247,6 +252,10 @@ impl Estate {
         let made = self.owner.post("/api/v1/schedules", &schedule).await.expect(201).json();
         self.marks.extend(made["id"].as_str().map(str::to_owned));
         self.things.insert(Sort::Schedule, vec![made["id"].clone()]);
+        let alert = json!({"kind": "budget", "name": self.text("alert"), "amount_usd": "1", "period": "day"});
+        let made = self.owner.post("/api/v1/alerts", &alert).await.expect(201).json();
+        self.marks.push(made["id"].as_str().expect("an id").to_owned());
+        self.things.insert(Sort::Alert, vec![made["id"].clone()]);
         for _ in 0..3 {
             self.begin("completed", "spans").await;
             self.rested("completed").await;

@@ -51,6 +51,8 @@ pub(super) enum Sort {
     Delivery,
     /// A schedule.
     Schedule,
+    /// An alert rule.
+    Alert,
     /// Where a page of a list ended.
     Page,
     /// What one of these columns of a row holds.
@@ -97,6 +99,7 @@ fn in_path(path: &str, name: &str) -> Option<Kind> {
         "delivery" => Sort::Delivery,
         "id" if path.starts_with("/api/v1/notifications/") => Sort::Notification,
         "id" if path.starts_with("/api/v1/schedules/") => Sort::Schedule,
+        "id" if path.starts_with("/api/v1/alerts/") => Sort::Alert,
         // There is none without a bucket that takes it; `destinations` is about them.
         "id" if path.starts_with("/api/v1/destinations/") => {
             return Some(Free(Some(json!("dst_0199c0ffee0070008000000000000001"))));
@@ -167,6 +170,13 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "cron" if path.starts_with("/api/v1/schedules") => Free(Some(json!("0 3 1 1 *"))),
         "request" if path.starts_with("/api/v1/schedules") => Free(Some(json!({"format": "jsonl"}))),
         "time_zone" | "window" | "start" if path.starts_with("/api/v1/schedules") => Free(None),
+        "kind" if path.starts_with("/api/v1/alerts") => Free(Some(json!("metric"))),
+        "name" if path.starts_with("/api/v1/alerts") => Free(Some(json!("zq-probe"))),
+        "metric" if path.starts_with("/api/v1/alerts") => Free(Some(json!("tokens"))),
+        "direction" if path.starts_with("/api/v1/alerts") => Free(Some(json!("above"))),
+        "filters" | "provider" | "amount_usd" | "period" | "time_zone" if path.starts_with("/api/v1/alerts") => {
+            Free(None)
+        }
         // Nobody goes there: it is no public address.
         "endpoint" if path == "/api/v1/destinations" => Free(Some(json!("https://127.0.0.1:9"))),
         "region" | "bucket" | "access_key" | "secret_key" if path == "/api/v1/destinations" => {

@@ -73,6 +73,7 @@ impl Forgetful {
             settings: ServerSettings {
                 sync_wait: std::time::Duration::ZERO,
                 limits: LimitSettings::NONE,
+                sends_mail: true,
                 ..ServerSettings::default()
             },
             metrics: ServerMetrics::register(&mut registry),
