@@ -19,6 +19,9 @@ pub use otlp::otlp;
 pub use range::range;
 pub use tokens::tokens;
 
+/// Judges some bytes, and panics if a promise about them is broken.
+pub type Target = fn(&[u8]);
+
 /// All of them, by the name of their target and of their corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 5] =
+pub const TARGETS: [(&str, Target); 5] =
     [("filters", filters), ("ids", ids), ("otlp", otlp), ("range", range), ("tokens", tokens)];

@@ -36,13 +36,17 @@ pub(crate) fn page() -> Option<Response> {
 }
 
 /// What the console consists of.
-#[utoipa::path(get, path = "/assets/{file}", tag = "pages", responses((status = 200, description = "A file")))]
+#[utoipa::path(get, path = "/assets/{file}", tag = "pages",
+    params(("file" = String, Path, description = "Its name")),
+    responses((status = 200, description = "A file")))]
 pub(crate) async fn asset(name: Name, headers: HeaderMap) -> Result<Response, Problem> {
     file(&format!("assets/{}", name.as_str()), &headers, FOR_EVER)
 }
 
 /// The elements for other pages, as one script.
-#[utoipa::path(get, path = "/embed/{file}", tag = "pages", responses((status = 200, description = "A script")))]
+#[utoipa::path(get, path = "/embed/{file}", tag = "pages",
+    params(("file" = String, Path, description = "Its name")),
+    responses((status = 200, description = "A script")))]
 pub(crate) async fn embed(name: Name, headers: HeaderMap) -> Result<Response, Problem> {
     file(&format!("embed/{}", name.as_str()), &headers, FOR_AN_HOUR)
 }

@@ -46,6 +46,11 @@ export class View extends EventTarget {
     this.#state = { ...this.#state, query, sort };
   }
 
+  /** The moment, as a request says it. Rows that change have none that can be asked for again. */
+  get #moment(): { as_of?: string } {
+    return this.#asOf === null || this.dataset.rows === "mutable" ? {} : { as_of: this.#asOf };
+  }
+
   get state(): ViewState {
     return this.#state;
   }
@@ -71,7 +76,7 @@ export class View extends EventTarget {
     if (this.#state.problem) return;
     const { signal } = this.#running;
     await this.#try(signal, async () => {
-      const { count } = await this.client.count(this.dataset.name, { ...this.#asked, as_of: this.#asOf }, signal);
+      const { count } = await this.client.count(this.dataset.name, { ...this.#asked, ...this.#moment }, signal);
       if (!signal.aborted) this.#set({ count, countedAt: now });
     });
   }
@@ -126,7 +131,7 @@ export class View extends EventTarget {
 
   /** The body of an export of what is chosen, and of nothing else. */
   request(): Record<string, unknown> {
-    return { ...this.#asked, as_of: this.#asOf, selection: select.toRequest(this.#state.selection) };
+    return { ...this.#asked, ...this.#moment, selection: select.toRequest(this.#state.selection) };
   }
 
   #choose(selection: select.Selection): void {
@@ -146,7 +151,7 @@ export class View extends EventTarget {
       const body = {
         ...this.#asked,
         limit: PAGE_SIZE,
-        ...(this.#asOf !== null && { as_of: this.#asOf }),
+        ...this.#moment,
         ...(sort && { sort: { column: sort.column, descending: sort.descending } }),
         ...(cursor !== undefined && { cursor }),
       };
@@ -158,7 +163,7 @@ export class View extends EventTarget {
     });
     if (mustCount && !signal.aborted) {
       await this.#try(signal, async () => {
-        const { count } = await this.client.count(this.dataset.name, { ...this.#asked, as_of: this.#asOf }, signal);
+        const { count } = await this.client.count(this.dataset.name, { ...this.#asked, ...this.#moment }, signal);
         if (!signal.aborted) this.#set({ count, countedAt: new Date() });
       });
     }

@@ -67,7 +67,8 @@ export class ExportButtonElement extends LitElement {
       const [datasets, counted] = await Promise.all([client.datasets(), client.count(name, { ...this.filters, selection: this.selection })]);
       const found = datasets.find((one) => one.name === name);
       if (!found) throw new Problem(404, "not_found", m.embed.unknown(name), "", [], null, null);
-      const rows = { ...this.filters, selection: this.selection, as_of: counted.as_of };
+      const moment = found.rows === "mutable" ? {} : { as_of: counted.as_of };
+      const rows = { ...this.filters, ...moment, selection: this.selection };
       await this.dialog.open(found, rows, counted.count, new Date());
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

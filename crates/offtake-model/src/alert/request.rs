@@ -214,7 +214,9 @@ impl Body<'_> {
     fn values(&mut self, at: &str, value: &Json) -> Option<Vec<String>> {
         let list = match value {
             Json::Array(list) => list.clone(),
-            one @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) => vec![one.clone()],
+            one @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) => {
+                vec![one.clone()]
+            }
         };
         if list.is_empty() || list.len() > MOST_VALUES {
             return self.refuse(at, format!("has 1 to {MOST_VALUES} values"));

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::unfold;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use offtake_model::Result;
+use utoipa::ToSchema;
 
 use crate::auth::Caller;
 use crate::edge::Draining;
@@ -34,6 +35,20 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Proxies that gather what they pass on are asked not to.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// A message of the stream, as its fields are called on the wire.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "messages are written by axum")]
+pub(crate) struct JobEventMessage {
+    /// The number of the event; progress has none.
+    id: Option<String>,
+    /// `export_job_status`.
+    event: Option<String>,
+    /// JSON: `event_type`, `data`, `timestamp`, `seq`.
+    data: Option<String>,
+    /// Milliseconds to wait before coming back.
+    retry: Option<u64>,
+}
+
 /// What happens to an export, until it is over.
 ///
 /// The first message is its present state; with `Last-Event-ID`, what happened since. Transitions carry an `id`; progress,
@@ -44,7 +59,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last message that arrived"),
     ),
     responses(
-        (status = 200, description = "Messages `export_job_status`", content_type = "text/event-stream", body = String),
+        (status = 200, description = "Messages `export_job_status`", content_type = "text/event-stream", body = JobEventMessage),
         (status = 204, description = "All of it was told: there is no need to come back"),
     ))]
 pub(crate) async fn job_events(

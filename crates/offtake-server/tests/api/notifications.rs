@@ -2,12 +2,18 @@
 
 use http::Method;
 use jiff::SignedDuration;
+use offtake_server::{LimitSettings, ServerSettings};
 use offtake_store::{Try, Verdict, WorkerName};
 use serde_json::{Value as Json, json};
 
 use crate::house::House;
 
 const LIST: &str = "/api/v1/notifications";
+
+/// Where mail is sent.
+fn house() -> House {
+    House::with(ServerSettings { sends_mail: true, limits: LimitSettings::NONE, ..ServerSettings::default() })
+}
 
 /// A file that alice asked for and wants to be told of.
 async fn a_watched_file(house: &House) {
@@ -35,7 +41,7 @@ async fn tried(house: &House, verdict: Verdict) {
 
 #[tokio::test]
 async fn notifications_are_listed_looked_at_and_replayed() {
-    let house = House::new();
+    let house = house();
     for _ in 0..3 {
         a_watched_file(&house).await;
     }
@@ -80,7 +86,7 @@ async fn notifications_are_listed_looked_at_and_replayed() {
 
 #[tokio::test]
 async fn they_are_the_administrators_of_the_organization() {
-    let house = House::new();
+    let house = house();
     a_watched_file(&house).await;
     let listed = house.get(LIST).answer().await.expect(200).json();
     let one = format!("{LIST}/{}", listed["notifications"][0]["id"].as_str().expect("an id"));

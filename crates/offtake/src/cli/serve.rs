@@ -70,7 +70,7 @@ pub(super) fn serve(context: &Context, args: &ServeArgs, role: Role) -> Outcome 
     ];
     let config = context.config(&flags.into_iter().flatten().collect::<Vec<_>>())?;
     wire::log(&config.log)?;
-    wire::block_on(async { Ok(stay(config, role).await?) })
+    wire::block_on(async { Ok(Box::pin(stay(config, role)).await?) })
 }
 
 pub(super) fn worker(context: &Context, args: &WorkerArgs) -> Outcome {

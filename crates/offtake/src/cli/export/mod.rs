@@ -114,7 +114,7 @@ pub(super) fn run(context: &Context, args: &ExportArgs, filters: &filters::Typed
     wire::block_on(async {
         match client {
             Some(client) => remote::run(context, &client, args, filters).await,
-            None => local::run(context, args, filters).await,
+            None => Box::pin(local::run(context, args, filters)).await,
         }
     })
 }

@@ -40,7 +40,7 @@ async fn of_fifty_who_use_a_ticket_at_once_one_gets_in() {
         let tries = join_all((0..50).map(|_| anonymous.try_socket(&path, &[]))).await;
         let (opened, refused): (Vec<_>, Vec<_>) = tries.into_iter().partition(Result::is_ok);
         assert_eq!(opened.len(), 1);
-        assert!(refused.into_iter().all(|refused| refused.err().expect("refused").status == 401));
+        assert!(refused.into_iter().all(|refused| refused.expect_err("refused").status == 401));
         let mut socket = opened.into_iter().flatten().next().expect("one");
         // It may do what its maker may.
         socket.subscribe(&["trace_created", "export_job_status"], json!({})).await;

@@ -37,10 +37,7 @@ fn passes(row: &Json, filter: &Json) -> bool {
     filter.as_object().expect("filters").iter().all(|(name, wanted)| match name.as_str() {
         "min_cost" => number(&row["cost_usd"]).is_some_and(|cost| cost >= wanted.as_f64().expect("a number")),
         "min_duration_ms" => number(&row["duration_ms"]).is_some_and(|ms| ms >= wanted.as_f64().expect("a number")),
-        column => match wanted {
-            Json::Array(several) => several.contains(&row[column]),
-            one => row[column] == *one,
-        },
+        column => wanted.as_array().map_or_else(|| row[column] == *wanted, |several| several.contains(&row[column])),
     })
 }
 
