@@ -313,8 +313,9 @@ impl Drop for TestApp {
                 process.log().lines().filter(|line| line.contains("panicked at")).map(str::to_owned).collect::<Vec<_>>()
             })
             .collect();
+        let jobs = if orphans.is_empty() { Vec::new() } else { self.jobs_query("SELECT id, status FROM jobs") };
         self.processes.clear();
-        assert!(orphans.is_empty(), "left in storage without a job that owns them: {orphans:?}");
+        assert!(orphans.is_empty(), "left in storage without a job that owns them: {orphans:?}; jobs: {jobs:?}");
         assert!(panics.is_empty(), "the product panicked: {panics:?}");
     }
 }

@@ -8,7 +8,7 @@ use crate::doctor::bouncer;
 use crate::support::{GENUINE, OFFTAKE, id_of, identities, send, send_genuine};
 
 /// Tables that belong to nobody: which migrations were applied.
-const NOBODYS: &[&str] = &["migrations"];
+const NOBODYS: &[&str] = &["alert_watch", "migrations"];
 /// Tables whose owner is not held, because COPY cannot add rows where policies hold.
 const COPIED_TO: &[&str] = &["spans", "traces"];
 

@@ -104,6 +104,8 @@ fn in_path(path: &str, name: &str) -> Option<Kind> {
         "id" if path.starts_with("/api/v1/destinations/") => {
             return Some(Free(Some(json!("dst_0199c0ffee0070008000000000000001"))));
         }
+        // Files of the console, the same for everybody.
+        "file" if path.starts_with("/assets/") || path.starts_with("/embed/") => return Some(Free(None)),
         // Whoever shows a one-time token may have what it is for; `one_time` is about that.
         "token" if path.starts_with("/d/") => return Some(Free(Some(json!("zqnever")))),
         _ => return None,
@@ -169,12 +171,14 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "dataset" if path == "/api/v1/schedules" => Free(Some(json!("spans"))),
         "cron" if path.starts_with("/api/v1/schedules") => Free(Some(json!("0 3 1 1 *"))),
         "request" if path.starts_with("/api/v1/schedules") => Free(Some(json!({"format": "jsonl"}))),
+        "from" if path.starts_with("/api/v1/schedules") => Free(Some(json!("2026-11-01T00:00:00Z"))),
+        "to" if path.starts_with("/api/v1/schedules") => Free(Some(json!("2026-11-02T00:00:00Z"))),
         "time_zone" | "window" | "start" if path.starts_with("/api/v1/schedules") => Free(None),
-        "kind" if path.starts_with("/api/v1/alerts") => Free(Some(json!("metric"))),
         "name" if path.starts_with("/api/v1/alerts") => Free(Some(json!("zq-probe"))),
-        "metric" if path.starts_with("/api/v1/alerts") => Free(Some(json!("tokens"))),
-        "direction" if path.starts_with("/api/v1/alerts") => Free(Some(json!("above"))),
-        "filters" | "provider" | "amount_usd" | "period" | "time_zone" if path.starts_with("/api/v1/alerts") => {
+        "kind" | "metric" | "direction" if path.starts_with("/api/v1/alerts") => Free(None),
+        "filters" | "provider" | "amount_usd" | "period" | "time_zone" | "percentages"
+            if path.starts_with("/api/v1/alerts") =>
+        {
             Free(None)
         }
         // Nobody goes there: it is no public address.
