@@ -2,6 +2,7 @@
 //! what is tested. Files are made through the store's port, because the server runs no export.
 
 mod access;
+mod alerts;
 mod api_keys;
 mod audit;
 mod autobahn;

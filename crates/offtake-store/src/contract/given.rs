@@ -19,8 +19,9 @@ use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease, NewArtifact,
-    NewJob, ObjectKey, Outbox, Presets, Principals, Schedules, Sessions, Take, Tickets, Tokens, Webhooks, WorkerName,
+    Alerts, ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease,
+    NewArtifact, NewJob, ObjectKey, Outbox, Presets, Principals, Schedules, Sessions, Take, Tickets, Tokens, Webhooks,
+    WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -40,6 +41,7 @@ pub(crate) struct Backend {
     pub(crate) tickets: Arc<dyn Tickets>,
     pub(crate) tokens: Arc<dyn Tokens>,
     pub(crate) presets: Arc<dyn Presets>,
+    pub(crate) alerts: Arc<dyn Alerts>,
     pub(crate) schedules: Arc<dyn Schedules>,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) outbox: Arc<dyn Outbox>,
@@ -149,6 +151,7 @@ impl Backend {
     /// Of a store that is all of the ports.
     pub(crate) fn of<
         S: Jobs
+            + Alerts
             + Artifacts
             + Webhooks
             + Presets
@@ -178,6 +181,7 @@ impl Backend {
             outbox: store.clone(),
             presets: store.clone(),
             webhooks: store.clone(),
+            alerts: store.clone(),
             schedules: store.clone(),
             audit: store,
             clock,

@@ -4,6 +4,7 @@
 //! empty and shows the time of its own clock, together with what must outlive it.
 
 pub(crate) mod access;
+pub(crate) mod alerts;
 pub(crate) mod artifacts;
 pub(crate) mod audit;
 pub(crate) mod events;
@@ -152,6 +153,13 @@ macro_rules! contract_tests {
                 who_wants_an_event_is_owed_it
                 what_is_disabled_is_told
                 a_test_is_owed_to_one
+            }
+            alerts {
+                a_rule_is_kept_as_it_is
+                organizations_do_not_see_each_others_rules
+                one_counts_at_a_time
+                what_was_counted_is_written_down_whole
+                what_is_counted_otherwise_begins_anew
             }
             tickets {
                 a_ticket_comes_back_as_it_was_made

@@ -7,6 +7,7 @@ mod house;
 mod moody;
 mod rows;
 
+mod alerts;
 mod ends;
 mod leases;
 mod notify;
