@@ -17,7 +17,7 @@ export class ExportsPageElement extends LitElement {
   static override styles = [
     shared,
     css`
-      :host { display: grid; gap: 14px; min-inline-size: 0; }
+      :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; min-inline-size: 0; }
       label { display: inline-flex; gap: 6px; align-items: center; }
       .scroll { overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); }
       table { border-collapse: collapse; min-inline-size: 100%; }

@@ -25,7 +25,7 @@ const SHOWN_AT_FIRST = 10;
 
 @customElement("offtake-rows-page")
 export class RowsPageElement extends LitElement {
-  static override styles = [shared, css`:host { display: grid; gap: 12px; min-inline-size: 0; }`];
+  static override styles = [shared, css`:host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; min-inline-size: 0; }`];
 
   @property({ attribute: false }) client!: Client;
   @property({ attribute: false }) of!: Dataset;

@@ -1,6 +1,46 @@
 // Made from /openapi.json: WRITE_SCHEMA=1 npm test -- schema
 
 export interface paths {
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The alert rules there are, each with its present value and state. */
+        get: operations["list_alerts"];
+        put?: never;
+        /** Makes an alert rule. It counts what comes in from now on; a budget also what was spent in its period before. */
+        post: operations["create_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert rule. */
+        get: operations["get_alert"];
+        put?: never;
+        post?: never;
+        /** Forgets an alert rule and what was counted for it. */
+        delete: operations["delete_alert"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes an alert rule. What the body names is replaced, what is null there is as if it had never been said, the rest stays.
+         * @description Where something else is counted from now on, counting begins anew.
+         */
+        patch: operations["change_alert"];
+        trace?: never;
+    };
     "/api/v1/api-keys": {
         parameters: {
             query?: never;
@@ -194,6 +234,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The destinations there are. */
+        get: operations["list_destinations"];
+        put?: never;
+        /**
+         * Keeps a destination, once it took what a delivery needs: a small object is put, read back and deleted, and an upload in
+         *     parts is begun and thrown away. What fails is said, with what to grant.
+         */
+        post: operations["create_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/destinations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One destination. */
+        get: operations["get_destination"];
+        put?: never;
+        post?: never;
+        /** Forgets a destination. What is still owed to it fails; what lies there stays. */
+        delete: operations["delete_destination"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/destinations/{id}/probe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Probes a destination once more. 422 says what failed, and what to grant. */
+        post: operations["probe_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export/jobs": {
         parameters: {
             query?: never;
@@ -246,6 +342,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export/jobs/{id}/deliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delivers a file whose delivery failed, once more from the first try on. */
+        post: operations["deliver_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export/jobs/{id}/download": {
         parameters: {
             query?: never;
@@ -255,6 +368,27 @@ export interface paths {
         };
         /** Leads to a fresh link, which lives ten minutes at most. */
         get: operations["download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens to an export, until it is over.
+         * @description The first message is its present state; with `Last-Event-ID`, what happened since. Transitions carry an `id`; progress,
+         *     twice a second at most, carries none. Comments keep the connection alive.
+         */
+        get: operations["job_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -485,6 +619,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who in the organization is owed word, or was told. */
+        get: operations["list_notifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A notification and each of its tries. */
+        get: operations["get_notification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells it once more, from the first step of its schedule, under the same id. */
+        post: operations["replay_notification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/presets": {
         parameters: {
             query?: never;
@@ -564,6 +749,138 @@ export interface paths {
         patch: operations["change_principal"];
         trace?: never;
     };
+    "/api/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The schedules there are: one's own, and those of others with `exports:read_all`. */
+        get: operations["list_schedules"];
+        put?: never;
+        /**
+         * Makes a schedule: an export that is asked for again and again.
+         * @description It is checked against its dataset like an export, and asks in the name of whoever made it: what is withheld from that
+         *     account later pauses it. Windows of `incremental` schedules meet without a gap and never overlap.
+         */
+        post: operations["create_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One schedule. */
+        get: operations["get_schedule"];
+        put?: never;
+        post?: never;
+        /** Forgets a schedule. Its exports stay. */
+        delete: operations["delete_schedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes a schedule: what the body names is replaced, the rest stays. Dataset and kind of window stay too: windows that
+         *     were cut otherwise would not meet.
+         */
+        patch: operations["change_schedule"];
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/backfill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exports a window of the past once more. The schedule itself goes on as before: rows of this window that it has
+         *     exported, or will, are in both files.
+         */
+        post: operations["backfill_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pauses a schedule: nothing is asked for until it is resumed, and nothing is lost. */
+        post: operations["pause_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a schedule run again. The first window has everything since the last one. */
+        post: operations["resume_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a schedule now, paused or not: its next window up to this moment. 409 if no row can be in it. */
+        post: operations["run_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The runs of a schedule, as far as their jobs are kept. */
+        get: operations["list_schedule_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -578,6 +895,175 @@ export interface paths {
         post: operations["create_session"];
         /** Signs out. */
         delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The endpoints there are. */
+        get: operations["list_webhooks"];
+        put?: never;
+        /** Makes an endpoint. Its secret is in this answer and never shown again; one with `ed25519` needs none. */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One endpoint. */
+        get: operations["get_webhook"];
+        put?: never;
+        post?: never;
+        /** Forgets an endpoint. What is still owed to it is given up. */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes an endpoint. One that is given another URL is given another secret, which is in this answer and never shown
+         *     again: whoever is there has no business with the one of before.
+         */
+        patch: operations["change_webhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sent to an endpoint, or is owed to it. */
+        get: operations["list_webhook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One message, with every try. */
+        get: operations["get_webhook_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries/{delivery}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a message once more, under the same id, and again by the schedule if that fails. */
+        post: operations["replay_webhook_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives an endpoint another key. For a while messages are signed with both; the secret is in this answer and never shown
+         *     again.
+         */
+        post: operations["rotate_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test: a `system_alert` for this endpoint alone, whatever types it asked for, also to one that is disabled. */
+        post: operations["test_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Opens a live socket: events as they happen.
+         * @description A WebSocket (RFC 6455), not HTTP/2. The caller shows a token, an API key, the cookie of a session (from a page of this
+         *     server) or, in the query, a ticket.
+         */
+        get: operations["open_live_socket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ws/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a ticket by which a browser, which cannot send a header along, opens a live socket: once, within 30 seconds.
+         * @description The socket may do what whoever asks for the ticket may do, and ends when that does.
+         */
+        post: operations["create_live_ticket"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -706,6 +1192,46 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The organization's alert rules. */
+        AlertListResponse: {
+            alerts: components["schemas"]["AlertResponse"][];
+        };
+        /** @description An alert rule, and how things stand with it. */
+        AlertResponse: Record<string, never> & {
+            /** @example alr_0199c0ffee0070008000000000000001 */
+            id: string;
+            state: components["schemas"]["AlertStateResponse"];
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description How things stand. */
+        AlertStateResponse: {
+            /**
+             * @description `ok`; or `firing`: a metric is beyond its threshold and has not come back, a budget is spent.
+             * @example ok
+             */
+            status: string;
+            /** Format: date-time */
+            since?: string | null;
+            /**
+             * Format: double
+             * @description The metric, or the dollars spent, when it was last judged. Null if there is too little to judge by.
+             */
+            value?: number | null;
+            /**
+             * Format: date-time
+             * @description When `value` was written down; it moves by at most some seconds without that.
+             */
+            judged_at?: string | null;
+            /** Format: date-time */
+            last_fired_at?: string | null;
+            /** Format: date-time */
+            cool_down_until?: string | null;
+            spending?: components["schemas"]["SpendingResponse"] | null;
+        };
         /** @description The keys of the organization, newest first. */
         ApiKeyListResponse: {
             api_keys: components["schemas"]["ApiKeyResponse"][];
@@ -786,7 +1312,7 @@ export interface components {
         /** @description What something was done to. */
         AuditObject: {
             /**
-             * @description job, preset, principal, api_key, session, entry.
+             * @description job, preset, principal, api_key, session, route, entry.
              * @example job
              */
             kind: string;
@@ -807,8 +1333,13 @@ export interface components {
             label: string;
             /** @description Whether only those may read it as it is who have `pii:read`. */
             sensitive: boolean;
-            /** @description What the caller gets of it: `clear`, `mask`, `hash` (a text then) or `drop`. */
+            /**
+             * @description What the caller gets of it: `clear`, `mask`, `hash` (a text then), `drop`, or `redact` (a document without some of
+             *     its values).
+             */
             shown: string;
+            /** @description Where the values of its documents are masked, as JSON pointers with `*` for every member. */
+            redacted?: string[];
             /** @description The permission that is needed to sort by it, or to see it as it is, if the caller has it not. */
             needs?: string | null;
             /** @description The type of its elements, if it is an array. */
@@ -850,6 +1381,92 @@ export interface components {
             default_columns: string[];
             limits: components["schemas"]["LimitsView"];
         };
+        /** @description What was sent to an endpoint, newest first. */
+        DeliveryListResponse: {
+            deliveries: components["schemas"]["DeliveryResponse"][];
+            /** @description Hand it back as `cursor` for the next page. */
+            next_cursor?: string | null;
+        };
+        /** @description A message to an endpoint. */
+        DeliveryResponse: {
+            /**
+             * @description What the message has as `webhook-id`, the same each time it is sent.
+             * @example ntf_0199c0ffee0070008000000000000001
+             */
+            id: string;
+            /** @example export_job_status */
+            event_type: string;
+            /**
+             * Format: int64
+             * @description The number of the event in the organization.
+             */
+            seq: number;
+            /**
+             * @description `pending`, `delivered` or `failed`.
+             * @example delivered
+             */
+            state: string;
+            /**
+             * Format: int32
+             * @description How often it was tried since it was owed.
+             */
+            tries: number;
+            /**
+             * Format: date-time
+             * @description When it is tried next.
+             */
+            due_at?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description What the last try came to. */
+            last_answer?: string | null;
+            /** @description Every try, where one message was asked for. */
+            log?: components["schemas"]["TryResponse"][] | null;
+        };
+        /** @description The delivery of a file. */
+        DeliveryView: {
+            destination_id: string;
+            /** @description `pending`, `delivered` or `failed`. */
+            state: string;
+            /** @description The key of the object below the destination's prefix. */
+            key?: string | null;
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            tries: number;
+            /** @description What the last try came to. */
+            error?: string | null;
+            /** Format: date-time */
+            delivered_at?: string | null;
+        };
+        /** @description The destinations there are. */
+        DestinationListResponse: {
+            destinations: components["schemas"]["DestinationResponse"][];
+        };
+        /** @description A bucket of the organization's own. The secret is never shown. */
+        DestinationResponse: {
+            /** @example dst_0199c0ffee0070008000000000000001 */
+            id: string;
+            name: string;
+            /** @description `s3` */
+            kind: string;
+            /** @description Null: Amazon's own for the region. */
+            endpoint?: string | null;
+            region: string;
+            bucket: string;
+            prefix: string;
+            access_key: string;
+            path_style: boolean;
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it last took what we tried.
+             */
+            probed_at: string;
+        };
         /** @description Why a job failed. */
         ErrorView: {
             /** @description A code of the error table. */
@@ -886,6 +1503,20 @@ export interface components {
             columns: string[];
             /** @description The permission that is needed to use it, if the caller has it not. */
             needs?: string | null;
+        };
+        /** @description A message of the stream, as its fields are called on the wire. */
+        JobEventMessage: {
+            /** @description The number of the event; progress has none. */
+            id?: string | null;
+            /** @description `export_job_status`. */
+            event?: string | null;
+            /** @description JSON: `event_type`, `data`, `timestamp`, `seq`. */
+            data?: string | null;
+            /**
+             * Format: int64
+             * @description Milliseconds to wait before coming back.
+             */
+            retry?: number | null;
         };
         /** @description A page of jobs, newest first. */
         JobListResponse: {
@@ -983,6 +1614,7 @@ export interface components {
             /** @description Who asked. */
             owner: string;
             metadata: components["schemas"]["Metadata"];
+            delivery?: components["schemas"]["DeliveryView"] | null;
             /** @description A fresh link, when the job was waited for. It lives ten minutes at most. */
             link?: string | null;
             /**
@@ -1010,6 +1642,66 @@ export interface components {
              * @description Seconds until the file goes.
              */
             seconds_until_expiration?: number | null;
+        };
+        /** @description A notification with its log. */
+        NotificationDetailResponse: components["schemas"]["NotificationResponse"] & {
+            log: components["schemas"]["TryResponse"][];
+        };
+        /** @description A page of notifications, newest first. */
+        NotificationListResponse: {
+            notifications: components["schemas"]["NotificationResponse"][];
+            /** @description Hand it back as `cursor` for the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description Word that somebody is owed, was given or could not be given. */
+        NotificationResponse: {
+            /** @example ntf_0199c0ffee0070008000000000000001 */
+            id: string;
+            /**
+             * @description email or webhook.
+             * @example email
+             */
+            channel: string;
+            /**
+             * @description An e-mail address, or the id of a webhook endpoint.
+             * @example ada@example.com
+             */
+            address: string;
+            /**
+             * @description pending, delivered or failed.
+             * @example pending
+             */
+            state: string;
+            /**
+             * Format: int32
+             * @description How often it was tried since it was owed (again).
+             */
+            tries: number;
+            /**
+             * Format: date-time
+             * @description When it is tried next, while it is pending.
+             */
+            due_at?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description What the last try came to. */
+            last_answer?: string | null;
+            event: components["schemas"]["NotifiedEvent"];
+        };
+        /** @description What a notification is about. */
+        NotifiedEvent: {
+            /**
+             * @description The same for everybody who is told, by whichever way.
+             * @example export_job_status:acme:4711
+             */
+            id: string;
+            /** @example export_job_status */
+            event_type: string;
+            /** Format: int64 */
+            seq: number;
+            job_id?: string | null;
+            /** Format: date-time */
+            timestamp: string;
         };
         /** @description A one-time token. */
         OneTimeTokenResponse: {
@@ -1190,6 +1882,81 @@ export interface components {
             /** @description The moment the page is true for. */
             as_of: string;
         };
+        /** @description The schedules there are. */
+        ScheduleListResponse: {
+            schedules: components["schemas"]["ScheduleResponse"][];
+        };
+        /** @description A schedule. */
+        ScheduleResponse: {
+            /** @example sch_0199c0ffee0070008000000000000001 */
+            id: string;
+            name: string;
+            /** @example spans */
+            dataset: string;
+            /** @description As in the body of an export. */
+            request: Record<string, never>;
+            /** @example 30 2 * * * */
+            cron: string;
+            /** @example Europe/Berlin */
+            time_zone: string;
+            /** @description `incremental` or `full`. */
+            window: string;
+            /**
+             * Format: int32
+             * @description How long rows are waited for where windows are cut by a time column.
+             */
+            horizon_seconds: number;
+            /** @description In whose name it asks. */
+            owner: string;
+            /** @description `active` or `paused`. */
+            state: string;
+            /** @description Why it is paused: `asked`, `owner_withdrawn` or `configuration`. */
+            pause_reason?: string | null;
+            /** @description The same for people. */
+            pause_detail?: string | null;
+            /** @description Where the next window begins; null: at the beginning of all rows. */
+            position?: string | null;
+            /** Format: date-time */
+            next_run_at?: string | null;
+            /** @description When it would run from now on, paused or not: the next five times. */
+            next_runs: string[];
+            /** Format: date-time */
+            last_run_at?: string | null;
+            /**
+             * Format: int32
+             * @description Configuration errors in a row; the fifth pauses it.
+             */
+            errors: number;
+            /** @description The last thing that went wrong. */
+            last_error?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description The runs of a schedule. */
+        ScheduleRunListResponse: {
+            runs: components["schemas"]["ScheduleRunResponse"][];
+        };
+        /** @description A run: a window and the job that exports it. */
+        ScheduleRunResponse: {
+            /** @example job_0199c0ffee0070008000000000000001 */
+            job_id: string;
+            /** @description The state of the job. A failed one can be retried; its window is not run again by itself. */
+            status: string;
+            /** @description `scheduled`, `asked` or `backfill`. */
+            kind: string;
+            /** @description Where its rows begin: a moment of the time column, or an `as_of` that they are newer than; null: at the beginning. */
+            window_from?: string | null;
+            /** @description Where they end. */
+            window_to?: string | null;
+            /** Format: date-time */
+            due_at: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Where to look how it goes. */
+            status_url: string;
+        };
         /** @description Who one is here. */
         SessionResponse: {
             org_id: string;
@@ -1206,6 +1973,20 @@ export interface components {
              * @description When the session ends; null for the others.
              */
             expires_at?: string | null;
+        };
+        /** @description A period of a budget. */
+        SpendingResponse: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            /**
+             * @description Exact.
+             * @example 80.25
+             */
+            spent_usd: string;
+            /** @description The percentages that were told. */
+            told: number[];
         };
         /** @description A distribution. */
         Spread: {
@@ -1240,6 +2021,16 @@ export interface components {
             /** Format: int64 */
             file_size_bytes: number;
         };
+        /** @description A ticket. */
+        TicketResponse: {
+            /** @description Good for one live socket: `/api/v1/ws?ticket=…`. Shown now and never again. */
+            ticket: string;
+            /**
+             * Format: date-time
+             * @description When its time is over.
+             */
+            expires_at: string;
+        };
         /** @description Sums. */
         Totals: {
             /** Format: int64 */
@@ -1249,7 +2040,62 @@ export interface components {
             /** Format: int64 */
             file_size_bytes: number;
         };
+        /** @description One try. */
+        TryResponse: {
+            /**
+             * Format: int32
+             * @description From 1; it goes on when the notification is replayed.
+             */
+            number: number;
+            /** Format: date-time */
+            at: string;
+            answer: string;
+            /** Format: int64 */
+            took_ms: number;
+        };
         Value: unknown;
+        /** @description The organization's endpoints, newest first. */
+        WebhookListResponse: {
+            webhooks: components["schemas"]["WebhookResponse"][];
+        };
+        /** @description An endpoint. */
+        WebhookResponse: {
+            /** @example whk_0199c0ffee0070008000000000000001 */
+            id: string;
+            /** @example https://hooks.example.org/offtake */
+            url: string;
+            /** @description Types of events it is told of. */
+            events: string[];
+            description: string;
+            /** @description Whether it is told at all. */
+            enabled: boolean;
+            /** @description Why Offtake itself disabled it. */
+            disabled_reason?: string | null;
+            /**
+             * @description How messages are signed: `hmac` or `ed25519`.
+             * @example hmac
+             */
+            signing: string;
+            /** @description What to verify with where that needs no secret: `whpk_…`. */
+            public_key?: string | null;
+            /**
+             * Format: date-time
+             * @description Until when messages are signed with the key before as well.
+             */
+            previous_key_until?: string | null;
+            /**
+             * Format: int32
+             * @description Messages in a row that were given up.
+             */
+            given_up: number;
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            changed_at: string;
+            /** @description The secret to verify with, `whsec_…`: in the answer that makes it and never again. */
+            secret?: string | null;
+        };
         /** @description RFC 9457. Decide on `code`, never on text. */
         Problem: {
             /** Format: uri */
@@ -1308,6 +2154,8 @@ export interface components {
             scope: "row" | "trace";
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -1446,6 +2294,8 @@ export interface components {
             scope: "row" | "trace";
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -1576,6 +2426,8 @@ export interface components {
             };
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -1706,6 +2558,8 @@ export interface components {
             scope: "row" | "trace";
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -1858,6 +2712,8 @@ export interface components {
             scope: "row" | "trace";
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -2002,6 +2858,8 @@ export interface components {
             };
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -2146,6 +3004,8 @@ export interface components {
             scope: "row" | "trace";
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -2288,15 +3148,22 @@ export interface components {
                 name: "trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events" | "completion_span_id" | "completion" | "completion_status_code" | "completion_ended_at" | "completion_attributes";
                 as: string;
             })[];
+            /** @description Where the file is delivered to, beside being kept here */
+            destination?: {
+                /** @description The destination */
+                id: string;
+                /** @description The key below its prefix, with {dataset}, {date}, {job} and {extension} in it; {job} is needed */
+                key?: string;
+            };
             /** @description At most so many rows, the first in key order */
             limit?: number;
             /** @description The name of a preset; what stands beside it goes first */
             preset?: string;
             /** @description The human name; one is made if there is none */
             name?: string;
-            /** @description Kept with the job; nothing sends mail yet */
+            /** @description Who gets a mail when the file is there, or will never be */
             notify?: {
-                email?: boolean;
+                email?: boolean | string[];
             };
         } | unknown | unknown;
         "ExportRequest.spans": {
@@ -2341,6 +3208,8 @@ export interface components {
             scope: "row" | "trace";
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -2483,15 +3352,22 @@ export interface components {
                 name: "trace_id" | "span_id" | "parent_span_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "status_message" | "started_at" | "ended_at" | "duration_ms" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output" | "attributes" | "resource" | "events";
                 as: string;
             })[];
+            /** @description Where the file is delivered to, beside being kept here */
+            destination?: {
+                /** @description The destination */
+                id: string;
+                /** @description The key below its prefix, with {dataset}, {date}, {job} and {extension} in it; {job} is needed */
+                key?: string;
+            };
             /** @description At most so many rows, the first in key order */
             limit?: number;
             /** @description The name of a preset; what stands beside it goes first */
             preset?: string;
             /** @description The human name; one is made if there is none */
             name?: string;
-            /** @description Kept with the job; nothing sends mail yet */
+            /** @description Who gets a mail when the file is there, or will never be */
             notify?: {
-                email?: boolean;
+                email?: boolean | string[];
             };
         } | unknown | unknown;
         "ExportRequest.traces": {
@@ -2528,6 +3404,8 @@ export interface components {
             };
             /** @description As handed out by count, page and preview */
             as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
             /** @description one of: trace_id */
             trace_id?: string | string[];
             /** @description one of: trace_id */
@@ -2662,15 +3540,22 @@ export interface components {
                 name: "trace_id" | "org_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code" | "started_at" | "ended_at" | "duration_ms" | "span_count" | "error_count" | "prompt_tokens" | "completion_tokens" | "total_tokens" | "cost_usd" | "input" | "output";
                 as: string;
             })[];
+            /** @description Where the file is delivered to, beside being kept here */
+            destination?: {
+                /** @description The destination */
+                id: string;
+                /** @description The key below its prefix, with {dataset}, {date}, {job} and {extension} in it; {job} is needed */
+                key?: string;
+            };
             /** @description At most so many rows, the first in key order */
             limit?: number;
             /** @description The name of a preset; what stands beside it goes first */
             preset?: string;
             /** @description The human name; one is made if there is none */
             name?: string;
-            /** @description Kept with the job; nothing sends mail yet */
+            /** @description Who gets a mail when the file is there, or will never be */
             notify?: {
-                email?: boolean;
+                email?: boolean | string[];
             };
         } | unknown | unknown;
     };
@@ -2706,6 +3591,248 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_alerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description `metric` or `budget`. */
+                    kind: string;
+                    /** @description 1 to 200 characters. */
+                    name: string;
+                    /** @description True unless said otherwise. */
+                    enabled?: boolean | null;
+                    /**
+                     * @description Of a metric: `latency_avg`, `latency_p50`, `latency_p95`, `latency_p99` (milliseconds), `error_rate` (0 to 1), `tokens`,
+                     *     `cost` (dollars), `traces_per_minute`.
+                     */
+                    metric?: string | null;
+                    /**
+                     * Format: int64
+                     * @description Of a metric: 60 to 86400.
+                     */
+                    window_seconds?: number | null;
+                    /** @description Of a metric: `above` or `below`. */
+                    direction?: string | null;
+                    /**
+                     * Format: double
+                     * @description Of a metric: beyond this it fires,
+                     */
+                    threshold?: number | null;
+                    /**
+                     * Format: double
+                     * @description and at this or on the good side of it, it is over. The threshold unless said otherwise.
+                     */
+                    clear_threshold?: number | null;
+                    /**
+                     * Format: int64
+                     * @description Of a metric: for how long it does not fire again, 0 to 86400; 300.
+                     */
+                    cool_down_seconds?: number | null;
+                    /**
+                     * Format: int64
+                     * @description Of a metric: with fewer traces in the window nothing is judged; 0.
+                     */
+                    min_traces?: number | null;
+                    /** @description Of a metric: a value or a list of values for `provider`, `model`, `environment`, `user_id`, `service`, `project_id`. */
+                    filters?: Record<string, never> | null;
+                    /** @description Of a budget: what was spent with this provider; null: with all. */
+                    provider?: string | null;
+                    /**
+                     * @description Of a budget: a decimal above 0.
+                     * @example 125.50
+                     */
+                    amount_usd?: string | null;
+                    /** @description Of a budget: `day`, `week` (from Monday) or `month`. */
+                    period?: string | null;
+                    /** @description Of a budget: where days begin, by its IANA name; `UTC`. */
+                    time_zone?: string | null;
+                    /** @description Of a budget: at which percentages it is told; 50, 80, 100. */
+                    percentages?: number[] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    /** @description The rule */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rule's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rule */
+            200: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only if it still has this ETag; else 412 */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The rule's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    change_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only if it still has this ETag; else 412 */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The rule's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description `metric` or `budget`. */
+                    kind: string;
+                    /** @description 1 to 200 characters. */
+                    name: string;
+                    /** @description True unless said otherwise. */
+                    enabled?: boolean | null;
+                    /**
+                     * @description Of a metric: `latency_avg`, `latency_p50`, `latency_p95`, `latency_p99` (milliseconds), `error_rate` (0 to 1), `tokens`,
+                     *     `cost` (dollars), `traces_per_minute`.
+                     */
+                    metric?: string | null;
+                    /**
+                     * Format: int64
+                     * @description Of a metric: 60 to 86400.
+                     */
+                    window_seconds?: number | null;
+                    /** @description Of a metric: `above` or `below`. */
+                    direction?: string | null;
+                    /**
+                     * Format: double
+                     * @description Of a metric: beyond this it fires,
+                     */
+                    threshold?: number | null;
+                    /**
+                     * Format: double
+                     * @description and at this or on the good side of it, it is over. The threshold unless said otherwise.
+                     */
+                    clear_threshold?: number | null;
+                    /**
+                     * Format: int64
+                     * @description Of a metric: for how long it does not fire again, 0 to 86400; 300.
+                     */
+                    cool_down_seconds?: number | null;
+                    /**
+                     * Format: int64
+                     * @description Of a metric: with fewer traces in the window nothing is judged; 0.
+                     */
+                    min_traces?: number | null;
+                    /** @description Of a metric: a value or a list of values for `provider`, `model`, `environment`, `user_id`, `service`, `project_id`. */
+                    filters?: Record<string, never> | null;
+                    /** @description Of a budget: what was spent with this provider; null: with all. */
+                    provider?: string | null;
+                    /**
+                     * @description Of a budget: a decimal above 0.
+                     * @example 125.50
+                     */
+                    amount_usd?: string | null;
+                    /** @description Of a budget: `day`, `week` (from Monday) or `month`. */
+                    period?: string | null;
+                    /** @description Of a budget: where days begin, by its IANA name; `UTC`. */
+                    time_zone?: string | null;
+                    /** @description Of a budget: at which percentages it is told; 50, 80, 100. */
+                    percentages?: number[] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     list_api_keys: {
         parameters: {
             query?: {
@@ -3048,6 +4175,142 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    list_destinations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description 1 to 100 characters, unique in the organization. */
+                    name: string;
+                    /** @description `s3`, and nothing else yet. */
+                    kind?: string | null;
+                    /** @description An https URL; left out: Amazon's own for the region. */
+                    endpoint?: string | null;
+                    region: string;
+                    bucket: string;
+                    /** @description What every key begins with. */
+                    prefix?: string | null;
+                    access_key: string;
+                    secret_key: string;
+                    /**
+                     * @description Whether the bucket is named in the path rather than in the host's name. True where there is an endpoint, unless
+                     *     said.
+                     */
+                    path_style?: boolean | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Probed and kept */
+            201: {
+                headers: {
+                    /** @description The destination */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The destination */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The destination */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The destination */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    probe_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The destination */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It takes what it must */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -3167,6 +4430,30 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    deliver_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is owed again */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     download: {
         parameters: {
             query?: never;
@@ -3184,6 +4471,40 @@ export interface operations {
                 headers: {
                     /** @description A fresh link */
                     Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    job_events: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last message that arrived */
+                "Last-Event-ID"?: string | null;
+            };
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Messages `export_job_status` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["JobEventMessage"];
+                };
+            };
+            /** @description All of it was told: there is no need to come back */
+            204: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3574,6 +4895,86 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    list_notifications: {
+        parameters: {
+            query?: {
+                /** @description Only email, or only webhook */
+                channel?: string;
+                /** @description Only pending, delivered or failed */
+                state?: string;
+                /** @description Only to this e-mail address, or webhook endpoint */
+                address?: string;
+                /** @description 1 to 200; 50 */
+                limit?: number;
+                /** @description As handed out with the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notification */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notification */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDetailResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    replay_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notification */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is owed again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     list_presets: {
         parameters: {
             query?: never;
@@ -3819,6 +5220,299 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    list_schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description 1 to 100 characters. */
+                    name: string;
+                    dataset: string;
+                    /** @description As the body of an export: filters, fields, format and so on, without a window. */
+                    request: Record<string, never>;
+                    /** @description Five fields: minute, hour, day of the month, month, day of the week. */
+                    cron: string;
+                    /** @description UTC unless said. */
+                    time_zone?: string | null;
+                    /** @description `incremental` (unless said) or `full`. */
+                    window?: string | null;
+                    /**
+                     * Format: int32
+                     * @description Where windows are cut by a time column: how long after its moment a row may be committed. 900 unless said.
+                     */
+                    horizon_seconds?: number | null;
+                    /** @description `beginning` (unless said): the first window has all rows there are. `now`: it has what comes from now on. */
+                    start?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    /** @description The schedule */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The schedule */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The schedule */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    change_schedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only if it still has this ETag; else 412 */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The schedule */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name?: string | null;
+                    request?: Record<string, never> | null;
+                    cron?: string | null;
+                    time_zone?: string | null;
+                    /** Format: int32 */
+                    horizon_seconds?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    backfill_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The schedule */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** Format: date-time */
+                    from: string;
+                    /** Format: date-time */
+                    to: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Asked for */
+            202: {
+                headers: {
+                    /** @description The job */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleRunResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    pause_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The schedule */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Paused */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    resume_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The schedule */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Resumed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    run_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The schedule */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Asked for */
+            202: {
+                headers: {
+                    /** @description The job */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleRunResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_schedule_runs: {
+        parameters: {
+            query?: {
+                /** @description 1 to 200; 50 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The schedule */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleRunListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     get_session: {
         parameters: {
             query?: never;
@@ -3889,11 +5583,342 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
-    asset: {
+    list_webhooks: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description An https URL, without user, password and fragment, with port 443, 80 or one from 1024 on. */
+                    url: string;
+                    /** @description Types of events; the caller must be allowed to be told of each in the whole organization. */
+                    events: string[];
+                    /** @description At most 500 characters. */
+                    description?: string | null;
+                    /** @description Whether it is told at all; true. */
+                    enabled?: boolean | null;
+                    /** @description How messages are signed: `hmac` (unless said otherwise) or `ed25519`. */
+                    signing?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Made, with the secret */
+            201: {
+                headers: {
+                    /** @description The endpoint */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint, without its secret */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    change_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Another URL gets another key, which the answer shows. */
+                    url?: string | null;
+                    /** @description Types of events: the whole list. */
+                    events?: string[] | null;
+                    /** @description At most 500 characters. */
+                    description?: string | null;
+                    /** @description True begins anew with an endpoint that was disabled. */
+                    enabled?: boolean | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Changed, with the secret if it is another one */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_webhook_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only those: pending, delivered or failed */
+                state?: string;
+                /** @description 1 to 200; 50 */
+                limit?: number;
+                /** @description As handed out with the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The endpoint's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_webhook_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id */
+                id: string;
+                /** @description The message's id */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message with its log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    replay_webhook_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id */
+                id: string;
+                /** @description The message's id */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is owed again */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    rotate_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description `hmac` or `ed25519`; as before unless said. */
+                    signing?: string | null;
+                    /**
+                     * Format: int64
+                     * @description For how many seconds the key of before signs along: 0 to 604800; 86400.
+                     */
+                    overlap?: number | null;
+                } | null;
+            };
+        };
+        responses: {
+            /** @description Rotated, with the new secret */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    test_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The endpoint's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is owed; its delivery tells what comes of it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    open_live_socket: {
+        parameters: {
+            query?: {
+                /** @description A ticket of POST /api/v1/ws/ticket, in place of a header */
+                ticket?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is a WebSocket now */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    create_live_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A fresh ticket */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    asset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name */
+                file: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -3912,7 +5937,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description Its name */
+                file: string;
+            };
             cookie?: never;
         };
         requestBody?: never;

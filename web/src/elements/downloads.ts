@@ -3,7 +3,7 @@ import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { asked } from "../core/asked";
-import { type ClientOptions, type Job, Problem } from "../core/client";
+import { type Client, type ClientOptions, type Job, Problem } from "../core/client";
 import { isActive, type Jobs } from "../core/jobs";
 import { jobsOf } from "../core/shared";
 import * as text from "../core/text";
@@ -32,8 +32,8 @@ export class DownloadsElement extends LitElement {
     `,
   ];
 
-  /** The exports to show; without, those that `server` and `token` lead to. */
-  @property({ attribute: false }) jobs!: Jobs;
+  /** The exports to show; without, those that `server` and `token` lead to, once there is a token. */
+  @property({ attribute: false }) jobs: Jobs | undefined;
   /** Where Offtake is; the page's own origin by default. */
   @property() server = "";
   /** Gives a bearer token for each call. */
@@ -42,27 +42,43 @@ export class DownloadsElement extends LitElement {
   @state() private said = "";
   @state() private problem: Problem | null = null;
   @state() private now = Date.now();
+  #jobs: Jobs | undefined;
   #stop: (() => void) | undefined;
   #clock: ReturnType<typeof setInterval> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.#clock = setInterval(() => (this.now = Date.now()), 15_000);
-    this.jobs ??= jobsOf(this.server, this.token);
-    this.#stop = this.jobs.subscribe(() => {
-      this.requestUpdate();
-      this.fetchAsked();
-    });
+    this.requestUpdate();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearInterval(this.#clock);
+    this.#watch(undefined);
+  }
+
+  protected override willUpdate(): void {
+    this.#watch(this.jobs ?? (this.token && jobsOf(this.server, this.token)));
+  }
+
+  get #client(): Client {
+    return this.#jobs!.client;
+  }
+
+  #watch(jobs: Jobs | undefined): void {
+    if (jobs === this.#jobs) return;
     this.#stop?.();
+    this.#jobs = jobs;
+    this.#stop = jobs?.subscribe(() => {
+      this.requestUpdate();
+      this.fetchAsked(jobs);
+    });
   }
 
   override render() {
-    const { jobs, problem } = this.jobs.state;
+    if (!this.#jobs) return nothing;
+    const { jobs, problem } = this.#jobs.state;
     return html`
       <span role="status" class="unseen">${this.said}</span>
       ${problem || this.problem ? html`<offtake-problem again .problem=${this.problem ?? problem} @again=${this.again}></offtake-problem>` : nothing}
@@ -111,16 +127,16 @@ export class DownloadsElement extends LitElement {
             <button aria-label=${named(m.downloads.copyLink)} @click=${() => this.act(() => this.copyLink(job))}>${m.downloads.copyLink}</button>
             <button class="receipt" aria-label=${named(m.downloads.receipt)} @click=${() => this.dispatchEvent(new CustomEvent<Job>("receipt", { detail: job }))}>${m.downloads.receipt}</button>`
         : nothing}
-      ${can_cancel ? html`<button aria-label=${named(m.downloads.cancel)} @click=${() => this.act(() => this.jobs.client.cancel(job.job_id))}>${m.downloads.cancel}</button>` : nothing}
+      ${can_cancel ? html`<button aria-label=${named(m.downloads.cancel)} @click=${() => this.act(() => this.#client.cancel(job.job_id))}>${m.downloads.cancel}</button>` : nothing}
       ${can_retry
-        ? html`<button aria-label=${named(m.downloads.retry)} @click=${() => this.act(() => this.jobs.client.retry(job.job_id))}>${m.downloads.retry}</button>
+        ? html`<button aria-label=${named(m.downloads.retry)} @click=${() => this.act(() => this.#client.retry(job.job_id))}>${m.downloads.retry}</button>
             ${job.row_count ? html`<span class="quiet">${m.downloads.retryHint(text.number(job.row_count))}</span>` : nothing}`
         : nothing}`;
   }
 
   private downloadAction(job: Job, label: string) {
-    return this.jobs.client.fetchesByClick
-      ? html`<a class="button" href=${this.jobs.client.downloadUrl(job)} download aria-label=${label} @click=${() => asked.take(job.job_id)}>${m.downloads.download}</a>`
+    return this.#client.fetchesByClick
+      ? html`<a class="button" href=${this.#client.downloadUrl(job)} download aria-label=${label} @click=${() => asked.take(job.job_id)}>${m.downloads.download}</a>`
       : html`<button class="primary" aria-label=${label} @click=${() => this.act(() => this.fetch(job))}>${m.downloads.download}</button>`;
   }
 
@@ -128,7 +144,7 @@ export class DownloadsElement extends LitElement {
     try {
       await work();
       this.problem = null;
-      await this.jobs.look();
+      await this.#jobs?.look();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.problem = error;
@@ -136,19 +152,19 @@ export class DownloadsElement extends LitElement {
   }
 
   private async copyLink(job: Job): Promise<void> {
-    const { url } = await this.jobs.client.oneTimeToken(job.job_id);
+    const { url } = await this.#client.oneTimeToken(job.job_id);
     await navigator.clipboard.writeText(new URL(url, location.href).href);
     this.said = m.downloads.linkCopied;
   }
 
   private readonly again = (): void => {
     this.problem = null;
-    void this.jobs.look();
+    void this.#jobs?.look();
   };
 
   /** Fetches what this tab asked for and is looked at; elsewhere it waits for a click. */
-  private fetchAsked(): void {
-    for (const job of this.jobs.state.jobs) {
+  private fetchAsked(jobs: Jobs): void {
+    for (const job of jobs.state.jobs) {
       if (isActive(job) || !asked.has(job.job_id)) continue;
       if (!job.metadata.can_download) asked.take(job.job_id);
       else if (document.visibilityState === "visible" && asked.take(job.job_id)) void this.act(() => this.fetch(job));
@@ -156,7 +172,7 @@ export class DownloadsElement extends LitElement {
   }
 
   private async fetch(job: Job): Promise<void> {
-    const { client } = this.jobs;
+    const client = this.#client;
     asked.take(job.job_id);
     const link = document.createElement("a");
     link.href = client.fetchesByClick ? client.downloadUrl(job) : await client.link(job);

@@ -17,7 +17,7 @@ export class TableElement extends LitElement {
   static override styles = [
     shared,
     css`
-      :host { display: grid; gap: 8px; min-inline-size: 0; }
+      :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; min-inline-size: 0; }
       .scroll { overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); max-block-size: var(--offtake-table-height, 70dvh); }
       table { border-collapse: separate; border-spacing: 0; min-inline-size: 100%; }
       th, td { text-align: start; padding: 5px 10px; border-block-end: 1px solid var(--_line); vertical-align: top; white-space: nowrap; }

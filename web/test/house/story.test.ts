@@ -8,7 +8,7 @@ import { House, rowsOf } from "./house";
 let house: House;
 beforeAll(async () => {
   house = await House.open();
-  await new Client({ base: house.url, token: () => house.token }).create("prompts", { format: "csv" }, "one that is there");
+  await new Client({ base: house.url, token: () => house.token }).create("prompts", { format: "csv" }, "one-that-is-there");
 });
 afterAll(() => house?.close());
 

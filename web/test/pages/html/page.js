@@ -1,13 +1,10 @@
 // The token is the page's business: it asks its own server for one.
 const token = async () => (await fetch("token")).text();
-const server = document.documentElement.dataset.server ?? (await (await fetch("server")).text());
+const server = await (await fetch("server")).text();
 
-const [button, banner, downloads] = ["button", "banner", "downloads"].map((name) =>
-  document.querySelector(name === "downloads" ? "offtake-downloads" : `offtake-export-${name}`),
-);
-for (const element of [button, banner]) Object.assign(element, { server, token });
-const fresh = Object.assign(document.createElement("offtake-downloads"), { server, token });
-downloads.replaceWith(fresh);
+const elements = document.querySelectorAll("offtake-export-button, offtake-export-banner, offtake-downloads");
+for (const element of elements) Object.assign(element, { server, token });
+const banner = document.querySelector("offtake-export-banner");
 
 async function two() {
   const answer = await fetch(`${server}/api/v1/datasets/spans/rows`, {
