@@ -19,7 +19,7 @@ export class ExportsPageElement extends LitElement {
     css`
       :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; min-inline-size: 0; }
       label { display: inline-flex; gap: 6px; align-items: center; }
-      .scroll { overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); }
+      .scroll { position: relative; overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); }
       table { border-collapse: collapse; min-inline-size: 100%; }
       th, td { padding: 6px 10px; text-align: start; border-block-end: 1px solid var(--_line); white-space: nowrap; }
       th { background: var(--_soft); }

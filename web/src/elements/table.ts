@@ -18,7 +18,7 @@ export class TableElement extends LitElement {
     shared,
     css`
       :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; min-inline-size: 0; }
-      .scroll { overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); max-block-size: var(--offtake-table-height, 70dvh); }
+      .scroll { position: relative; overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); max-block-size: var(--offtake-table-height, 70dvh); }
       table { border-collapse: separate; border-spacing: 0; min-inline-size: 100%; }
       th, td { text-align: start; padding: 5px 10px; border-block-end: 1px solid var(--_line); vertical-align: top; white-space: nowrap; }
       thead th { position: sticky; inset-block-start: 0; background: var(--_soft); z-index: 1; padding: 0; font-weight: 600; }

@@ -52,6 +52,6 @@ async fn what_is_wrong_is_told_and_what_may_not_be_done_is_not() {
     let made = house.alert_by("admin", Method::POST, ALERTS, &budget()).await.expect(201).json();
     let path = format!("{ALERTS}/{}", made["id"].as_str().expect("an id"));
     let foreign = house.ask(Method::GET, &path).by("other", "eve", "alerts:read").answer().await.problem(404);
-    let absent = house.ask(Method::GET, &format!("{ALERTS}/alr_nope")).by("other", "eve", "alerts:read").answer().await;
+    let absent = house.ask(Method::GET, format!("{ALERTS}/alr_nope")).by("other", "eve", "alerts:read").answer().await;
     assert_eq!(absent.problem(404), foreign);
 }
