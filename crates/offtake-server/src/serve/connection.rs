@@ -9,11 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
-use bytes::Bytes;
 use http::Request;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::ConnectionSettings;
+use super::accompanied::Accompanied;
 use super::resting::{Resting, State};
 
 /// The largest head of a request, and the most fields in it.
@@ -54,7 +53,7 @@ pub(super) async fn connection(
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(stays.clone());
         let answer = router.call(request);
-        async move { Ok::<_, Infallible>(answer.await?.map(|body| Accompanied { body, _visit: visit })) }
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Accompanied::new(body, visit))) }
     });
     let mut builder = http1::Builder::new();
     builder
@@ -131,32 +130,6 @@ struct Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         self.resting.enter(&self.state);
-    }
-}
-
-/// The body of an answer, with what ends when it does.
-struct Accompanied {
-    body: Body,
-    _visit: Visit,
-}
-
-impl HttpBody for Accompanied {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

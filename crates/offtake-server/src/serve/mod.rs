@@ -1,5 +1,6 @@
 //! Connections: accepted, bounded in number and time, drained at the end.
 
+mod accompanied;
 mod connection;
 mod resting;
 mod streams;

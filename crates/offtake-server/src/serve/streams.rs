@@ -2,17 +2,14 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
-use bytes::Bytes;
 use http::Request;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,6 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::ConnectionSettings;
+use super::accompanied::Accompanied;
 use super::resting::{Resting, State};
 
 /// Calls of one connection at once.
@@ -58,7 +56,7 @@ pub(super) async fn streams(
         let visit = calls.visited();
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = router.call(request);
-        async move { Ok::<_, Infallible>(answer.await?.map(|body| Accompanied { body, _visit: visit })) }
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Accompanied::new(body, visit))) }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -173,31 +171,5 @@ impl Drop for Visit {
                 self.resting.enter(&self.state);
             }
         });
-    }
-}
-
-/// The body of an answer, with what ends when it does.
-struct Accompanied {
-    body: Body,
-    _visit: Visit,
-}
-
-impl HttpBody for Accompanied {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
