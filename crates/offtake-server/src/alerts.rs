@@ -18,6 +18,7 @@ use crate::auth::Caller;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name};
 use crate::state::App;
+use crate::versions::{self, expected};
 
 /// The organization's alert rules.
 #[derive(Debug, Serialize, ToSchema)]
@@ -226,17 +227,6 @@ fn id_of(name: &Name) -> Result<AlertId> {
     name.as_str().parse().map_err(|_| Error::new(ErrorKind::NotFound, absent))
 }
 
-/// The version that `If-Match` asks for; `None` for any.
-fn expected(headers: &HeaderMap) -> Result<Option<u64>> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    version.map(Some).ok_or_else(|| Error::new(ErrorKind::PreconditionFailed, "this is no ETag of an alert rule"))
-}
-
 /// The rule that is asked for. Whoever may not read a sensitive column does not learn by a rule what is in there.
 fn checked(app: &App, caller: &Caller, body: &Map<String, Json_>) -> Result<AlertContent> {
     let content = AlertContent::parse(body)?;
@@ -285,8 +275,6 @@ fn shown(app: &App, caller: &Caller, alert: Alert) -> AlertResponse {
 }
 
 fn answered(app: &App, caller: &Caller, alert: Alert) -> Response {
-    let etag = HeaderValue::from_str(&format!("\"{}\"", alert.version)).ok();
-    let mut response = Json(shown(app, caller, alert)).into_response();
-    response.headers_mut().extend(etag.map(|etag| (header::ETAG, etag)));
-    response
+    let version = alert.version;
+    versions::answered(shown(app, caller, alert), version)
 }

@@ -46,6 +46,7 @@ mod serve;
 pub mod sign_in;
 mod sse;
 mod state;
+mod versions;
 mod watch;
 mod webhooks;
 

@@ -21,6 +21,7 @@ use crate::error::Problem;
 use crate::exports::blocking;
 use crate::extract::{JsonBody, Name};
 use crate::state::App;
+use crate::versions::{self, expected};
 
 /// What a preset is beside what it says of an export.
 const OWN: [&str; 2] = ["name", "dataset"];
@@ -247,23 +248,9 @@ async fn checked(app: &App, caller: &Caller, body: Map<String, Json_>) -> Result
     }
 }
 
-/// The version that `If-Match` asks for; `None` for any.
-pub(crate) fn expected(headers: &HeaderMap) -> Result<Option<u64>> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    // A tag that was never handed out is no present one.
-    version.map(Some).ok_or_else(|| Error::new(ErrorKind::PreconditionFailed, "this is no ETag of a preset"))
-}
-
 fn answered(preset: Preset, dataset: &Dataset) -> Response {
-    let etag = HeaderValue::from_str(&format!("\"{}\"", preset.version)).ok();
-    let mut response = Json(PresetResponse::of(preset, dataset)).into_response();
-    response.headers_mut().extend(etag.map(|etag| (header::ETAG, etag)));
-    response
+    let version = preset.version;
+    versions::answered(PresetResponse::of(preset, dataset), version)
 }
 
 fn percent_encoded(name: &str) -> String {

@@ -24,8 +24,8 @@ use crate::auth::Caller;
 use crate::datasets::readable;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, Params};
-use crate::presets::expected;
 use crate::state::App;
+use crate::versions::{self, expected};
 
 use request::{BackfillRequest, ScheduleChangeRequest, ScheduleRequest, Start};
 use view::{ScheduleListResponse, ScheduleResponse, ScheduleRunListResponse, ScheduleRunResponse};
@@ -334,9 +334,6 @@ async fn require_destination(app: &App, caller: &Caller, request: &Map<String, J
 }
 
 fn answered(app: &App, caller: &Caller, schedule: Schedule) -> Response {
-    let etag = HeaderValue::from_str(&format!("\"{}\"", schedule.version)).ok();
-    let body = ScheduleResponse::of(schedule, seen(app, caller), app.clock.now());
-    let mut response = Json(body).into_response();
-    response.headers_mut().extend(etag.map(|etag| (header::ETAG, etag)));
-    response
+    let version = schedule.version;
+    versions::answered(ScheduleResponse::of(schedule, seen(app, caller), app.clock.now()), version)
 }
