@@ -26,6 +26,16 @@ pub struct RowQuery {
     pub newer_than: Option<AsOf>,
 }
 
+impl RowQuery {
+    /// The same question of other rows.
+    #[must_use]
+    pub fn choosing(&self, chosen: Chosen) -> Self {
+        let Self { org, predicates, chosen: _, scope, as_of, newer_than } = self;
+        let (org, predicates) = (org.clone(), predicates.clone());
+        Self { org, predicates, chosen, scope: *scope, as_of: *as_of, newer_than: *newer_than }
+    }
+}
+
 /// One condition on a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predicate {

@@ -286,6 +286,42 @@ async fn every_type_is_read_exactly() {
     assert_eq!(texts("words"), [r#"["a,b","c\"d"]"#, r#"[["a","b"],["c","d"]]"#, r#"[null,"NULL"]"#]);
 }
 
+/// Where rows lie that are left out is asked of the database, and it is told of them again in the words it answered with.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_left_out_by_every_type_that_names_rows() {
+    let (database, _server) = empty();
+    database.execute(
+        "SET TimeZone = 'UTC';
+         CREATE TABLE t AS SELECT n AS id, n::smallint AS small, (n / 100.0)::numeric(10,2) AS exact, n % 2 = 0 AS flag,
+             chr(92) || chr(39) || n AS label, (n % 100)::text::char(4) AS padded, gen_random_uuid() AS uuid,
+             now() + n * interval '1 microsecond' AS seen, date '2026-10-01' + n AS day
+           FROM generate_series(1, 600) n;
+         ALTER TABLE t ADD PRIMARY KEY (id);",
+    );
+    let toml = "[datasets.t]\nsource = 'pg'\ntable = 't'\ntenant = 'none'\nkey = ['id']\nidentity = ['id', 'small', \
+        'exact', 'flag', 'label', 'padded', 'uuid', 'seen', 'day']";
+    let dataset = compile(&database, toml).await.unwrap().remove(0);
+    let objects = database.rows(
+        "SET TimeZone = 'UTC';
+         SELECT to_jsonb(t) || jsonb_build_object('exact', exact::text) FROM t WHERE id % 3 = 0",
+    );
+    let objects = objects.into_iter().map(|mut row| row.remove(0).unwrap());
+    let ids: Vec<serde_json::Value> = objects.map(|object| serde_json::from_str(&object).unwrap()).collect();
+    let body = json!({"selection": {"mode": "all_except", "ids": ids}});
+    let query = dataset.query(&org("any"), &dataset.parse_rows(body.as_object().unwrap()).unwrap()).unwrap();
+    let settings = PlanSettings { max_frame_rows: 64, ..settings() };
+    let plan = Arc::new(dataset.source.plan(&dataset.schema, &query, settings, Arc::new(|_| ())).await.unwrap());
+    assert_eq!((plan.rows_expected, plan.cuts.len() > 1), (400, true));
+    let reader = dataset.source.open(&dataset.schema, &query, &plan, &["id".to_owned()], 1).await.unwrap();
+    let budget = MemoryBudget::new(64 << 20);
+    let mut read = Vec::new();
+    for index in 0..plan.cuts.len() {
+        let pieces: Vec<_> = reader.read(index, &budget).try_collect().await.unwrap();
+        read.extend(pieces.iter().flat_map(|(batch, _)| numbers(batch, "id")));
+    }
+    assert_eq!(read, (1..=600).filter(|id| id % 3 != 0).collect::<Vec<i64>>());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_type_cannot_hold_is_an_error_with_its_remedy() {
     let (database, _server) = empty();

@@ -21,19 +21,20 @@ const FEW: usize = 100;
 pub(super) type ByRange = Vec<Vec<Vec<Value>>>;
 
 impl Task {
-    /// Where the rows lie that are left out. `None` where each range has to be told of all of them.
-    pub(super) async fn excluded(&self, session: &Session, plan: &Plan) -> Result<Option<ByRange>> {
-        let Chosen::AllExcept(ids) = &self.query.chosen else { return Ok(None) };
+    /// The question without those that are left out, and where these lie. As it is, and `None`, where each range has to
+    /// be told of all of them.
+    pub(super) async fn without_exclusions(self, session: &Session, plan: &Plan) -> Result<(Self, Option<ByRange>)> {
+        let Chosen::AllExcept(ids) = &self.query.chosen else { return Ok((self, None)) };
         // An excluded row comes back with its trace if another one of it is chosen.
         if ids.len() <= FEW || plan.cuts.len() < 2 || self.query.scope == Scope::Trace || !self.has_plain_order() {
-            return Ok(None);
+            return Ok((self, None));
         }
         // Whatever the filters: a row that does not pass them is not met.
-        let query =
-            RowQuery { predicates: Vec::new(), chosen: Chosen::Only(ids.clone()), ..self.query.as_ref().clone() };
-        let only = Self { query: query.into(), ..self.clone() };
+        let found = RowQuery { predicates: Vec::new(), ..self.query.choosing(Chosen::Only(ids.clone())) };
+        let found = Self { query: found.into(), ..self.clone() };
         let names: Vec<String> = self.schema.key.iter().take(1).chain(&self.schema.identity).cloned().collect();
-        let mut rows = only.rows(session, &only.statements().unordered(&names)?, &self.columns(&names)?, None).await?;
+        let sql = found.statements().unordered(&names)?;
+        let mut rows = found.rows(session, &sql, &self.columns(&names)?, None).await?;
         let mut by_range = vec![Vec::new(); plan.cuts.len()];
         let mut number = 0;
         while let Some(tuple) = rows.next().await? {
@@ -46,7 +47,12 @@ impl Task {
                 by_range[range].push(id.clone());
             }
         }
-        Ok(Some(by_range))
+        Ok((self.choosing(Chosen::All), Some(by_range)))
+    }
+
+    /// The same question of other rows.
+    pub(super) fn choosing(&self, chosen: Chosen) -> Self {
+        Self { query: self.query.choosing(chosen).into(), ..self.clone() }
     }
 
     /// Whether values of the key's first column are ordered here as they are in the database.

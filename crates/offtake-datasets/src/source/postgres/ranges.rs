@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::dataset::Column;
 use offtake_model::plan::Plan;
-use offtake_model::query::{Chosen, RowQuery};
+use offtake_model::query::Chosen;
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
@@ -43,11 +43,10 @@ impl Ranges {
 
     /// Finds out whether the columns are there and of their types, and where the rows lie that are left out.
     pub(super) async fn prepare(mut self, session: &Session) -> Result<Self> {
-        self.excluded = self.task.excluded(session, &self.plan).await?;
-        let sql = self.task_of(0).statements().range(&self.names, Bounds::default(), 0)?;
+        (self.task, self.excluded) = self.task.without_exclusions(session, &self.plan).await?;
+        let sql = self.task.statements().range(&self.names, Bounds::default(), 0)?;
         let mut rows = self.task.rows(session, &sql, &self.columns, None).await?;
         while rows.next().await?.is_some() {}
-        drop(rows);
         Ok(self)
     }
 
@@ -55,10 +54,7 @@ impl Ranges {
     fn task_of(&self, index: usize) -> Cow<'_, Task> {
         match self.excluded.as_ref().and_then(|excluded| excluded.get(index)) {
             None => Cow::Borrowed(&self.task),
-            Some(ids) => {
-                let query = RowQuery { chosen: Chosen::AllExcept(ids.clone()), ..self.task.query.as_ref().clone() };
-                Cow::Owned(Task { query: query.into(), ..self.task.clone() })
-            }
+            Some(ids) => Cow::Owned(self.task.choosing(Chosen::AllExcept(ids.clone()))),
         }
     }
 

@@ -52,7 +52,7 @@ impl Task {
             }
             Ok(())
         })?;
-        let query = Arc::new(RowQuery { chosen: Chosen::All, ..(*self.query).clone() });
+        let query = Arc::new(self.query.choosing(Chosen::All));
         Ok((Self { query, ..self.clone() }, skipped))
     }
 
@@ -64,7 +64,7 @@ impl Task {
         }
         match &self.query.chosen {
             Chosen::AllExcept(ids) if self.relation.lookup.is_some() => {
-                let query = RowQuery { chosen: Chosen::Only(ids.clone()), ..(*self.query).clone() };
+                let query = self.query.choosing(Chosen::Only(ids.clone()));
                 Some(Self { query: Arc::new(query), ..self.clone() })
             }
             Chosen::All | Chosen::AllExcept(_) | Chosen::Only(_) => None,
