@@ -10,6 +10,7 @@ import "../elements/problem";
 import { shared } from "../elements/styles";
 import { messages as m } from "../i18n";
 import "./exports-page";
+import "./live/page";
 import "./receipt";
 import type { ReceiptElement } from "./receipt";
 import { type Route, parse, print } from "./route";
@@ -19,6 +20,8 @@ import { applyTheme, themes, theme } from "./theme";
 
 /** What there is for traces comes first; other datasets follow by name. */
 const FIRST = ["traces", "spans", "prompts"];
+/** Pages that are of no dataset. */
+const OTHERS = ["exports", "live"];
 
 @customElement("offtake-console")
 export class ConsoleElement extends LitElement {
@@ -99,6 +102,7 @@ export class ConsoleElement extends LitElement {
       <nav aria-label=${m.nav.label}>
         ${this.datasets.map((dataset) => link(dataset.name, dataset.title))}
         ${link("exports", m.nav.exports)}
+        ${link("live", m.nav.live)}
         <a href="docs/">${m.nav.api}</a>
       </nav>
       <span class="push"></span>
@@ -118,6 +122,9 @@ export class ConsoleElement extends LitElement {
     if (route.page === "exports") {
       return html`<offtake-exports-page .client=${this.#client} .jobs=${this.#jobs} .datasets=${this.datasets} @receipt=${this.receiptAsked}></offtake-exports-page>`;
     }
+    if (route.page === "live") {
+      return html`<offtake-live-page .client=${this.#client} .route=${route} .session=${session} .datasets=${this.datasets}></offtake-live-page>`;
+    }
     const dataset = this.datasets.find((one) => one.name === route.page);
     if (!dataset) return nothing;
     return html`<offtake-rows-page .client=${this.#client} .of=${dataset} .route=${route} .session=${session}
@@ -130,8 +137,8 @@ export class ConsoleElement extends LitElement {
       this.datasets = (await this.#client.datasets()).sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title));
       this.problem = null;
       this.#wasSignedIn = true;
-      if (!this.datasets.some((one) => one.name === this.route.page) && this.route.page !== "exports") {
-        history.replaceState(null, "", print({ ...this.route, page: this.datasets[0]?.name ?? "exports" }));
+      if (![...OTHERS, ...this.datasets.map((one) => one.name)].includes(this.route.page)) {
+        history.replaceState(null, "", print({ ...this.route, page: this.datasets[0]?.name ?? "exports", tab: "" }));
         this.moved();
       }
       this.#stop ??= this.#jobs.subscribe(({ jobs, problem }) => {

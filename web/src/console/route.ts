@@ -6,8 +6,10 @@ import { type Query, fromParams, toParams } from "../core/filters";
 import type { Sort } from "../core/view";
 
 export type Route = {
-  /** `exports`, or the name of a dataset. */
+  /** `exports`, `live`, or the name of a dataset. */
   readonly page: string;
+  /** Which part of the page, where it has several. */
+  readonly tab: string;
   readonly query: Query;
   readonly sort: Sort | null;
   readonly columns: readonly string[];
@@ -20,7 +22,8 @@ export function parse(hash: string): Route {
   const params = new URLSearchParams(search);
   const sort = params.get("sort");
   return {
-    page: decoded(path),
+    page: decoded(path.split("/", 1)[0] ?? ""),
+    tab: decoded(path.split("/")[1] ?? ""),
     query: fromParams(params),
     sort: sort ? { column: sort.replace(/^-/, ""), descending: sort.startsWith("-") } : null,
     columns: params.get("columns")?.split(",").filter(Boolean) ?? [],
@@ -34,7 +37,8 @@ export function print(route: Route): string {
   if (route.columns.length > 0) params.set("columns", route.columns.join(","));
   if (route.trace) params.set("trace", route.trace);
   const search = params.toString();
-  return `#/${encodeURIComponent(route.page)}${search ? `?${search}` : ""}`;
+  const path = [route.page, route.tab].filter(Boolean).map(encodeURIComponent).join("/");
+  return `#/${path}${search ? `?${search}` : ""}`;
 }
 
 function decoded(text: string): string {
