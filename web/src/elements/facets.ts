@@ -90,9 +90,9 @@ export class FacetsElement extends LitElement {
     const total = (facet?.nulls ?? 0) + (facet?.others ?? 0) + all.reduce((sum, one) => sum + one.count, 0);
     return html`<details ?open=${index < OPEN || isTicked}>
       <summary>${label}</summary>
-      <ul role="group" aria-label=${label}>
-        ${repeat(shown, (one) => one.value, (one) => this.choice(filter, one, total))}
-      </ul>
+      <div role="group" aria-label=${label}>
+        <ul>${repeat(shown, (one) => one.value, (one) => this.choice(filter, one, total))}</ul>
+      </div>
       ${all.length > shown.length || isWhole
         ? html`<button class="link" @click=${() => this.more(filter.name, !isWhole)}>
             ${isWhole ? m.facets.fewer(label) : m.facets.more(text.number(all.length - shown.length), label)}
