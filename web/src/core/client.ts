@@ -53,7 +53,10 @@ export type ClientOptions = {
   readonly token?: () => Promise<string> | string;
 };
 
-type Call = { method?: string; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal | undefined };
+/** An answer, and which version of the thing it is (`ETag`), to be handed back as `If-Match`. */
+export type Answer<T> = { readonly body: T; readonly version: string | null };
+
+export type Call = { method?: string; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal | undefined };
 
 export class Client {
   readonly #base: string;
@@ -119,6 +122,11 @@ export class Client {
   };
 
   async #json<T>(path: string, call: Call = {}): Promise<T> {
+    return (await this.call<T>(path, call)).body;
+  }
+
+  /** Any call, by its path behind `/api/v1/`. */
+  async call<T>(path: string, call: Call = {}): Promise<Answer<T>> {
     const headers: Record<string, string> = { accept: "application/json", ...call.headers };
     if (call.body !== undefined) headers["content-type"] = "application/json";
     if (this.#token) headers["authorization"] = `Bearer ${await this.#token()}`;
@@ -134,7 +142,7 @@ export class Client {
     });
     const text = await answer.text();
     const body: unknown = text === "" ? undefined : parsed(text);
-    if (answer.ok) return body as T;
+    if (answer.ok) return { body: body as T, version: answer.headers.get("etag") };
     throw problem(answer, body);
   }
 }

@@ -25,6 +25,7 @@ export const en = {
   copied: "Copied",
   loading: "Loading…",
   retry: "Try again",
+  confirm: { no: "Cancel" },
   problem: {
     offline: "The server does not answer",
     offlineDetail: "What you asked for goes on there. This page looks again by itself.",
