@@ -1197,7 +1197,7 @@ export interface components {
             alerts: components["schemas"]["AlertResponse"][];
         };
         /** @description An alert rule, and how things stand with it. */
-        AlertResponse: Record<string, never> & {
+        AlertResponse: components["schemas"]["AlertRule"] & {
             /** @example alr_0199c0ffee0070008000000000000001 */
             id: string;
             state: components["schemas"]["AlertStateResponse"];
@@ -1206,6 +1206,62 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description What an alert rule is made of. */
+        AlertRule: {
+            /** @description `metric` or `budget`. */
+            kind: string;
+            /** @description 1 to 200 characters. */
+            name: string;
+            /** @description True unless said otherwise. */
+            enabled?: boolean | null;
+            /**
+             * @description Of a metric: `latency_avg`, `latency_p50`, `latency_p95`, `latency_p99` (milliseconds), `error_rate` (0 to 1), `tokens`,
+             *     `cost` (dollars), `traces_per_minute`.
+             */
+            metric?: string | null;
+            /**
+             * Format: int64
+             * @description Of a metric: 60 to 86400.
+             */
+            window_seconds?: number | null;
+            /** @description Of a metric: `above` or `below`. */
+            direction?: string | null;
+            /**
+             * Format: double
+             * @description Of a metric: beyond this it fires,
+             */
+            threshold?: number | null;
+            /**
+             * Format: double
+             * @description and at this or on the good side of it, it is over. The threshold unless said otherwise.
+             */
+            clear_threshold?: number | null;
+            /**
+             * Format: int64
+             * @description Of a metric: for how long it does not fire again, 0 to 86400; 300.
+             */
+            cool_down_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description Of a metric: with fewer traces in the window nothing is judged; 0.
+             */
+            min_traces?: number | null;
+            /** @description Of a metric: a value or a list of values for `provider`, `model`, `environment`, `user_id`, `service`, `project_id`. */
+            filters?: Record<string, never> | null;
+            /** @description Of a budget: what was spent with this provider; null: with all. */
+            provider?: string | null;
+            /**
+             * @description Of a budget: a decimal above 0.
+             * @example 125.50
+             */
+            amount_usd?: string | null;
+            /** @description Of a budget: `day`, `week` (from Monday) or `month`. */
+            period?: string | null;
+            /** @description Of a budget: where days begin, by its IANA name; `UTC`. */
+            time_zone?: string | null;
+            /** @description Of a budget: at which percentages it is told; 50, 80, 100. */
+            percentages?: number[] | null;
         };
         /** @description How things stand. */
         AlertStateResponse: {
