@@ -51,6 +51,8 @@ export class Live {
   #pings: ReturnType<typeof setInterval> | undefined;
   #failures = 0;
   #isWanted = false;
+  /** Grows with each start and stop: what was begun before means nothing any more. */
+  #turn = 0;
   /** What the open socket was asked for. */
   #asked: readonly string[] = [];
   /** What comes is still of what was asked for before. */
@@ -71,15 +73,23 @@ export class Live {
   start(): void {
     if (this.#isWanted) return;
     this.#isWanted = true;
+    this.#turn += 1;
     globalThis.addEventListener?.("online", this.hurry);
     void this.#connect();
   }
 
   stop(): void {
+    const socket = this.#socket;
     this.#isWanted = false;
+    this.#turn += 1;
     globalThis.removeEventListener?.("online", this.hurry);
     clearTimeout(this.#timer);
-    this.#socket?.close();
+    clearInterval(this.#pings);
+    [this.#timer, this.#socket] = [undefined, undefined];
+    if (!socket) return;
+    if (socket.readyState === WebSocket.OPEN) this.#heardAt = Date.now();
+    socket.close();
+    this.listener.connected(false);
   }
 
   /** Connects now, if it waits for that. */
@@ -104,22 +114,26 @@ export class Live {
 
   async #connect(): Promise<void> {
     this.#timer = undefined;
+    const turn = this.#turn;
     let socket: WebSocket;
     try {
-      socket = new WebSocket(await this.url());
+      const url = await this.url();
+      if (turn !== this.#turn) return;
+      socket = new WebSocket(url);
     } catch {
-      this.#later();
+      if (turn === this.#turn) this.#later();
       return;
     }
-    if (!this.#isWanted) return socket.close();
     this.#socket = socket;
     socket.addEventListener("open", () => {
+      if (this.#socket !== socket) return socket.close();
       this.#heardAt = Date.now();
       [this.#asked, this.#isStale] = [[], false];
       this.again();
       this.#pings = setInterval(() => this.#ping(socket), PING_MS);
     });
     socket.addEventListener("message", ({ data }) => {
+      if (this.#socket !== socket) return;
       this.#heardAt = Date.now();
       this.#heard(JSON.parse(String(data)) as Message);
     });

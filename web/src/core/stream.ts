@@ -72,12 +72,12 @@ export class EventStream extends EventTarget {
   }
 
   start(): void {
+    this.connection = "connecting";
     this.#live.start();
   }
 
   stop(): void {
     this.#live.stop();
-    this.connection = "connecting";
   }
 
   hurry(): void {
