@@ -247,6 +247,16 @@ describe("a stream", () => {
     stream.stop();
   });
 
+  test("what is too long ago is told and not asked for again", async () => {
+    const { stream, socket } = await begun();
+    const said = socket.said.length;
+    socket.tell({ type: "lagged", missed: 7, after: { organization: 9 } });
+    socket.tell({ type: "event", ...told("system_alert", 10) });
+    expect(stream.leftOut).toEqual({ missed: 7, isFetched: false });
+    expect([socket.said.length, stream.buffer.shown.length]).toEqual([said, 1]);
+    stream.stop();
+  });
+
   test("other wishes begin anew, and a refusal is told", async () => {
     const { stream, socket } = await begun();
     socket.tell({ type: "event", ...created("a", 6) });

@@ -50,6 +50,8 @@ export class EventStream extends EventTarget {
   /** From where on to go on, instead of where it is. */
   #from: After | null = null;
   #caughtUpAt = -Infinity;
+  /** Streams something was told of since it was subscribed to. */
+  readonly #told = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Pick<Client, "liveUrl">, readonly offered: readonly string[]) {
@@ -63,7 +65,10 @@ export class EventStream extends EventTarget {
         if (isConnected) this.refusal = null;
         this.#tell();
       },
-      begun: (after) => this.#position.begun(after),
+      begun: (after) => {
+        this.#told.clear();
+        this.#position.begun(after);
+      },
       refused: (refusal) => {
         this.refusal = refusal;
         this.#tell();
@@ -128,16 +133,21 @@ export class EventStream extends EventTarget {
 
   #happened(event: LiveEvent): void {
     const now = Date.now();
+    this.#told.add(event.event_type.startsWith("trace_") ? "traces" : "organization");
     if (!this.#position.takes(event, now)) return;
     this.rate.add(now);
     this.buffer.add(event);
     this.#tell();
   }
 
-  /** What the list has room for is fetched; but not again and again where it is too much for good. */
+  /**
+   * What the list has room for is fetched; but not again and again where it is too much for good. What is left out before anything else is
+   * told was too long ago, and cannot be.
+   */
   #lagged({ missed, after }: Lag): void {
     const now = Date.now();
-    const isFetched = missed <= MOST_EVENTS && now - this.#caughtUpAt > CATCH_UP_MS;
+    const isThere = Object.keys(after).some((name) => this.#told.has(name));
+    const isFetched = isThere && missed <= MOST_EVENTS && now - this.#caughtUpAt > CATCH_UP_MS;
     this.leftOut = { missed: missed + (this.leftOut && !this.leftOut.isFetched ? this.leftOut.missed : 0), isFetched };
     if (isFetched) {
       [this.#from, this.#caughtUpAt] = [after, now];

@@ -39,7 +39,7 @@ export const live = {
     json: "JSON",
     jsonOf: (kind: string, time: string) => `JSON of: ${kind}, ${time}`,
     fetched: (n: number, count: string) => `${count} ${plural(n, "event", "events")} came faster than this page could take them. They are fetched again.`,
-    leftOut: (n: number, count: string) => `${count} ${plural(n, "event", "events")} were left out: more than this list takes. Nothing is lost; traces and exports show them all.`,
+    leftOut: (n: number, count: string) => `${count} ${plural(n, "event", "events")} were left out: too many for this list, or too long ago. What they are about is complete on its own pages.`,
     dismiss: "Dismiss",
     none: "Waiting for the first event",
     noneDetail: "The list begins when you open it. To see an event, send a span, or start an export on any page:",
