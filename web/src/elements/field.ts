@@ -37,10 +37,10 @@ class Control extends Directive {
   override update({ element }: ElementPart, [of]: [Field]) {
     const described = [of.hint && `${of.id}-hint`, of.error && `${of.id}-error`].filter(Boolean).join(" ");
     element.id = of.id;
-    element.toggleAttribute("aria-describedby", described !== "");
     if (described) element.setAttribute("aria-describedby", described);
-    element.toggleAttribute("aria-invalid", of.error !== undefined);
-    if (of.error !== undefined) element.setAttribute("aria-invalid", "true");
+    else element.removeAttribute("aria-describedby");
+    if (of.error) element.setAttribute("aria-invalid", "true");
+    else element.removeAttribute("aria-invalid");
     return nothing;
   }
 }
@@ -64,7 +64,16 @@ export function besides(problem: Problem | null, pointers: readonly string[]): P
 
 /** Brings whoever fills in a form to the first field with something wrong. */
 export function toRefused(root: ParentNode): void {
-  root.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  refused(root)?.focus();
+}
+
+/** The first of them, also within elements of the form. */
+function refused(root: ParentNode): HTMLElement | null {
+  for (const element of root.querySelectorAll<HTMLElement>("*")) {
+    const found = element.matches("[aria-invalid=true]") ? element : element.shadowRoot && refused(element.shadowRoot);
+    if (found) return found;
+  }
+  return null;
 }
 
 export function valueOf(event: Event): string {
