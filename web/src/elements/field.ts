@@ -62,9 +62,11 @@ export function besides(problem: Problem | null, pointers: readonly string[]): P
   return left.length === 0 ? null : new Problem(status, code, title, detail, left, requestId, retryAfter);
 }
 
-/** Brings whoever fills in a form to the first field with something wrong. */
+/** Brings whoever fills in a form to the first field with something wrong, or to what is said of the whole. */
 export function toRefused(root: ParentNode): void {
-  refused(root)?.focus();
+  const found = refused(root);
+  if (found) found.focus();
+  else root.querySelector("dialog")?.scrollTo({ top: 0 });
 }
 
 /** The first of them, also within elements of the form. */

@@ -27,10 +27,10 @@ export class House {
   url = "";
   token = "";
 
-  static async open(options: { spans: boolean; origins?: string[] } = { spans: true }): Promise<House> {
+  static async open(options: { spans: boolean; origins?: string[]; settings?: string } = { spans: true }): Promise<House> {
     const house = new House();
     house.#config = join(house.#data, "offtake.toml");
-    writeFileSync(house.#config, `[server]\nallowed_origins = ${JSON.stringify(options.origins ?? [])}\n`);
+    writeFileSync(house.#config, `[server]\nallowed_origins = ${JSON.stringify(options.origins ?? [])}\n${options.settings ?? ""}`);
     await house.start("127.0.0.1:0");
     house.token = (await house.#offtake("token", "--org", "acme", "--sub", "ada", "--email", "ada@example.org", "--permissions", "all")).trim();
     if (options.spans) await house.#sendSpans();

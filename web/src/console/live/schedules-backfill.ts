@@ -13,6 +13,8 @@ import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n";
 import { sendingStyles } from "./sending-styles";
 
+/** What the ends of a window are called in an export. */
+const ENDS: Record<string, string> = { from: "/start_time", to: "/end_time" };
 const A_DAY_MS = 86_400_000;
 const { backfilling: b } = m.sending.schedules;
 
@@ -48,9 +50,9 @@ export class ScheduleBackfillElement extends LitElement {
 
   override render() {
     const { problem } = this;
-    const at = (id: string, label: string): Field => ({ id, label, error: refusal(problem, `/${id}`) });
+    const at = (id: string, label: string): Field => ({ id, label, error: refusal(problem, `/${id}`) ?? refusal(problem, ENDS[id]!) });
     const [from, to] = [at("from", b.from), at("to", b.to)];
-    const left = besides(problem, ["/from", "/to"]);
+    const left = besides(problem, ["/from", "/to", ...Object.values(ENDS)]);
     const moment = (of: Field, now: string, set: (value: string) => void) =>
       field(of, html`<input ${control(of)} type="datetime-local" required .value=${live(now)} @input=${(event: Event) => { set(valueOf(event)); void this.counted(); }} />`);
     return html`<dialog aria-labelledby="title"><form method="dialog" @submit=${this.submitted} novalidate>

@@ -161,16 +161,15 @@ export class ScheduleFormElement extends LitElement {
     const at = "/request/destination";
     const places: [string, string][] = [["", f.nowhere], ...(destinations ?? []).map(({ id, name }): [string, string] => [id, name])];
     const isKnown = destinations !== null && (draft.destination === "" || destinations.some(({ id }) => id === draft.destination));
-    return html`<fieldset><legend>${f.destination}</legend>
+    return html`<fieldset><legend>${f.receivers}</legend>
         ${isKnown
           ? this.choice("destination", f.destination, draft.destination, places, (destination) => ({ destination }), false, `${at}/id`)
           : this.input("destination", f.destination, draft.destination, (destination) => ({ destination }), destinations ? undefined : f.unlisted, `${at}/id`)}
         ${draft.destination ? this.input("key", f.key, draft.key, (key) => ({ key }), f.keyHint, `${at}/key`) : nothing}
-      </fieldset>
       <div class="pair">
         ${this.choice("told", f.told, draft.told, [["nobody", f.nobody], ["me", f.me], ["others", f.others]], (told) => ({ told: told as Told }), false, draft.told === "others" ? undefined : "/request/notify")}
         ${draft.told === "others" ? this.input("addresses", f.addresses, draft.addresses, (addresses) => ({ addresses }), f.addressesHint, "/request/notify") : nothing}
-      </div>`;
+      </div></fieldset>`;
   }
 
   private input(id: string, label: string, now: string, set: (value: string) => Partial<Draft>, hint?: string, pointer = `/${id}`) {

@@ -20,7 +20,7 @@ export const sendingStyles = css`
   .note { background: var(--_tint); border-radius: var(--_radius); padding: 8px 12px; }
   details > summary { cursor: pointer; padding: 4px 0; inline-size: fit-content; }
   details > .inside { padding-block-start: 8px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 10px; min-inline-size: 0; }
-  .scroll { position: relative; overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); max-block-size: 60dvh; }
+  .scroll { position: relative; overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); }
   table { border-collapse: collapse; min-inline-size: 100%; }
   th, td { padding: 6px 10px; text-align: start; border-block-end: 1px solid var(--_line); white-space: nowrap; vertical-align: top; }
   td.long { white-space: normal; min-inline-size: 220px; overflow-wrap: anywhere; }

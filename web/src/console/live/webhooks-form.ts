@@ -52,7 +52,7 @@ export class WebhookFormElement extends LitElement {
       <div class="body">
         ${left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing}
         ${field(url, html`<input ${control(url)} type="url" autocomplete="off" .value=${live(this.url)} @input=${(event: Event) => (this.url = valueOf(event))} />`)}
-        ${isMoved && present.signing === "hmac" ? html`<p class="note" role="status">${w.form.another}</p>` : nothing}
+        ${isMoved ? html`<p class="note" role="status">${w.form.another}</p>` : nothing}
         <fieldset aria-describedby=${wrong ? "events-error" : nothing}>
           <legend>${w.form.events}</legend>
           ${Object.entries(w.events).map(([name, said]) => html`<label class="check">

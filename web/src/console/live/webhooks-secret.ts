@@ -1,5 +1,5 @@
 /** Shows what an endpoint verifies messages with, and how. A secret is here this once. */
-import { LitElement, html } from "lit";
+import { LitElement, css, html } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import type { Webhook } from "../../core/sending";
 import { forms } from "../../elements/field";
@@ -12,7 +12,12 @@ const w = m.sending.webhooks;
 
 @customElement("offtake-webhook-secret")
 export class WebhookSecretElement extends LitElement {
-  static override styles = [shared, sendingStyles, forms];
+  static override styles = [
+    shared,
+    sendingStyles,
+    forms,
+    css`.copy { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 8px; } .copy input { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; } pre.code { white-space: pre; overflow-wrap: normal; }`,
+  ];
 
   @state() private webhook: Webhook | null = null;
   @state() private isCopied = false;
@@ -29,12 +34,12 @@ export class WebhookSecretElement extends LitElement {
     const { secret, public_key } = this.webhook ?? {};
     const isSecret = secret !== undefined && secret !== null;
     const value = secret ?? public_key ?? "";
-    return html`<dialog aria-labelledby="title" @close=${this.forgotten}><div class="form">
+    return html`<dialog aria-labelledby="title" @close=${this.forgotten} @cancel=${(event: Event) => isSecret && event.preventDefault()}><div class="form">
       <header><h2 id="title">${isSecret ? w.secret.title : w.secret.publicTitle}</h2>
         <p class="quiet">${isSecret ? w.secret.lead : w.secret.publicLead}</p></header>
       <div class="body">
         <div class="field"><label for="value">${isSecret ? w.secret.value : w.secret.publicValue}</label>
-          <div class="row"><input id="value" readonly .value=${value} @focus=${(event: Event) => (event.target as HTMLInputElement).select()} />
+          <div class="copy"><input id="value" readonly .value=${value} @focus=${(event: Event) => (event.target as HTMLInputElement).select()} />
             <button @click=${this.copied}>${this.isCopied ? m.copied : m.copy}</button></div></div>
         <h3>${w.secret.verify}</h3>
         <p class="quiet">${w.secret.bytes}</p>

@@ -123,8 +123,8 @@ export class WebhooksElement extends LitElement {
 
   private readonly saved = (event: CustomEvent<Webhook>): void => {
     const webhook = event.detail;
-    if (webhook.secret || (event.target !== this.form && webhook.public_key)) void this.secret.open(webhook);
-    else if (webhook.public_key && !this.webhooks?.some((one) => one.id === webhook.id)) void this.secret.open(webhook);
+    const before = this.webhooks?.find((one) => one.id === webhook.id);
+    if (webhook.secret || webhook.public_key !== before?.public_key) void this.secret.open(webhook);
     void this.load();
   };
 }
