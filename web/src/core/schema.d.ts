@@ -771,6 +771,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** When a schedule would run that is yet to be made, or changed. */
+        post: operations["preview_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/{id}": {
         parameters: {
             query?: never;
@@ -964,7 +981,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One message, with every try. */
+        /** One message, with what is sent and every try. */
         get: operations["get_webhook_delivery"];
         put?: never;
         post?: never;
@@ -1476,6 +1493,8 @@ export interface components {
             created_at: string;
             /** @description What the last try came to. */
             last_answer?: string | null;
+            /** @description What is sent, where one message was asked for by somebody who may read events of its type. */
+            payload?: Record<string, never> | null;
             /** @description Every try, where one message was asked for. */
             log?: components["schemas"]["TryResponse"][] | null;
         };
@@ -1522,6 +1541,7 @@ export interface components {
              * @description When it last took what we tried.
              */
             probed_at: string;
+            last_delivery?: components["schemas"]["LastDeliveryView"] | null;
         };
         /** @description Why a job failed. */
         ErrorView: {
@@ -1678,6 +1698,10 @@ export interface components {
              * @description When the link dies.
              */
             link_expires_at?: string | null;
+        };
+        /** @description A file that is to go to a destination, and how that stands. */
+        LastDeliveryView: components["schemas"]["DeliveryView"] & {
+            job_id: string;
         };
         /** @description What a request may ask for at most. */
         LimitsView: {
@@ -1978,6 +2002,7 @@ export interface components {
             next_runs: string[];
             /** Format: date-time */
             last_run_at?: string | null;
+            last_run?: components["schemas"]["ScheduleRunResponse"] | null;
             /**
              * Format: int32
              * @description Configuration errors in a row; the fifth pauses it.
@@ -2086,6 +2111,11 @@ export interface components {
              * @description When its time is over.
              */
             expires_at: string;
+        };
+        /** @description When a schedule would run. */
+        TimetableResponse: {
+            /** @description The next five times from now on. */
+            next_runs: string[];
         };
         /** @description Sums. */
         Totals: {
@@ -5340,6 +5370,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    preview_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Five fields: minute, hour, day of the month, month, day of the week. */
+                    cron: string;
+                    /** @description UTC unless said. */
+                    time_zone?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The next runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimetableResponse"];
                 };
             };
             default: components["responses"]["Problem"];
