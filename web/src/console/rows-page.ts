@@ -10,6 +10,7 @@ import type { ExportDialogElement } from "../elements/export-dialog";
 import "../elements/filters";
 import { shared } from "../elements/styles";
 import "../elements/table";
+import type { TableElement } from "../elements/table";
 import { Watching } from "../elements/watching";
 import "./empty";
 import type { Route } from "./route";
@@ -32,6 +33,7 @@ export class RowsPageElement extends LitElement {
   @property({ attribute: false }) route!: Route;
   @property({ attribute: false }) session!: Session;
   @query("offtake-export-dialog") private dialog!: ExportDialogElement;
+  @query("offtake-table") private table!: TableElement | null;
   protected readonly watching = new Watching(this, () => this.#view);
   #view: View | undefined;
 
@@ -56,7 +58,7 @@ export class RowsPageElement extends LitElement {
     return html`
       <h1>${this.of.title}</h1>
       <offtake-filters .of=${this.of} .query=${state.query} @query=${(event: CustomEvent<Query>) => this.tell({ query: event.detail })}></offtake-filters>
-      <offtake-banner .view=${view} .mayExport=${may(this.session, "exports:create")} @download=${this.download} @undo=${this.undo}></offtake-banner>
+      <offtake-banner .view=${view} .mayExport=${may(this.session, "exports:create")} @download=${this.download} @undo=${this.undo} @left=${() => this.table?.focusRows()}></offtake-banner>
       ${isEmpty
         ? html`<offtake-empty></offtake-empty>`
         : html`<offtake-table .view=${view} .columns=${this.columns} .opens=${this.opens}

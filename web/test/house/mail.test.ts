@@ -26,20 +26,20 @@ afterEach(async () => {
   for (const page of open.splice(0)) await page.context().close();
 });
 
-async function fresh(url: string, first?: () => void): Promise<{ page: Page; trouble: string[] }> {
-  const opened = await house.guest(url, {}, first);
+async function fresh(url: string, prepare?: (page: Page) => Promise<unknown>): Promise<{ page: Page; trouble: string[] }> {
+  const opened = await house.guest(url, {}, prepare);
   open.push(opened.page);
   return opened;
 }
 
-/** Everything that the page is told by WebSocket from now on. */
-function told(page: Page): { readonly status: string; readonly job: string }[] {
-  const all: { status: string; job: string }[] = [];
+type Frame = { readonly status: string; readonly job: string };
+
+/** Keeps all that the page is told of exports by WebSocket. */
+function keepFrames(page: Page, frames: Frame[]): void {
   page.on("websocket", (socket: WebSocket) => socket.on("framereceived", ({ payload }) => {
     const frame = JSON.parse(String(payload)) as { event_type?: string; data?: { job_id: string; status: string } };
-    if (frame.event_type === "export_job_status") all.push({ status: frame.data!.status, job: frame.data!.job_id });
+    if (frame.event_type === "export_job_status") frames.push({ status: frame.data!.status, job: frame.data!.job_id });
   }));
-  return all;
 }
 
 async function linkInMail(): Promise<string> {
@@ -54,61 +54,13 @@ const banner = (page: Page) => page.locator("offtake-banner [role=status]");
 const boxes = (page: Page) => page.locator("offtake-table tbody input[type=checkbox]");
 const counted = (page: Page) => page.locator("offtake-table [role=status]").filter({ hasText: /^\s*[\d,]+ spans/ }).waitFor();
 
-test("by pointer: the file has what the banner said, and comes by the panel and by the mail", { timeout: LONG }, async () => {
-  const { page, trouble } = await fresh(await house.signInLink());
-  const frames = told(page);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("link", { name: "Go on" }).click();
-  await page.getByRole("link", { name: "Spans" }).click();
-  await page.getByRole("textbox", { name: "Provider" }).fill("openai");
-  await page.getByRole("textbox", { name: "Provider" }).press("Enter");
-  await page.waitForURL(/f\.provider=openai/);
-  await counted(page);
-  await page.getByLabel("Select the rows on this page").check();
-  await page.getByRole("button", { name: /^Select all [\d,]+ matching/ }).click();
-  const out: string[] = [];
-  for (const index of [1, 3]) {
-    out.push((await boxes(page).nth(index).getAttribute("aria-label"))!.split(" ").at(-1)!);
-    await boxes(page).nth(index).uncheck();
-  }
-  await page.getByRole("button", { name: "Next page" }).click();
-  await page.getByText("Page 2").waitFor();
-  await page.getByRole("button", { name: /^Duration/ }).click();
-  await page.waitForURL(/sort=duration_ms/);
-  await page.getByText("Page 1").waitFor();
-  const [, chosen, all] = /^\s*([\d,]+) spans selected: all ([\d,]+) but 2\s*$/.exec((await banner(page).textContent())!)!;
-  expect(number(all!) - 2).toBe(number(chosen!));
-
-  await page.getByRole("button", { name: `Download ${chosen} spans` }).click();
-  const dialog = page.getByRole("dialog");
-  await dialog.getByText("The first rows").waitFor();
-  await mailed(page);
-  const fetched = page.waitForEvent("download");
-  await dialog.getByRole("button", { name: "Start export" }).click();
-  await page.getByText("Export started.").waitFor();
-  const csv = readFileSync(await (await fetched).path(), "utf8");
-  expect(rowsOf(csv)).toBe(number(chosen!));
-  for (const id of out) expect(csv).not.toContain(id);
-  await page.locator("offtake-downloads").getByText("Ready").waitFor();
-  expect(frames.map((frame) => frame.status)).toContain("completed");
-  expect(new Set(frames.map((frame) => frame.job)).size).toBe(1);
-
-  const reader = await fresh(await linkInMail());
-  await reader.page.getByRole("heading", { name: "Your file is ready" }).waitFor();
-  await reader.page.getByText(chosen!, { exact: true }).waitFor();
-  const again = reader.page.waitForEvent("download");
-  await reader.page.getByRole("button", { name: "Download" }).click();
-  expect(readFileSync(await (await again).path(), "utf8")).toBe(csv);
-  expect([...trouble, ...reader.trouble]).toEqual([]);
-});
-
+/** The first, so that nothing else is in the panel. */
 test("by keyboard alone, and what is heard of it", { timeout: LONG }, async () => {
-  const { page, trouble } = await fresh(await house.signInLink(), watchSpeech);
+  const { page, trouble } = await fresh(await house.signInLink(), (one) => one.addInitScript(watchSpeech));
   const reader = await Reader.on(page);
   reader.chapter("Sign in");
   await reader.until("Tab", /^Sign in$/);
   await reader.press("Enter", () => page.getByRole("link", { name: "Go on" }).waitFor());
-  await reader.until("Tab", /^Go on$/);
   await page.keyboard.press("Enter");
   await page.waitForURL(/#\/traces/);
 
@@ -171,6 +123,54 @@ test("by keyboard alone, and what is heard of it", { timeout: LONG }, async () =
   await letter.page.keyboard.press("Enter");
   expect(readFileSync(await (await again).path(), "utf8")).toBe(csv);
   expect(letter.trouble).toEqual([]);
+});
+
+test("by pointer: the file has what the banner said, and comes by the panel and by the mail", { timeout: LONG }, async () => {
+  const frames: Frame[] = [];
+  const { page, trouble } = await fresh(await house.signInLink(), async (one) => keepFrames(one, frames));
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("link", { name: "Go on" }).click();
+  await page.getByRole("link", { name: "Spans" }).click();
+  await page.getByRole("textbox", { name: "Provider" }).fill("openai");
+  await page.getByRole("textbox", { name: "Provider" }).press("Enter");
+  await page.waitForURL(/f\.provider=openai/);
+  await counted(page);
+  await page.getByLabel("Select the rows on this page").check();
+  await page.getByRole("button", { name: /^Select all [\d,]+ matching/ }).click();
+  const out: string[] = [];
+  for (const index of [1, 3]) {
+    out.push((await boxes(page).nth(index).getAttribute("aria-label"))!.split(" ").at(-1)!);
+    await boxes(page).nth(index).uncheck();
+  }
+  await page.getByRole("button", { name: "Next page" }).click();
+  await page.getByText("Page 2").waitFor();
+  await page.getByRole("button", { name: /^Duration/ }).click();
+  await page.waitForURL(/sort=duration_ms/);
+  await page.getByText("Page 1").waitFor();
+  const [, chosen, all] = /^\s*([\d,]+) spans selected: all ([\d,]+) but 2\s*$/.exec((await banner(page).textContent())!)!;
+  expect(number(all!) - 2).toBe(number(chosen!));
+
+  await page.getByRole("button", { name: `Download ${chosen} spans` }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("The first rows").waitFor();
+  await mailed(page);
+  const fetched = page.waitForEvent("download");
+  await dialog.getByRole("button", { name: "Start export" }).click();
+  await page.getByText("Export started.").waitFor();
+  const csv = readFileSync(await (await fetched).path(), "utf8");
+  expect(rowsOf(csv)).toBe(number(chosen!));
+  for (const id of out) expect(csv).not.toContain(id);
+  await page.locator("offtake-downloads").getByText("Ready").first().waitFor();
+  expect(frames.map((frame) => frame.status)).toContain("completed");
+  expect(new Set(frames.map((frame) => frame.job)).size).toBe(1);
+
+  const reader = await fresh(await linkInMail());
+  await reader.page.getByRole("heading", { name: "Your file is ready" }).waitFor();
+  await reader.page.getByText(chosen!, { exact: true }).waitFor();
+  const again = reader.page.waitForEvent("download");
+  await reader.page.getByRole("button", { name: "Download" }).click();
+  expect(readFileSync(await (await again).path(), "utf8")).toBe(csv);
+  expect([...trouble, ...reader.trouble]).toEqual([]);
 });
 
 /** The last part of the name of what has the focus: the id of a span. */

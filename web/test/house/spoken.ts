@@ -150,6 +150,7 @@ export class Reader {
 }
 
 function named(node: AxNode): string {
+  if (["none", "RootWebArea"].includes(String(node.role?.value))) return "nothing";
   const name = String(node.name?.value ?? "").replace(/\s+/g, " ").trim();
   return name === "" ? String(node.role?.value) : `${node.role?.value} “${name.slice(0, 120)}”`;
 }
