@@ -24,6 +24,7 @@ export const shared = css`
   }
   input[type="checkbox"] { inline-size: 16px; block-size: 16px; margin: 0; accent-color: var(--_accent); }
   button { cursor: pointer; white-space: nowrap; }
+  @media (max-width: 560px) { button { white-space: normal; overflow-wrap: anywhere; } }
   button:hover:not(:disabled) { background: var(--_soft); }
   button:disabled { opacity: 0.55; cursor: default; }
   button.primary { background: var(--_accent); color: var(--_on-accent); border-color: var(--_accent); font-weight: 600; }

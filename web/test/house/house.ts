@@ -18,6 +18,7 @@ const ENVIRONMENT = { PATH: process.env["PATH"] ?? "" };
 const BROWSERS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
 const axe = readFileSync(join(root, "web/node_modules/axe-core/axe.min.js"), "utf8");
 type State = Awaited<ReturnType<BrowserContext["storageState"]>>;
+type Prepare = (page: Page) => Promise<unknown>;
 const ran = promisify(execFile);
 
 export type HouseOptions = {
@@ -35,7 +36,7 @@ export class House {
   #config = "";
   #server: ChildProcess | undefined;
   #browser: Browser | undefined;
-  #state: State | undefined;
+  readonly #states = new Map<string, State>();
   url = "";
   token = "";
   wire: Wire | undefined;
@@ -95,20 +96,19 @@ export class House {
     rmSync(this.#data, { recursive: true, force: true });
   }
 
-  /** A page that is signed in, at `hash`. What goes wrong in it fails the test by `trouble`. `first` runs in it before all else. */
-  async page(hash = "", options: BrowserContextOptions = {}, first?: () => void): Promise<{ page: Page; trouble: string[] }> {
+  /** A page that is signed in, at `hash`. What goes wrong in it fails the test by `trouble`. `prepare` has it before it goes there. */
+  async page(hash = "", options: BrowserContextOptions = {}, prepare?: Prepare): Promise<{ page: Page; trouble: string[] }> {
     const browser = await this.#launched();
-    this.#state ??= await this.#signIn(browser);
-    const opened = await this.#opened(browser, { storageState: this.#state, ...options }, [this.front, this.front.replace("http", "ws")]);
-    if (first) await opened.page.addInitScript(first);
+    const opened = await this.#opened(browser, { storageState: await this.signedIn(), ...options }, [this.front, this.front.replace("http", "ws")]);
+    await prepare?.(opened.page);
     await opened.page.goto(`${this.front}/${hash}`);
     return opened;
   }
 
   /** Somebody else's page. */
-  async guest(url: string, options: BrowserContextOptions = {}, first?: () => void): Promise<{ page: Page; trouble: string[] }> {
+  async guest(url: string, options: BrowserContextOptions = {}, prepare?: Prepare): Promise<{ page: Page; trouble: string[] }> {
     const opened = await this.#opened(await this.#launched(), options, [this.front, this.front.replace("http", "ws"), url]);
-    if (first) await opened.page.addInitScript(first);
+    await prepare?.(opened.page);
     await opened.page.goto(url);
     return opened;
   }
@@ -142,13 +142,20 @@ export class House {
   }
 
   /** A link that signs a browser in, once. */
-  async signInLink(): Promise<string> {
-    return /http:\S+/.exec(await this.#offtake("sign-in", "--org", "acme", "--sub", "ada", "--server", this.front))![0];
+  async signInLink(org = "acme"): Promise<string> {
+    return /http:\S+/.exec(await this.#offtake("sign-in", "--org", org, "--sub", "ada", "--server", this.front))![0];
   }
 
-  async #signIn(browser: Browser): Promise<State> {
-    const link = await this.signInLink();
-    const context = await browser.newContext();
+  /** What a browser keeps that is signed in to an organization. */
+  async signedIn(org = "acme"): Promise<State> {
+    const state = this.#states.get(org) ?? (await this.#signIn(org));
+    this.#states.set(org, state);
+    return state;
+  }
+
+  async #signIn(org: string): Promise<State> {
+    const link = await this.signInLink(org);
+    const context = await (await this.#launched()).newContext();
     const page = await context.newPage();
     await page.goto(link);
     await page.getByRole("button", { name: "Sign in" }).click();

@@ -45,7 +45,7 @@ async function sendSpans(from: number, count: number): Promise<void> {
 
 /** Asks for all spans, as a user does, and gives the page back while the export stands still in the middle and that is seen. */
 async function standing(): Promise<{ page: Page; id: string; file: Promise<string> }> {
-  const { page } = await house.page("#/spans", {}, watchExports);
+  const { page } = await house.page("#/spans", {}, (one) => one.addInitScript(watchExports));
   open = page;
   await page.getByLabel("Select the rows on this page").check();
   await page.getByRole("button", { name: /^Select all [\d,]+ matching/ }).click();
