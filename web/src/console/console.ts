@@ -1,22 +1,24 @@
 /** The frame around every page: who is signed in, which pages there are, and the downloads, which are always at hand. */
 import { LitElement, css, html, nothing } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { customElement, state } from "lit/decorators.js";
 import { asked } from "../core/asked";
 import { Client, type Dataset, type Job, Problem, type Session } from "../core/client";
 import { isActive, Jobs } from "../core/jobs";
 import * as text from "../core/text";
 import "../elements/downloads";
+import type { Started } from "../elements/export-dialog";
 import "../elements/problem";
 import { shared } from "../elements/styles";
 import { messages as m } from "../i18n";
 import "./exports-page";
+import "./exports/detail";
+import { jobIn, withJob } from "./exports/list";
 import "./live/page";
-import "./receipt";
-import type { ReceiptElement } from "./receipt";
 import { type Route, parse, print } from "./route";
-import "./rows-page";
+import { may } from "./rows-page";
 import "./sign-in";
 import { applyTheme, themes, theme } from "./theme";
+import * as wanted from "./wanted";
 
 /** What there is for traces comes first; other datasets follow by name. */
 const FIRST = ["traces", "spans", "prompts"];
@@ -58,7 +60,8 @@ export class ConsoleElement extends LitElement {
   @state() private active = 0;
   @state() private isOpen = false;
   @state() private said = "";
-  @query("offtake-receipt") private receipt!: ReceiptElement;
+  /** The export that is open over whatever page there is. */
+  @state() private opened = "";
   #wasSignedIn = false;
   #stop: (() => void) | undefined;
 
@@ -89,7 +92,7 @@ export class ConsoleElement extends LitElement {
         <offtake-downloads .jobs=${this.#jobs} @receipt=${this.receiptAsked}></offtake-downloads>
       </aside>
       <main id="content" tabindex="-1">${this.page(this.session)}</main>
-      <offtake-receipt .client=${this.#client}></offtake-receipt>
+      <offtake-export-detail .client=${this.#client} .jobs=${this.#jobs} job=${this.linked ?? this.opened} @close=${this.detailClosed}></offtake-export-detail>
       <div role="status">${this.said ? html`<div class="toast">${this.said}</div>` : nothing}</div>`;
   }
 
@@ -120,7 +123,8 @@ export class ConsoleElement extends LitElement {
   private page(session: Session) {
     const { route } = this;
     if (route.page === "exports") {
-      return html`<offtake-exports-page .client=${this.#client} .jobs=${this.#jobs} .datasets=${this.datasets} @receipt=${this.receiptAsked}></offtake-exports-page>`;
+      return html`<offtake-exports-page .client=${this.#client} .jobs=${this.#jobs} .datasets=${this.datasets}
+        .mayExport=${may(session, "exports:create")} .hash=${location.hash} @started=${this.started}></offtake-exports-page>`;
     }
     if (route.page === "live") {
       return html`<offtake-live-page .client=${this.#client} .route=${route} .session=${session} .datasets=${this.datasets}></offtake-live-page>`;
@@ -131,9 +135,20 @@ export class ConsoleElement extends LitElement {
       @route=${(event: CustomEvent<Partial<Route>>) => this.go(event.detail)} @started=${this.started}></offtake-rows-page>`;
   }
 
+  /** The export that the address opens. */
+  private get linked(): string | null {
+    return this.route.page === "exports" ? jobIn(location.hash) : null;
+  }
+
+  private readonly detailClosed = (): void => {
+    this.opened = "";
+    if (this.linked !== null) location.hash = withJob(location.hash, null);
+  };
+
   private async begin(): Promise<void> {
     try {
       this.session = await this.#client.session();
+      if (wanted.take(location.hash)) this.moved();
       this.datasets = (await this.#client.datasets()).sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title));
       this.problem = null;
       this.#wasSignedIn = true;
@@ -147,6 +162,7 @@ export class ConsoleElement extends LitElement {
       });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
+      if (error.isStranger) wanted.keep(location.hash);
       this.problem = error;
     }
   }
@@ -160,14 +176,17 @@ export class ConsoleElement extends LitElement {
     if (next !== location.hash) location.hash = next;
   }
 
-  private readonly started = (event: CustomEvent<string>): void => {
-    asked.add(event.detail);
-    this.open(true);
-    this.say(m.dialog.started);
-    void this.#jobs.look();
+  private readonly started = (event: CustomEvent<Started>): void => {
+    const { id, link, isMailed } = event.detail;
+    const isFetched = asked.fetchOrAdd(id, link);
+    if (!isFetched) this.open(true);
+    this.say(isFetched ? m.dialog.fetched : isMailed ? m.dialog.startedByMail : m.dialog.started);
+    void this.#jobs.changed();
   };
 
-  private readonly receiptAsked = (event: CustomEvent<Job>): void => void this.receipt.open(event.detail);
+  private readonly receiptAsked = (event: CustomEvent<Job>): void => {
+    this.opened = event.detail.job_id;
+  };
 
   private say(words: string): void {
     this.said = words;

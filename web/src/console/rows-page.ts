@@ -6,7 +6,7 @@ import type { Query } from "../core/filters";
 import { type Sort, View } from "../core/view";
 import "../elements/banner";
 import "../elements/export-dialog";
-import type { ExportDialogElement } from "../elements/export-dialog";
+import type { ExportDialogElement, Started } from "../elements/export-dialog";
 import "../elements/filters";
 import { shared } from "../elements/styles";
 import "../elements/table";
@@ -65,7 +65,7 @@ export class RowsPageElement extends LitElement {
             @sort=${(event: CustomEvent<Sort | null>) => this.tell({ sort: event.detail })}
             @columns=${(event: CustomEvent<string[]>) => this.tell({ columns: event.detail })}
             @open=${(event: CustomEvent<Row>) => this.tell({ trace: String(event.detail["trace_id"]) })}></offtake-table>`}
-      <offtake-export-dialog .client=${this.client} @started=${(event: CustomEvent<string>) => this.started(event.detail)}></offtake-export-dialog>
+      <offtake-export-dialog .client=${this.client} @started=${(event: CustomEvent<Started>) => this.started(event.detail)}></offtake-export-dialog>
       ${this.route.trace
         ? html`<offtake-trace .client=${this.client} .trace=${this.route.trace} @close=${() => this.tell({ trace: null })}></offtake-trace>`
         : nothing}`;
@@ -99,8 +99,8 @@ export class RowsPageElement extends LitElement {
     this.tell({ query: view.state.query });
   };
 
-  private started(id: string): void {
-    this.dispatchEvent(new CustomEvent<string>("started", { detail: id }));
+  private started(started: Started): void {
+    this.dispatchEvent(new CustomEvent<Started>("started", { detail: started }));
   }
 
   private tell(change: Partial<Route>): void {

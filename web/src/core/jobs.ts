@@ -31,6 +31,8 @@ export class Jobs extends EventTarget {
   #listeners = 0;
   #isLive = false;
   readonly #live: Live;
+  /** What a tab did, the others see at once: they are told to look, and of nothing else. */
+  readonly #tabs = new BroadcastChannel("offtake.jobs");
 
   constructor(readonly client: Client) {
     super();
@@ -58,6 +60,7 @@ export class Jobs extends EventTarget {
       document.addEventListener("visibilitychange", this.#seen);
       addEventListener("online", this.#seen);
       this.#live.start();
+      this.#tabs.addEventListener("message", this.#told);
       void this.look();
     }
     heard();
@@ -67,9 +70,18 @@ export class Jobs extends EventTarget {
       clearTimeout(this.#timer);
       document.removeEventListener("visibilitychange", this.#seen);
       removeEventListener("online", this.#seen);
+      this.#tabs.removeEventListener("message", this.#told);
       this.#live.stop();
     };
   }
+
+  /** Something was done here: looks now, here and in the other tabs. */
+  async changed(): Promise<void> {
+    this.#tabs.postMessage("changed");
+    await this.look();
+  }
+
+  readonly #told = (): void => void this.look();
 
   readonly #seen = (): void => {
     if (document.visibilityState === "visible") void this.look();
