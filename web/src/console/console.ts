@@ -47,7 +47,11 @@ export class ConsoleElement extends LitElement {
       }
       .badge { background: var(--_accent); color: var(--_on-accent); border-radius: 9px; padding: 0 6px; margin-inline-start: 4px; font-size: 0.85em; }
       .toast { position: fixed; inset: auto auto 20px 20px; background: var(--_accent); color: var(--_on-accent); padding: 10px 14px; border-radius: var(--_radius); z-index: 6; }
-      @media print { header, .panel, .toast { display: none; } }
+      @media print {
+        :host { display: block; }
+        header, .panel, .toast, main:has(~ offtake-export-detail:not([job=""])) { display: none; }
+        main { padding: 0; }
+      }
     `,
   ];
 

@@ -26,7 +26,11 @@ const SHOWN_AT_FIRST = 10;
 
 @customElement("offtake-rows-page")
 export class RowsPageElement extends LitElement {
-  static override styles = [shared, css`:host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; min-inline-size: 0; }`];
+  static override styles = [shared, css`
+    :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; min-inline-size: 0; }
+    /* A trace that is open is what is printed. */
+    @media print { :host { display: block; } offtake-filters, :has(~ offtake-trace) { display: none; } }
+  `];
 
   @property({ attribute: false }) client!: Client;
   @property({ attribute: false }) of!: Dataset;

@@ -41,6 +41,11 @@ export class TableElement extends LitElement {
       .menu label { display: flex; gap: 8px; align-items: center; white-space: nowrap; }
       .nothing { padding: 32px 16px; text-align: center; display: grid; gap: 4px; }
       .loading { opacity: 0.6; }
+      @media print {
+        nav, details, .box, tbody td:first-child { display: none; }
+        thead button, .open { display: inline; padding: 3px 6px; }
+        .open { padding: 0; color: inherit; text-decoration: none; text-align: start; white-space: normal; }
+      }
     `,
   ];
 

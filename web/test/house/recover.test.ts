@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type Frame, keepFrames } from "./frames";
 import type { Hold } from "./hold";
 import { House, rowsOf } from "./house";
+import { send } from "./otlp";
 import { eventually } from "./wait";
 import { type Shown, shown, untilShown, watchExports } from "./watched";
 
@@ -16,7 +18,9 @@ let house: House;
 let hold: Hold;
 beforeAll(async () => {
   house = await House.open({ spans: false, wired: true, settings: SETTINGS });
-  for (let from = 0; from < SPANS; from += 2000) await sendSpans(from, 2000);
+  const attributes = { "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", note: "n".repeat(900) };
+  const all = Array.from({ length: SPANS }, (_, number) => ({ number, name: `chat ${number}`, attributes }));
+  for (let from = 0; from < SPANS; from += 2000) await send(house, all.slice(from, from + 2000));
   hold = house.hold();
 }, LONG);
 afterAll(async () => {
@@ -27,25 +31,13 @@ afterAll(async () => {
 let open: Page | undefined;
 afterEach(() => open?.context().close());
 
-async function sendSpans(from: number, count: number): Promise<void> {
-  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, "0");
-  const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
-  const spans = Array.from({ length: count }, (_, index) => ({
-    traceId: hex(from + index + 1, 32), spanId: hex(from + index + 1, 16), name: `chat ${from + index}`, kind: 3,
-    startTimeUnixNano: `${1_790_000_000_000_000_000n + BigInt(from + index) * 1_000_000n}`,
-    endTimeUnixNano: `${1_790_000_001_000_000_000n + BigInt(from + index) * 1_000_000n}`,
-    attributes: [text("gen_ai.operation.name", "chat"), text("gen_ai.provider.name", "openai"), text("note", "n".repeat(900))],
-  }));
-  const answer = await fetch(`${house.url}/v1/traces`, {
-    method: "POST", headers: { authorization: `Bearer ${house.token}`, "content-type": "application/json" },
-    body: JSON.stringify({ resourceSpans: [{ resource: {}, scopeSpans: [{ scope: {}, spans }] }] }),
-  });
-  expect(answer.status, await answer.text()).toBe(200);
-}
-
 /** Asks for all spans, as a user does, and gives the page back while the export stands still in the middle and that is seen. */
-async function standing(): Promise<{ page: Page; id: string; file: Promise<string> }> {
-  const { page } = await house.page("#/spans", {}, (one) => one.addInitScript(watchExports));
+async function standing(): Promise<{ page: Page; id: string; file: Promise<string>; frames: Frame[] }> {
+  let frames: Frame[] = [];
+  const { page } = await house.page("#/spans", {}, async (one) => {
+    frames = keepFrames(one);
+    await one.addInitScript(watchExports);
+  });
   open = page;
   await page.getByLabel("Select the rows on this page").check();
   await page.getByRole("button", { name: /^Select all [\d,]+ matching/ }).click();
@@ -63,7 +55,7 @@ async function standing(): Promise<{ page: Page; id: string; file: Promise<strin
   await hold.take();
   expect((await job(id)).status).toBe("processing");
   await untilShown(page, { percent: 1 });
-  return { page, id, file };
+  return { page, id, file, frames };
 }
 
 type Job = { readonly status: string; readonly row_count: number; readonly completed_at: string; readonly attempt: number };
@@ -96,7 +88,8 @@ async function onlyOnwards(page: Page, id: string): Promise<void> {
 }
 
 test("the network is cut, the server is killed and started again: the panel goes on by itself", { timeout: LONG }, async () => {
-  const { page, id, file } = await standing();
+  const { page, id, file, frames } = await standing();
+  expect(frames.some((frame) => frame.job === id && (frame.percent ?? 0) > 0), "it is told how it goes on").toBe(true);
   const panel = page.locator("offtake-downloads");
   const said = panel.getByText("The server does not answer");
 
@@ -119,7 +112,8 @@ test("the network is cut, the server is killed and started again: the panel goes
 
 test("without any WebSocket the panel asks", { timeout: LONG }, async () => {
   house.wire!.refusesSockets = true;
-  const { page, id, file } = await standing();
+  const { page, id, file, frames } = await standing();
+  expect(frames).toEqual([]);
   await hold.release();
   await page.locator("offtake-downloads").getByText("Ready").waitFor({ timeout: LONG });
   expect(rowsOf(await file)).toBe(SPANS);

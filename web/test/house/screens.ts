@@ -59,7 +59,11 @@ export const screens: readonly Screen[] = [
   { name: "a receipt", at: "#/exports", reach: async (page) => {
     await panel(page);
     await page.locator("offtake-downloads button.receipt").first().click();
-    await page.getByRole("dialog").getByText("spec_sha256").waitFor();
+    await page.getByRole("dialog").getByText("offtake verify").first().waitFor();
+  } },
+  { name: "a new export", at: "#/exports", reach: async (page) => {
+    await page.getByRole("button", { name: "New export" }).click();
+    await page.locator("offtake-new-export [role=status]").getByText(/\d/).waitFor();
   } },
   { name: "an error", at: "#/spans?f.trace_id=nonsense", reach: (page) => page.getByRole("alert").first().waitFor() },
   { name: "live", at: "#/live", reach: (page) => page.locator("offtake-live-page h1").waitFor() },

@@ -1,4 +1,4 @@
-/** What a page showed of exports, all of it: every state between two drawings, in the order it was there. */
+/** What a page showed of exports: every state that was drawn, in the order it was there. */
 import type { Page } from "playwright-core";
 
 export type Shown = {
@@ -15,12 +15,15 @@ export type Shown = {
 export function watchExports(): void {
   const kept: Shown[] = [];
   const last = new Map<string, string>();
-  const look = (root: ShadowRoot): void => {
-    for (const item of root.querySelectorAll<HTMLElement>("li[data-job]")) {
-      const bar = item.querySelector("progress");
-      const job = item.dataset["job"]!;
-      const status = item.dataset["status"]!;
-      const text = item.textContent!.replace(/\s+/g, " ").trim();
+  const roots = new Set<ShadowRoot>();
+  const inside = (node: Node): Node[] => [node, ...[...((node as Element).shadowRoot ?? node).childNodes].flatMap(inside)];
+  const look = (): void => {
+    for (const item of [...roots].flatMap((root) => [...root.querySelectorAll<HTMLElement>("li[data-job]")])) {
+      const parts = inside(item);
+      const bar = parts.find((part) => part instanceof HTMLProgressElement);
+      const [job, status] = [item.dataset["job"]!, item.dataset["status"]!];
+      const words = parts.filter((part) => part instanceof Text && !part.parentElement?.matches("style"));
+      const text = words.map((part) => part.textContent).join(" ").replace(/\s+/g, " ").trim();
       const percent = bar ? bar.value : null;
       const now = `${status} ${percent} ${text}`;
       if (last.get(job) === now) continue;
@@ -28,10 +31,20 @@ export function watchExports(): void {
       kept.push({ job, status, percent, text, at: Date.now() });
     }
   };
+  let isDue = false;
+  const changed = (): void => {
+    if (isDue) return;
+    isDue = true;
+    requestAnimationFrame(() => {
+      isDue = false;
+      look();
+    });
+  };
   const { attachShadow } = Element.prototype;
   Element.prototype.attachShadow = function (options) {
     const root = attachShadow.call(this, options);
-    new MutationObserver(() => look(root)).observe(root, { subtree: true, childList: true, characterData: true, attributes: true });
+    roots.add(root);
+    new MutationObserver(changed).observe(root, { subtree: true, childList: true, characterData: true, attributes: true });
     return root;
   };
   Object.assign(globalThis, { shownExports: kept });

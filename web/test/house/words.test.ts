@@ -17,7 +17,7 @@ beforeAll(async () => {
   [files] = await Promise.all([built(pseudo), furnish(house)]);
   const datasets = await new Client({ base: house.url, token: () => house.token }).datasets();
   const names = datasets.flatMap((one) => [one.title, ...one.columns.flatMap((column) => [column.label, column.name]), ...one.filters.map((filter) => filter.name)]);
-  data = [...new Set([...names, "csv", "gzip", "zstd"])].sort((a, b) => b.length - a.length);
+  data = [...new Set([...names, "csv", "gzip", "zstd", "SHA-256"])].sort((a, b) => b.length - a.length);
 }, 120_000);
 afterAll(() => house?.close());
 
@@ -25,7 +25,7 @@ let open: Page | undefined;
 afterEach(() => open?.context().close());
 
 /** What is data through and through, wherever it stands. */
-const DATA = "tbody td, time, code, pre, li .name, dl, figcaption .number, [role=alert] strong, [role=alert] p, [role=alert] ul, section[aria-label] > h3:first-child";
+const DATA = "tbody td, time, code, pre, .name, dd, figcaption .number, [role=alert] strong, [role=alert] p, [role=alert] ul, section[aria-label] > h3:first-child";
 
 /** Every text that is seen or read out, and where. */
 function texts(without: string): { text: string; at: string }[] {
