@@ -1711,6 +1711,13 @@ export interface components {
             days: number;
             identities: number;
         };
+        /** @description Whether `"notify": {"email": true}` can be asked for. */
+        MailView: {
+            /** @description Whether this installation sends mail. */
+            is_sent: boolean;
+            /** @description Where it would go: the address one comes with, or else last came with. */
+            address?: string | null;
+        };
         /** @description What the caller can do with it now. */
         Metadata: {
             can_cancel: boolean;
@@ -1815,6 +1822,7 @@ export interface components {
         };
         /** @description Distributions over the exports listed. */
         Percentiles: {
+            queued_ms?: components["schemas"]["Spread"] | null;
             duration_ms?: components["schemas"]["Spread"] | null;
             rows_per_second?: components["schemas"]["Spread"] | null;
             row_count?: components["schemas"]["Spread"] | null;
@@ -1842,6 +1850,11 @@ export interface components {
             row_count: number;
             /** Format: int64 */
             file_size_bytes: number;
+            /**
+             * Format: int64
+             * @description From the request to the first claim; null once the job itself is no longer kept.
+             */
+            queued_ms?: number | null;
             /**
              * Format: int64
              * @description From the first claim to publication.
@@ -1907,6 +1920,12 @@ export interface components {
              * @description From recent exports of the same dataset; null if there were none.
              */
             estimated_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description How long the file is kept once it is there.
+             */
+            kept_seconds: number;
+            refusal?: components["schemas"]["RefusalView"] | null;
             /** @description The moment the count is true for; hand it to the export to get these rows. */
             as_of: string;
         };
@@ -1954,6 +1973,16 @@ export interface components {
             bytes: number;
             /** @description Of the file, in lower-case hex. */
             sha256: string;
+        };
+        /** @description A limit that is reached. */
+        RefusalView: {
+            /** @description Which, and until when. */
+            detail: string;
+            /**
+             * Format: int64
+             * @description Seconds after which to ask again.
+             */
+            retry_after: number;
         };
         /** @description A page of rows. */
         RowsResponse: {
@@ -2043,6 +2072,7 @@ export interface components {
             org_id: string;
             sub: string;
             email?: string | null;
+            mail: components["schemas"]["MailView"];
             /** @description As granted. */
             permissions: string[];
             /** @description What of it an administrator withholds. */
