@@ -60,7 +60,7 @@ export class ScheduleBackfillElement extends LitElement {
       <div class="body">
         ${left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing}
         <div class="pair">${moment(from, this.from, (value) => (this.from = value))}${moment(to, this.to, (value) => (this.to = value))}</div>
-        <p class="quiet">${b.zone(text.timeZone())}</p>
+        <p class="quiet">${b.zone(text.ownTimeZone())}</p>
         <p role="status">${this.count === null ? b.makesOne : b.makes(text.number(this.count))}</p>
       </div>
       <footer>
