@@ -206,7 +206,12 @@ mod tests {
 
     use super::*;
 
-    fn tallied(rows: &[(&[Option<&str>], &[(usize, bool)])], limit: usize) -> Vec<(Vec<(String, u64)>, u64, u64)> {
+    /// The cells of a row, and which facets' own filters it passes.
+    type Row<'a> = (&'a [Option<&'a str>], &'a [(usize, bool)]);
+    /// Values with their rows, rows without a value, rows with others.
+    type Said = (Vec<(String, u64)>, u64, u64);
+
+    fn tallied(rows: &[Row<'_>], limit: usize) -> Vec<Said> {
         let mut tally = Tally::new(rows[0].0.len());
         for (cells, own) in rows {
             let cell = |index: usize| Ok::<_, Infallible>(cells[index].map(str::as_bytes));
@@ -222,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_facet_counts_the_rows_that_pass_the_filters_of_the_others() {
-        let rows: &[(&[Option<&str>], &[(usize, bool)])] = &[
+        let rows: &[Row<'_>] = &[
             (&[Some("a"), Some("x")], &[(0, true), (1, true)]),
             (&[Some("a"), Some("y")], &[(0, true), (1, false)]),
             (&[Some("b"), Some("x")], &[(0, false), (1, true)]),
@@ -239,8 +244,7 @@ mod tests {
         let row = |value: &'static str, passes: bool| ([Some(value)], [(0, passes)]);
         let rows: Vec<_> =
             ["c", "b", "b", "a", "a", "a", "d"].into_iter().map(|value| row(value, value == "c")).collect();
-        let rows: Vec<(&[Option<&str>], &[(usize, bool)])> =
-            rows.iter().map(|(cells, own)| (&cells[..], &own[..])).collect();
+        let rows: Vec<Row<'_>> = rows.iter().map(|(cells, own)| (&cells[..], &own[..])).collect();
         assert_eq!(tallied(&rows, 1)[0], (vec![("a".into(), 3), ("c".into(), 1)], 0, 3));
     }
 

@@ -58,7 +58,7 @@ async fn count(
             *passes = field(columns.len() + index) == Some(&[1]);
         }
         tally.add(&own, |index| Ok::<_, Error>(field(index)))?;
-        if tally.rows() % ROWS_AT_ONCE == 0 {
+        if tally.rows().is_multiple_of(ROWS_AT_ONCE) {
             tokio::task::yield_now().await;
         }
     }
