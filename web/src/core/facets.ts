@@ -1,6 +1,6 @@
 /**
- * Which values there are among the rows that are looked at, and how often: asked for once the page is there, as of its moment,
- * and never in its way. Not responsible for what is ticked: that is a filter like any other.
+ * Which values there are among the rows that are looked at, and how often: asked for once page and count are there, as of the
+ * same moment, and never in their way. Not responsible for what is ticked: that is a filter like any other.
  */
 import { type Dataset, type Facet, type Filter, Problem } from "./client";
 import { type Query, valuesOf } from "./filters";
@@ -72,8 +72,9 @@ export class Facets extends EventTarget {
 
   /** Counts, if the rows are others than those that were counted. */
   readonly look = (): void => {
-    const { basis } = this.view;
-    if (basis === null || basis === this.#basis || this.filters.length === 0) return;
+    const { basis, state } = this.view;
+    // The count goes first: what is chosen is reckoned from it.
+    if (basis === null || state.count === null || basis === this.#basis || this.filters.length === 0) return;
     this.#basis = basis;
     void this.#load(basis);
   };
