@@ -60,9 +60,15 @@ test("by keyboard alone, and what is heard of it", { timeout: LONG }, async () =
   await reader.press("Enter", () => counted(page));
   await reader.until("Tab", /^Provider$/);
   await reader.type("openai");
+  const found = page.locator("offtake-table [role=status]").filter({ hasText: /[\d,]+ spans/ });
+  const shown = async () => /[\d,]+(?= spans)/.exec((await found.textContent())!)![0];
+  const all = await shown();
   await reader.press("Enter", async () => {
     await page.waitForURL(/f\.provider=openai/);
-    await counted(page);
+    // Another number than that of before, which stands there a moment longer; and the facets, which one goes through.
+    await found.filter({ hasNotText: `${all} spans` }).waitFor();
+    await page.locator("offtake-facets label").filter({ hasText: new RegExp(`^\\s*openai\\s*${await shown()}\\s*$`) }).waitFor();
+    await page.locator("offtake-facets [aria-busy=false]").waitFor();
   });
 
   reader.chapter("Choose");
