@@ -35,7 +35,6 @@ export class FacetsElement extends LitElement {
       label > svg { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; pointer-events: none; }
       rect { fill: var(--_tint); }
       .rest { display: flex; gap: 8px; padding: 1px 6px; justify-content: space-between; }
-      .loading { opacity: 0.6; }
     `,
   ];
 
@@ -73,7 +72,7 @@ export class FacetsElement extends LitElement {
             <button class="link" @click=${() => void facets.again()}>${m.retry}</button></p>`
         : nothing}
       ${state.exact ? nothing : html`<p class="quiet">${m.facets.inexact}</p>`}
-      <div class=${state.isLoading ? "loading" : ""} aria-busy=${state.isLoading}>
+      <div aria-busy=${state.isLoading}>
         ${facets.filters.map((filter, index) => this.facet(filter, state.facets.find((one) => one.column === filter.columns[0]), index))}
       </div>
     </details>`;

@@ -51,7 +51,7 @@ export class FiltersElement extends LitElement {
   override render() {
     const { searched, shown } = this;
     const rest = this.all.filter((filter) => filter !== searched && !shown.includes(filter));
-    return html`<form role="search" aria-label=${m.filters.label} @submit=${this.submitted} @change=${this.changed}>
+    return html`<form role="search" aria-label=${m.filters.of(this.of.title)} @submit=${this.submitted} @change=${this.changed}>
       ${this.of.time ? this.window() : nothing}
       ${searched
         ? html`<label>${m.filters.search}

@@ -75,6 +75,7 @@ test("by keyboard, and the focus stays where it is", async () => {
 
 test("facets that cannot be counted leave the table alone, and can be asked for again", async () => {
   const { page } = await at("");
+  await rows(page).first().waitFor();
   await page.route("**/facets", (route) => route.fulfill({ status: 503, json: { title: "Too much is going on" } }));
   await page.goto(`${house.url}/#/spans`);
   await page.getByText("The values could not be counted: Too much is going on.").waitFor();
@@ -87,6 +88,7 @@ test("facets that cannot be counted leave the table alone, and can be asked for 
 
 test("a small screen has them behind a click, and asks for none before", async () => {
   const { page } = await at("", { viewport: { width: 320, height: 640 } });
+  await rows(page).first().waitFor();
   let asked = 0;
   page.on("request", (request) => void (request.url().endsWith("/facets") && (asked += 1)));
   await page.goto(`${house.url}/#/spans`);

@@ -36,6 +36,7 @@ export const en = {
   },
   filters: {
     label: "Filters",
+    of: (rows: string) => `Filters of ${rows}`,
     search: "Text in input or output",
     add: "Add a filter",
     apply: "Apply",
