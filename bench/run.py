@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from offtake_bench import api, embedded, live, postgres, report as reports
+from offtake_bench import api, console, embedded, live, postgres, report as reports
 from offtake_bench.measure import Failed, say
 from offtake_bench.postgres_server import BIN
 from offtake_bench.setting import Setting
@@ -22,7 +22,7 @@ from offtake_bench.setting import Setting
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 OWN_BINARY = os.path.join(ROOT, "target/release/offtake")
-TASKS = {**postgres.TASKS, **embedded.TASKS, **api.TASKS, **live.TASKS}
+TASKS = {**postgres.TASKS, **embedded.TASKS, **api.TASKS, **live.TASKS, **console.TASKS}
 
 
 def arguments():

@@ -32,7 +32,7 @@ test("any query survives the address bar", () => {
   const property = fc.property(fc.dictionary(name, value, { noNullPrototype: true }), window, (filters, window) => {
     const query = { filters, window } as Query;
     expect(isSameQuery(fromParams(new URLSearchParams(toParams(query).toString())), query)).toBe(true);
-    const route = { page: "spans", query, sort: { column: "a", descending: true }, columns: ["a", "b"], trace: "t" };
+    const route = { page: "spans", tab: "", query, sort: { column: "a", descending: true }, columns: ["a", "b"], trace: "t" };
     expect(print(parse(print(route)))).toBe(print(route));
   });
   fc.assert(property, { numRuns: 500 });

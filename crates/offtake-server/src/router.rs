@@ -19,8 +19,9 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    alerts, api_keys, audit, console, datasets, destinations, exports, files, grpc, health, jobs, live, notifications,
-    one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse, webhooks,
+    alerts, api_keys, audit, console, datasets, destinations, exports, facets, files, grpc, health, jobs, live,
+    notifications, one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse,
+    webhooks,
 };
 
 fn table(app: &App) -> Table {
@@ -59,6 +60,7 @@ fn table(app: &App) -> Table {
         .add(Needs(Admin), routes!(webhooks::deliveries::replay))
         .add(Needs(ExportsCreate), routes!(schedules::create))
         .add(Needs(ExportsRead), routes!(schedules::list))
+        .add(Needs(ExportsCreate), routes!(schedules::preview))
         .add(Needs(ExportsRead), routes!(schedules::detail))
         .add(Needs(ExportsCreate), routes!(schedules::change))
         .add(Needs(ExportsCreate), routes!(schedules::delete))
@@ -97,6 +99,7 @@ fn table(app: &App) -> Table {
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))
         .add(Token, routes!(datasets::count))
+        .add(Token, routes!(facets::facets))
         .add(Live, routes!(live::upgrade::open))
         .add(Known, routes!(live::upgrade::ticket))
         .add(Needs(SpansWrite), routes!(otlp::http::traces))

@@ -183,6 +183,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/prompts/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prompts: Counts the values of columns. Filters and selection are the export's; a column's own filter is not applied to it */
+        post: operations["count_facets_prompts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/spans/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Spans: Counts the values of columns. Filters and selection are the export's; a column's own filter is not applied to it */
+        post: operations["count_facets_spans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/traces/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Traces: Counts the values of columns. Filters and selection are the export's; a column's own filter is not applied to it */
+        post: operations["count_facets_traces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/prompts/rows": {
         parameters: {
             query?: never;
@@ -771,6 +822,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** When a schedule would run that is yet to be made, or changed. */
+        post: operations["preview_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/{id}": {
         parameters: {
             query?: never;
@@ -964,7 +1032,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One message, with every try. */
+        /** One message, with what is sent and every try. */
         get: operations["get_webhook_delivery"];
         put?: never;
         post?: never;
@@ -1197,7 +1265,7 @@ export interface components {
             alerts: components["schemas"]["AlertResponse"][];
         };
         /** @description An alert rule, and how things stand with it. */
-        AlertResponse: Record<string, never> & {
+        AlertResponse: components["schemas"]["AlertRule"] & {
             /** @example alr_0199c0ffee0070008000000000000001 */
             id: string;
             state: components["schemas"]["AlertStateResponse"];
@@ -1206,6 +1274,62 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description What an alert rule is made of. */
+        AlertRule: {
+            /** @description `metric` or `budget`. */
+            kind: string;
+            /** @description 1 to 200 characters. */
+            name: string;
+            /** @description True unless said otherwise. */
+            enabled?: boolean | null;
+            /**
+             * @description Of a metric: `latency_avg`, `latency_p50`, `latency_p95`, `latency_p99` (milliseconds), `error_rate` (0 to 1), `tokens`,
+             *     `cost` (dollars), `traces_per_minute`.
+             */
+            metric?: string | null;
+            /**
+             * Format: int64
+             * @description Of a metric: 60 to 86400.
+             */
+            window_seconds?: number | null;
+            /** @description Of a metric: `above` or `below`. */
+            direction?: string | null;
+            /**
+             * Format: double
+             * @description Of a metric: beyond this it fires,
+             */
+            threshold?: number | null;
+            /**
+             * Format: double
+             * @description and at this or on the good side of it, it is over. The threshold unless said otherwise.
+             */
+            clear_threshold?: number | null;
+            /**
+             * Format: int64
+             * @description Of a metric: for how long it does not fire again, 0 to 86400; 300.
+             */
+            cool_down_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description Of a metric: with fewer traces in the window nothing is judged; 0.
+             */
+            min_traces?: number | null;
+            /** @description Of a metric: a value or a list of values for `provider`, `model`, `environment`, `user_id`, `service`, `project_id`. */
+            filters?: Record<string, never> | null;
+            /** @description Of a budget: what was spent with this provider; null: with all. */
+            provider?: string | null;
+            /**
+             * @description Of a budget: a decimal above 0.
+             * @example 125.50
+             */
+            amount_usd?: string | null;
+            /** @description Of a budget: `day`, `week` (from Monday) or `month`. */
+            period?: string | null;
+            /** @description Of a budget: where days begin, by its IANA name; `UTC`. */
+            time_zone?: string | null;
+            /** @description Of a budget: at which percentages it is told; 50, 80, 100. */
+            percentages?: number[] | null;
         };
         /** @description How things stand. */
         AlertStateResponse: {
@@ -1420,6 +1544,8 @@ export interface components {
             created_at: string;
             /** @description What the last try came to. */
             last_answer?: string | null;
+            /** @description What is sent, where one message was asked for by somebody who may read events of its type. */
+            payload?: Record<string, never> | null;
             /** @description Every try, where one message was asked for. */
             log?: components["schemas"]["TryResponse"][] | null;
         };
@@ -1466,6 +1592,7 @@ export interface components {
              * @description When it last took what we tried.
              */
             probed_at: string;
+            last_delivery?: components["schemas"]["LastDeliveryView"] | null;
         };
         /** @description Why a job failed. */
         ErrorView: {
@@ -1491,6 +1618,52 @@ export interface components {
             estimated_completion_at?: string | null;
             /** @description Where to look how it goes. */
             status_url: string;
+        };
+        /** @description A value. */
+        FacetValueView: {
+            /** @description As the filter takes it. */
+            value: components["schemas"]["Value"];
+            /**
+             * Format: int64
+             * @description Rows that have it.
+             */
+            count: number;
+        };
+        /** @description Values of a column among the rows that pass all filters but those that name values of this column. */
+        FacetView: {
+            /** @example provider */
+            column: string;
+            /** @description The filter that narrows rows down to some of the values. */
+            filter: string;
+            /** @description The most frequent first; those that the filter names are always among them, if they occur. */
+            values: components["schemas"]["FacetValueView"][];
+            /**
+             * Format: int64
+             * @description Rows without a value.
+             */
+            nulls: number;
+            /**
+             * Format: int64
+             * @description Rows with any other value.
+             */
+            others: number;
+        };
+        /** @description Values of columns among the rows that match. */
+        FacetsResponse: {
+            /** @description One for each column asked for, in this order. */
+            facets: components["schemas"]["FacetView"][];
+            /**
+             * @description Whether the numbers are exact. If not, the rows were too many for the time there is, or their values too various: the
+             *     numbers are of the rows that were looked at, and there are at least as many.
+             */
+            exact: boolean;
+            /**
+             * Format: int64
+             * @description Rows that were looked at.
+             */
+            rows: number;
+            /** @description The moment it is true for; hand it to count, page and export to get these rows. */
+            as_of: string;
         };
         /** @description A filter. */
         FilterView: {
@@ -1623,6 +1796,10 @@ export interface components {
              */
             link_expires_at?: string | null;
         };
+        /** @description A file that is to go to a destination, and how that stands. */
+        LastDeliveryView: components["schemas"]["DeliveryView"] & {
+            job_id: string;
+        };
         /** @description What a request may ask for at most. */
         LimitsView: {
             /** Format: int64 */
@@ -1630,6 +1807,13 @@ export interface components {
             /** Format: int32 */
             days: number;
             identities: number;
+        };
+        /** @description Whether `"notify": {"email": true}` can be asked for. */
+        MailView: {
+            /** @description Whether this installation sends mail. */
+            is_sent: boolean;
+            /** @description Where it would go: the address one comes with, or else last came with. */
+            address?: string | null;
         };
         /** @description What the caller can do with it now. */
         Metadata: {
@@ -1735,6 +1919,7 @@ export interface components {
         };
         /** @description Distributions over the exports listed. */
         Percentiles: {
+            queued_ms?: components["schemas"]["Spread"] | null;
             duration_ms?: components["schemas"]["Spread"] | null;
             rows_per_second?: components["schemas"]["Spread"] | null;
             row_count?: components["schemas"]["Spread"] | null;
@@ -1762,6 +1947,11 @@ export interface components {
             row_count: number;
             /** Format: int64 */
             file_size_bytes: number;
+            /**
+             * Format: int64
+             * @description From the request to the first claim; null once the job itself is no longer kept.
+             */
+            queued_ms?: number | null;
             /**
              * Format: int64
              * @description From the first claim to publication.
@@ -1827,6 +2017,12 @@ export interface components {
              * @description From recent exports of the same dataset; null if there were none.
              */
             estimated_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description How long the file is kept once it is there.
+             */
+            kept_seconds: number;
+            refusal?: components["schemas"]["RefusalView"] | null;
             /** @description The moment the count is true for; hand it to the export to get these rows. */
             as_of: string;
         };
@@ -1875,6 +2071,16 @@ export interface components {
             /** @description Of the file, in lower-case hex. */
             sha256: string;
         };
+        /** @description A limit that is reached. */
+        RefusalView: {
+            /** @description Which, and until when. */
+            detail: string;
+            /**
+             * Format: int64
+             * @description Seconds after which to ask again.
+             */
+            retry_after: number;
+        };
         /** @description A page of rows. */
         RowsResponse: {
             /** @description Hand it back as `cursor` for the next page; null on the last. */
@@ -1922,6 +2128,7 @@ export interface components {
             next_runs: string[];
             /** Format: date-time */
             last_run_at?: string | null;
+            last_run?: components["schemas"]["ScheduleRunResponse"] | null;
             /**
              * Format: int32
              * @description Configuration errors in a row; the fifth pauses it.
@@ -1962,6 +2169,7 @@ export interface components {
             org_id: string;
             sub: string;
             email?: string | null;
+            mail: components["schemas"]["MailView"];
             /** @description As granted. */
             permissions: string[];
             /** @description What of it an administrator withholds. */
@@ -2030,6 +2238,11 @@ export interface components {
              * @description When its time is over.
              */
             expires_at: string;
+        };
+        /** @description When a schedule would run. */
+        TimetableResponse: {
+            /** @description The next five times from now on. */
+            next_runs: string[];
         };
         /** @description Sums. */
         Totals: {
@@ -2515,6 +2728,419 @@ export interface components {
             max_tokens?: number;
             /** @description contained in: input or output or name */
             text?: string;
+        };
+        "FacetsRequest.prompts": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @description The columns whose values are counted */
+            facets: ("trace_id" | "span_id" | "parent_span_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code")[];
+            /**
+             * @description The most values of each column
+             * @default 20
+             */
+            limit: number;
+        };
+        "FacetsRequest.spans": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @description The columns whose values are counted */
+            facets: ("trace_id" | "span_id" | "parent_span_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code")[];
+            /**
+             * @description The most values of each column
+             * @default 20
+             */
+            limit: number;
+        };
+        "FacetsRequest.traces": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @description The columns whose values are counted */
+            facets: ("trace_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code")[];
+            /**
+             * @description The most values of each column
+             * @default 20
+             */
+            limit: number;
         };
         "RowsRequest.prompts": {
             /**
@@ -4100,6 +4726,81 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    count_facets_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacetsRequest.prompts"];
+            };
+        };
+        responses: {
+            /** @description The facets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    count_facets_spans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacetsRequest.spans"];
+            };
+        };
+        responses: {
+            /** @description The facets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    count_facets_traces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacetsRequest.traces"];
+            };
+        };
+        responses: {
+            /** @description The facets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     read_rows_prompts: {
         parameters: {
             query?: never;
@@ -5284,6 +5985,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    preview_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Five fields: minute, hour, day of the month, month, day of the week. */
+                    cron: string;
+                    /** @description UTC unless said. */
+                    time_zone?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The next runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimetableResponse"];
                 };
             };
             default: components["responses"]["Problem"];
