@@ -219,6 +219,7 @@ export const en = {
     timings: "Lately",
     new: "New export",
     newTitle: "New export",
+    filters: "Which exports",
     go: "Columns and format…",
     requestId: "Request id",
     total: (n: number, count: string) => `${count} ${plural(n, "export", "exports")}`,
