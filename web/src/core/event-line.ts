@@ -1,5 +1,5 @@
 /** An event in words: what happened, how it is to be taken, and where there is more of it. */
-import { messages as m } from "../i18n";
+import { messages as m } from "../i18n/pages";
 import { metricValue } from "./alerts";
 import type { LiveEvent } from "./live";
 import * as text from "./text";

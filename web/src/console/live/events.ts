@@ -11,7 +11,7 @@ import * as text from "../../core/text";
 import { control, field, forms } from "../../elements/field";
 import { shared } from "../../elements/styles";
 import { Watching } from "../../elements/watching";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { may } from "../rows-page";
 import { eventStyles } from "./event-styles";
 import "./first-event";

@@ -8,7 +8,7 @@ import type { Run, Sending } from "../../core/sending";
 import * as text from "../../core/text";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { inZone, windowWords } from "./schedules-words";
 import { sendingStyles } from "./sending-styles";
 

@@ -8,7 +8,7 @@ import type { Sending } from "../../core/sending";
 import * as text from "../../core/text";
 import { control, type Field, field, forms, valueOf } from "../../elements/field";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { dayName, inZone } from "./schedules-words";
 
 /** Those that have a time of day. */

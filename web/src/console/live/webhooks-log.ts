@@ -10,7 +10,7 @@ import { valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import "../../elements/when";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
 const PAGE = "20";

@@ -4,7 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import type { Webhook } from "../../core/sending";
 import { forms } from "../../elements/field";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 import { snippets } from "./webhooks-snippets";
 

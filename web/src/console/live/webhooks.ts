@@ -10,7 +10,7 @@ import "../../elements/confirm";
 import type { ConfirmElement } from "../../elements/confirm";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { may } from "../rows-page";
 import { sendingStyles } from "./sending-styles";
 import "./webhooks-form";

@@ -1,16 +1,11 @@
-import { live } from "./live";
-import { sending } from "./sending";
-
 const rules = new Intl.PluralRules("en");
 const plural = (n: number, one: string, other: string): string => (rules.select(n) === "one" ? one : other);
 
-/** Everything the pages say, in English. A second language is a folder of this shape. */
+/** What elements say, and most pages, in English. What only pages say that no other page has stands in `pages.ts`. */
 export const en = {
   product: "Offtake",
   skip: "Skip to content",
   nav: { label: "Pages", exports: "Exports", live: "Live", api: "API" },
-  live,
-  sending,
   signedIn: (sub: string, org: string) => `${sub} · ${org}`,
   signOut: "Sign out",
   theme: { label: "Theme", system: "System", light: "Light", dark: "Dark" },
