@@ -34,6 +34,11 @@ async function panel(page: Page): Promise<void> {
   await page.locator("offtake-downloads li").getByText("Ready").first().waitFor();
 }
 
+async function pressed(page: Page, name: string): Promise<void> {
+  await page.getByRole("button", { name }).click();
+  await page.getByRole("dialog").locator("input").first().waitFor();
+}
+
 export const screens: readonly Screen[] = [
   { name: "traces", at: "#/traces", reach: rows },
   { name: "prompts", at: "#/prompts?when=last-604800&f.provider=openai", reach: (page) => page.locator("offtake-table [role=status]").getByText("prompts").waitFor() },
@@ -67,6 +72,11 @@ export const screens: readonly Screen[] = [
   } },
   { name: "an error", at: "#/spans?f.trace_id=nonsense", reach: (page) => page.getByRole("alert").first().waitFor() },
   { name: "live", at: "#/live", reach: (page) => page.locator("offtake-live-page h1").waitFor() },
+  { name: "schedules", at: "#/live/schedules", reach: (page) => page.getByText("Yearly").first().waitFor() },
+  { name: "the form of a schedule", at: "#/live/schedules", reach: (page) => pressed(page, "New schedule") },
+  { name: "webhooks", at: "#/live/webhooks", reach: (page) => page.getByText("hooks.example.org").first().waitFor() },
+  { name: "the form of a webhook", at: "#/live/webhooks", reach: (page) => pressed(page, "New webhook") },
+  { name: "the form of a destination", at: "#/live/destinations", reach: (page) => pressed(page, "New destination") },
   { name: "no spans yet", at: "#/traces", as: "newcomer", reach: (page) => page.getByText("No spans yet").waitFor() },
   { name: "signing in", at: "", as: "stranger", reach: (page) => page.getByRole("heading", { name: "Sign in" }).waitFor() },
   { name: "the page behind a sign-in link", at: "sign-in#none", as: "stranger", isServers: true, reach: (page) => page.getByRole("button", { name: "Sign in" }).waitFor() },
@@ -82,12 +92,22 @@ async function oneTime(house: House): Promise<string> {
   return new URL(((await made.json()) as { url: string }).url, house.front).pathname.slice(1);
 }
 
-/** An export that is there, for the screens that show one. */
+/** What is due once a year, and a webhook that nothing is sent to. */
+const SENDING: readonly [string, object][] = [
+  ["schedules", { name: "Yearly", dataset: "spans", cron: "0 3 1 1 *", time_zone: "Europe/Berlin", request: { format: "jsonl" } }],
+  ["webhooks", { url: "https://hooks.example.org/offtake", events: ["export_job_status"] }],
+];
+
+/** An export that is there, for the screens that show one, and what is sent by itself. */
 export async function furnish(house: House): Promise<void> {
   const headers = { authorization: `Bearer ${house.token}`, "content-type": "application/json" };
   const asked = await fetch(`${house.url}/api/v1/export/prompts`, { method: "POST", headers, body: JSON.stringify({ format: "csv" }) });
   const { job_id: id } = (await asked.json()) as { job_id: string };
   await fetch(`${house.url}/api/v1/export/jobs/${id}?wait=30`, { headers });
+  for (const [kind, body] of SENDING) {
+    const made = await fetch(`${house.url}/api/v1/${kind}`, { method: "POST", headers, body: JSON.stringify(body) });
+    if (made.status !== 201) throw new Error(await made.text());
+  }
 }
 
 /** The screen, drawn. */

@@ -55,6 +55,9 @@ function texts(without: string): { text: string; at: string }[] {
   return found;
 }
 
+/** Addresses, zones, and what things are called in the API, which nobody translates. */
+const CODES = /\b(https?|s3):\S+|\b[\w.-]+\.example\.org\S*|\b[A-Z]\w+(\/[\w+-]+)+|\bUTC\b|\b[a-z]{2}-[a-z]+-\d\b|\b[a-z]+([_:][a-z]+)+\b/g;
+
 /** What is left of a text without what was looked up, what is data, and what `Intl` wrote. */
 function unsaid(text: string): string {
   let left = text;
@@ -63,6 +66,7 @@ function unsaid(text: string): string {
     left = left.replace(/⟦[^⟦⟧]*⟧/g, " ");
   }
   for (const name of data) left = left.replaceAll(name, " ");
+  left = left.replace(CODES, " ");
   return left.replace(/\p{Script=Arabic}+|\d[\d.,]*\s*(byte|kB|MB|ms|sec|min|hr|days?)\b/gu, " ").match(/\p{L}{2,}/gu)?.join(" ") ?? "";
 }
 
