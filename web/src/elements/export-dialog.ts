@@ -77,7 +77,7 @@ export class ExportDialogElement extends LitElement {
   override render() {
     const { of, draft, sample } = this;
     if (!of || !draft) return html`<dialog></dialog>`;
-    const noun = this.#count === 1 ? of.title.toLowerCase().replace(/s$/, "") : of.title.toLowerCase();
+    const noun = m.noun(of.title, this.#count);
     const problem = besides(this.problem, ["/notify"]);
     const changes = (event: CustomEvent<Partial<Draft>>) => this.change(event.detail);
     return html`<dialog aria-labelledby="title" @close=${this.closed}>

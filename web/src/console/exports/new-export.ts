@@ -47,7 +47,7 @@ export class NewExportElement extends LitElement {
   override render() {
     const { chosen: dataset, counted } = this;
     if (!dataset) return nothing;
-    const noun = dataset.title.toLowerCase();
+    const noun = m.noun(dataset.title, counted?.count.count ?? 0);
     return html`<section aria-labelledby="title">
       <div class="row"><h2 id="title">${m.exports.newTitle}</h2><span class="push"></span>
         <button @click=${() => this.dispatchEvent(new Event("close"))}>${m.dialog.close}</button></div>
