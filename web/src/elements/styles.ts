@@ -63,9 +63,9 @@ export const shared = css`
     thead { display: table-header-group; break-inside: avoid; }
     :host thead th { position: static; }
     tr, li, article, figure, dt { break-inside: avoid; }
-    :host th, :host td { white-space: normal; padding: 3px 6px; }
+    :host th, :host td { white-space: normal; padding: 3px 6px; font-size: 8pt; }
     :host td.number, time { white-space: nowrap; }
-    :host td .cut { min-inline-size: 160px; max-inline-size: none; overflow: visible; overflow-wrap: anywhere; }
+    :host td .cut { min-inline-size: 96px; max-inline-size: none; overflow: visible; overflow-wrap: anywhere; }
     :host dialog { position: absolute; inset: 0 0 auto; margin: 0; inline-size: 100%; max-inline-size: none; block-size: auto; max-block-size: none; overflow: visible; border: 0; }
   }
 `;

@@ -44,7 +44,7 @@ export class TableElement extends LitElement {
       @media print {
         nav, details, .box, tbody td:first-child { display: none; }
         /* A button is not drawn again in the head of a second sheet. */
-        thead th::after { content: attr(data-said); display: block; padding: 3px 6px; }
+        thead th::after { content: attr(data-said); }
         th.number { text-align: end; }
         .open { display: inline; color: inherit; text-decoration: none; text-align: start; white-space: normal; }
       }

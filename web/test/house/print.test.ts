@@ -6,7 +6,7 @@ import { furnish, reached, screens } from "./screens";
 
 /** What of a sheet of A4 on its side is printed on, in the pixels that a browser makes of it. */
 const SHEET = { width: 1031, height: 702 };
-const printed = screens.filter(({ name }) => ["traces", "a selection", "a trace", "downloads", "a receipt"].includes(name));
+const printed = screens.filter(({ name }) => ["traces", "prompts", "a selection", "a trace", "downloads", "a receipt"].includes(name));
 
 let house: House;
 beforeAll(async () => {
