@@ -110,6 +110,14 @@ describe("events", () => {
     await send({ model: "just-right", provider: "anthropic", cost: 0.5 });
     await lines(page).filter({ hasText: "just-right" }).waitFor();
     expect(await lines(page).count()).toBe(1);
+    // What is wanted stands in the address bar, and holds for a reload.
+    await page.waitForURL(/f\.min_cost=0\.5&f\.provider=anthropic/);
+    await page.reload();
+    await connected(page);
+    await send({ model: "another-provider", cost: 9 });
+    await send({ model: "just-right", provider: "anthropic", cost: 0.5 });
+    await lines(page).filter({ hasText: "just-right" }).waitFor();
+    expect(await lines(page).count()).toBe(1);
     await page.getByRole("checkbox", { name: "New trace" }).uncheck();
     await page.getByRole("checkbox", { name: "Trace grew" }).uncheck();
     await page.getByText("Only what passes the types and filters above appears here.").waitFor();
