@@ -771,6 +771,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** When a schedule would run that is yet to be made, or changed. */
+        post: operations["preview_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/{id}": {
         parameters: {
             query?: never;
@@ -964,7 +981,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One message, with every try. */
+        /** One message, with what is sent and every try. */
         get: operations["get_webhook_delivery"];
         put?: never;
         post?: never;
@@ -1476,6 +1493,8 @@ export interface components {
             created_at: string;
             /** @description What the last try came to. */
             last_answer?: string | null;
+            /** @description What is sent, where one message was asked for by somebody who may read events of its type. */
+            payload?: Record<string, never> | null;
             /** @description Every try, where one message was asked for. */
             log?: components["schemas"]["TryResponse"][] | null;
         };
@@ -1522,6 +1541,7 @@ export interface components {
              * @description When it last took what we tried.
              */
             probed_at: string;
+            last_delivery?: components["schemas"]["LastDeliveryView"] | null;
         };
         /** @description Why a job failed. */
         ErrorView: {
@@ -1679,6 +1699,10 @@ export interface components {
              */
             link_expires_at?: string | null;
         };
+        /** @description A file that is to go to a destination, and how that stands. */
+        LastDeliveryView: components["schemas"]["DeliveryView"] & {
+            job_id: string;
+        };
         /** @description What a request may ask for at most. */
         LimitsView: {
             /** Format: int64 */
@@ -1686,6 +1710,13 @@ export interface components {
             /** Format: int32 */
             days: number;
             identities: number;
+        };
+        /** @description Whether `"notify": {"email": true}` can be asked for. */
+        MailView: {
+            /** @description Whether this installation sends mail. */
+            is_sent: boolean;
+            /** @description Where it would go: the address one comes with, or else last came with. */
+            address?: string | null;
         };
         /** @description What the caller can do with it now. */
         Metadata: {
@@ -1791,6 +1822,7 @@ export interface components {
         };
         /** @description Distributions over the exports listed. */
         Percentiles: {
+            queued_ms?: components["schemas"]["Spread"] | null;
             duration_ms?: components["schemas"]["Spread"] | null;
             rows_per_second?: components["schemas"]["Spread"] | null;
             row_count?: components["schemas"]["Spread"] | null;
@@ -1818,6 +1850,11 @@ export interface components {
             row_count: number;
             /** Format: int64 */
             file_size_bytes: number;
+            /**
+             * Format: int64
+             * @description From the request to the first claim; null once the job itself is no longer kept.
+             */
+            queued_ms?: number | null;
             /**
              * Format: int64
              * @description From the first claim to publication.
@@ -1883,6 +1920,12 @@ export interface components {
              * @description From recent exports of the same dataset; null if there were none.
              */
             estimated_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description How long the file is kept once it is there.
+             */
+            kept_seconds: number;
+            refusal?: components["schemas"]["RefusalView"] | null;
             /** @description The moment the count is true for; hand it to the export to get these rows. */
             as_of: string;
         };
@@ -1931,6 +1974,16 @@ export interface components {
             /** @description Of the file, in lower-case hex. */
             sha256: string;
         };
+        /** @description A limit that is reached. */
+        RefusalView: {
+            /** @description Which, and until when. */
+            detail: string;
+            /**
+             * Format: int64
+             * @description Seconds after which to ask again.
+             */
+            retry_after: number;
+        };
         /** @description A page of rows. */
         RowsResponse: {
             /** @description Hand it back as `cursor` for the next page; null on the last. */
@@ -1978,6 +2031,7 @@ export interface components {
             next_runs: string[];
             /** Format: date-time */
             last_run_at?: string | null;
+            last_run?: components["schemas"]["ScheduleRunResponse"] | null;
             /**
              * Format: int32
              * @description Configuration errors in a row; the fifth pauses it.
@@ -2018,6 +2072,7 @@ export interface components {
             org_id: string;
             sub: string;
             email?: string | null;
+            mail: components["schemas"]["MailView"];
             /** @description As granted. */
             permissions: string[];
             /** @description What of it an administrator withholds. */
@@ -2086,6 +2141,11 @@ export interface components {
              * @description When its time is over.
              */
             expires_at: string;
+        };
+        /** @description When a schedule would run. */
+        TimetableResponse: {
+            /** @description The next five times from now on. */
+            next_runs: string[];
         };
         /** @description Sums. */
         Totals: {
@@ -5340,6 +5400,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    preview_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Five fields: minute, hour, day of the month, month, day of the week. */
+                    cron: string;
+                    /** @description UTC unless said. */
+                    time_zone?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The next runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimetableResponse"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -8,7 +8,7 @@ import { House } from "./house";
 let house: House;
 let client: Client;
 beforeAll(async () => {
-  house = await House.open({ spans: false, config: '[worker]\nalerts = "100ms"\n' });
+  house = await House.open({ spans: false, settings: '[worker]\nalerts = "100ms"\n' });
   client = new Client({ base: house.url, token: () => house.token });
 });
 afterAll(() => house?.close());
