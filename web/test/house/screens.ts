@@ -67,6 +67,16 @@ export const screens: readonly Screen[] = [
   } },
   { name: "an error", at: "#/spans?f.trace_id=nonsense", reach: (page) => page.getByRole("alert").first().waitFor() },
   { name: "live", at: "#/live", reach: (page) => page.locator("offtake-live-page h1").waitFor() },
+  { name: "alert rules", at: "#/live/alerts", reach: (page) => page.getByRole("article", { name: "Slow" }).waitFor() },
+  { name: "the form of an alert rule", at: "#/live/alerts", reach: async (page) => {
+    await page.getByRole("button", { name: "New alert rule" }).click();
+    await page.getByRole("dialog").locator("summary").click();
+  } },
+  { name: "budgets", at: "#/live/budgets", reach: (page) => page.getByRole("article", { name: "November" }).locator("svg").waitFor() },
+  { name: "the form of a budget", at: "#/live/budgets", reach: async (page) => {
+    await page.getByRole("button", { name: "New budget" }).click();
+    await page.getByRole("dialog").getByLabel("Name").waitFor();
+  } },
   { name: "no spans yet", at: "#/traces", as: "newcomer", reach: (page) => page.getByText("No spans yet").waitFor() },
   { name: "signing in", at: "", as: "stranger", reach: (page) => page.getByRole("heading", { name: "Sign in" }).waitFor() },
   { name: "the page behind a sign-in link", at: "sign-in#none", as: "stranger", isServers: true, reach: (page) => page.getByRole("button", { name: "Sign in" }).waitFor() },
@@ -82,10 +92,16 @@ async function oneTime(house: House): Promise<string> {
   return new URL(((await made.json()) as { url: string }).url, house.front).pathname.slice(1);
 }
 
-/** An export that is there, for the screens that show one. */
+const RULES = [
+  { kind: "metric", name: "Slow", metric: "latency_p95", window_seconds: 900, direction: "above", threshold: 2000, clear_threshold: 1500, min_traces: 5, filters: { environment: ["production"], provider: ["openai", "anthropic"] } },
+  { kind: "budget", name: "November", amount_usd: "125.50", period: "month", provider: "openai", time_zone: "Europe/Berlin" },
+];
+
+/** An export, a rule and a budget that are there, for the screens that show one. */
 export async function furnish(house: House): Promise<void> {
   const headers = { authorization: `Bearer ${house.token}`, "content-type": "application/json" };
   const asked = await fetch(`${house.url}/api/v1/export/prompts`, { method: "POST", headers, body: JSON.stringify({ format: "csv" }) });
+  for (const rule of RULES) await fetch(`${house.url}/api/v1/alerts`, { method: "POST", headers, body: JSON.stringify(rule) });
   const { job_id: id } = (await asked.json()) as { job_id: string };
   await fetch(`${house.url}/api/v1/export/jobs/${id}?wait=30`, { headers });
 }

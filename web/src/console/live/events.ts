@@ -87,7 +87,7 @@ export class EventsElement extends LitElement {
         ${stream.offered.map((type) => html`<label><input type="checkbox" .checked=${stream.types.includes(type)} @change=${(event: Event) => this.chose(type, event)} />
           <span class="dot ${type}"></span>${m.live.types[type]}</label>`)}
       </fieldset>
-      <details class="filters" ?open=${isFiltered || refused !== null}><summary>${words.filters}${isFiltered ? html` <span class="badge">${Object.values(stream.filters).filter(Boolean).length}</span>` : nothing}</summary>
+      <details class="filters" ?open=${isFiltered || refused !== null}><summary>${words.filters}${isFiltered ? html` <span class="badge">${text.number(Object.values(stream.filters).filter(Boolean).length)}</span>` : nothing}</summary>
         <form novalidate @submit=${this.filtered}>
           ${refused && refused.errors.length === 0 ? html`<div role="alert" class="notice bad"><strong>${words.refused}</strong> ${refused.detail}</div>` : nothing}
           <div class="grid">${TEXT_FILTERS.map((name) => input(name, words.several))}${NUMBER_FILTERS.map((name) => input(name))}</div>
