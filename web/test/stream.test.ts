@@ -1,7 +1,7 @@
 /** The stream of events: what is listed, what comes twice, how much there is, and how it reads. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EventBuffer } from "../src/core/buffer";
-import { lineOf } from "../src/core/event-line";
+import { lineOf } from "../src/console/live/event-line";
 import type { LiveEvent } from "../src/core/live";
 import { Position } from "../src/core/position";
 import { Rate } from "../src/core/rate";

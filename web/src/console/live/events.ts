@@ -5,7 +5,7 @@ import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { Listed } from "../../core/buffer";
 import type { Client, Session } from "../../core/client";
-import { lineOf } from "../../core/event-line";
+import { lineOf } from "./event-line";
 import { EventStream, MOST_EVENTS, NUMBER_FILTERS, TEXT_FILTERS, typesFor } from "../../core/stream";
 import * as text from "../../core/text";
 import { control, field, forms } from "../../elements/field";
