@@ -77,6 +77,16 @@ export const screens: readonly Screen[] = [
   { name: "webhooks", at: "#/live/webhooks", reach: (page) => page.getByText("hooks.example.org").first().waitFor() },
   { name: "the form of a webhook", at: "#/live/webhooks", reach: (page) => pressed(page, "New webhook") },
   { name: "the form of a destination", at: "#/live/destinations", reach: (page) => pressed(page, "New destination") },
+  { name: "alert rules", at: "#/live/alerts", reach: (page) => page.getByRole("article", { name: "Slow" }).waitFor() },
+  { name: "the form of an alert rule", at: "#/live/alerts", reach: async (page) => {
+    await page.getByRole("button", { name: "New alert rule" }).click();
+    await page.getByRole("dialog").locator("summary").click();
+  } },
+  { name: "budgets", at: "#/live/budgets", reach: (page) => page.getByRole("article", { name: "November" }).locator("svg").waitFor() },
+  { name: "the form of a budget", at: "#/live/budgets", reach: async (page) => {
+    await page.getByRole("button", { name: "New budget" }).click();
+    await page.getByRole("dialog").getByLabel("Name").waitFor();
+  } },
   { name: "no spans yet", at: "#/traces", as: "newcomer", reach: (page) => page.getByText("No spans yet").waitFor() },
   { name: "signing in", at: "", as: "stranger", reach: (page) => page.getByRole("heading", { name: "Sign in" }).waitFor() },
   { name: "the page behind a sign-in link", at: "sign-in#none", as: "stranger", isServers: true, reach: (page) => page.getByRole("button", { name: "Sign in" }).waitFor() },
@@ -92,19 +102,21 @@ async function oneTime(house: House): Promise<string> {
   return new URL(((await made.json()) as { url: string }).url, house.front).pathname.slice(1);
 }
 
-/** What is due once a year, and a webhook that nothing is sent to. */
-const SENDING: readonly [string, object][] = [
+/** A rule, a budget, what is due once a year, and a webhook that nothing is sent to. */
+const LIVE: readonly [string, object][] = [
+  ["alerts", { kind: "metric", name: "Slow", metric: "latency_p95", window_seconds: 900, direction: "above", threshold: 2000, clear_threshold: 1500, min_traces: 5, filters: { environment: ["production"], provider: ["openai", "anthropic"] } }],
+  ["alerts", { kind: "budget", name: "November", amount_usd: "125.50", period: "month", provider: "openai", time_zone: "Europe/Berlin" }],
   ["schedules", { name: "Yearly", dataset: "spans", cron: "0 3 1 1 *", time_zone: "Europe/Berlin", request: { format: "jsonl" } }],
   ["webhooks", { url: "https://hooks.example.org/offtake", events: ["export_job_status"] }],
 ];
 
-/** An export that is there, for the screens that show one, and what is sent by itself. */
+/** An export that is there, for the screens that show one, and what the page of what happens now shows. */
 export async function furnish(house: House): Promise<void> {
   const headers = { authorization: `Bearer ${house.token}`, "content-type": "application/json" };
   const asked = await fetch(`${house.url}/api/v1/export/prompts`, { method: "POST", headers, body: JSON.stringify({ format: "csv" }) });
   const { job_id: id } = (await asked.json()) as { job_id: string };
   await fetch(`${house.url}/api/v1/export/jobs/${id}?wait=30`, { headers });
-  for (const [kind, body] of SENDING) {
+  for (const [kind, body] of LIVE) {
     const made = await fetch(`${house.url}/api/v1/${kind}`, { method: "POST", headers, body: JSON.stringify(body) });
     if (made.status !== 201) throw new Error(await made.text());
   }

@@ -114,7 +114,7 @@ export class AlertsElement extends LitElement {
   private card(alert: Alert, standing: Standing, now: number) {
     const said = (this.kind === "budget" ? words.budgets.standing[standing] : undefined) ?? words.standing[standing];
     return html`<li class=${standing}><article aria-labelledby="name-${alert.id}">
-      <div class="head"><h2 id="name-${alert.id}">${alert.name}</h2><span class="standing">${said}</span></div>
+      <div class="head"><h2 id="name-${alert.id}" class="name">${alert.name}</h2><span class="standing">${said}</span></div>
       ${this.kind === "metric" ? rule(alert, standing) : budget(alert, standing, now)}
       ${this.mayChange ? this.actions(alert) : nothing}
     </article></li>`;
