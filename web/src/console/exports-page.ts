@@ -78,7 +78,7 @@ export class ExportsPageElement extends LitElement {
   }
 
   private filters(listed: Listed) {
-    return html`<div class="row" role="search" aria-label=${m.filters.label}>
+    return html`<div class="row" role="search" aria-label=${m.exports.listed}>
       <label>${m.exports.status}<select @change=${(event: Event) => this.list({ status: valueOf(event) })}>
         <option value="">${m.exports.any}</option>
         ${Object.entries(m.downloads.status).map(([name, title]) => html`<option value=${name} .selected=${name === listed.status}>${title}</option>`)}

@@ -27,10 +27,11 @@ export class House {
   url = "";
   token = "";
 
-  static async open(options: { spans: boolean; origins?: string[] } = { spans: true }): Promise<House> {
+  /** `settings` are further sections of the configuration. */
+  static async open(options: { spans: boolean; origins?: string[]; settings?: string } = { spans: true }): Promise<House> {
     const house = new House();
     house.#config = join(house.#data, "offtake.toml");
-    writeFileSync(house.#config, `[server]\nallowed_origins = ${JSON.stringify(options.origins ?? [])}\n`);
+    writeFileSync(house.#config, `[server]\nallowed_origins = ${JSON.stringify(options.origins ?? [])}\n${options.settings ?? ""}`);
     await house.start("127.0.0.1:0");
     house.token = (await house.#offtake("token", "--org", "acme", "--sub", "ada", "--email", "ada@example.org", "--permissions", "all")).trim();
     if (options.spans) await house.#sendSpans();
@@ -112,8 +113,13 @@ export class House {
     });
   }
 
+  /** A link that signs a browser in, once. */
+  async signInLink(org = "acme"): Promise<string> {
+    return /http:\S+/.exec(await this.#offtake("sign-in", "--org", org, "--sub", "ada", "--server", this.url))![0];
+  }
+
   async #signIn(browser: Browser): Promise<State> {
-    const link = /http:\S+/.exec(await this.#offtake("sign-in", "--org", "acme", "--sub", "ada", "--server", this.url))![0];
+    const link = await this.signInLink();
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(link);

@@ -28,7 +28,7 @@ export class ExportDetailElement extends LitElement {
     css`
       dialog { inline-size: min(820px, calc(100vw - 24px)); }
       .body { padding: 16px 20px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
-      header { display: flex; gap: 12px; align-items: start; justify-content: space-between; }
+      .head { display: flex; gap: 12px; align-items: start; justify-content: space-between; }
       h2 { overflow-wrap: anywhere; }
       section { display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; border-block-start: 1px solid var(--_line); padding-block-start: 14px; }
       dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 16px; margin: 0; }
@@ -75,7 +75,7 @@ export class ExportDetailElement extends LitElement {
 
   override render() {
     return html`<dialog aria-labelledby="title" @close=${this.closed}><div class="body">
-      <header><h2 id="title">${this.shown?.name ?? m.detail.title}</h2><button @click=${() => this.dialog.close()}>${m.dialog.close}</button></header>
+      <div class="head"><h2 id="title">${this.shown?.name ?? m.detail.title}</h2><button @click=${() => this.dialog.close()}>${m.dialog.close}</button></div>
       ${this.problem ? this.trouble(this.problem) : this.shown ? this.whole(this.shown) : html`<p class="quiet">${m.loading}</p>`}
     </div></dialog>`;
   }

@@ -214,6 +214,7 @@ export const en = {
     more: "Older",
     newer: "Newest",
     timings: "Lately",
+    listed: "Which exports are listed",
     new: "New export",
     newTitle: "New export",
     go: "Columns and format…",
