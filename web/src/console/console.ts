@@ -47,7 +47,11 @@ export class ConsoleElement extends LitElement {
       }
       .badge { background: var(--_accent); color: var(--_on-accent); border-radius: 9px; padding: 0 6px; margin-inline-start: 4px; font-size: 0.85em; }
       .toast { position: fixed; inset: auto auto 20px 20px; background: var(--_accent); color: var(--_on-accent); padding: 10px 14px; border-radius: var(--_radius); z-index: 6; }
-      @media print { header, .panel, .toast { display: none; } }
+      @media print {
+        :host { display: block; }
+        header, .panel, .toast, main:has(~ offtake-export-detail:not([job=""])) { display: none; }
+        main { padding: 0; }
+      }
     `,
   ];
 
@@ -86,12 +90,12 @@ export class ConsoleElement extends LitElement {
     if (!this.session) return html`<main><p class="quiet">${m.loading}</p></main>`;
     return html`
       ${this.head(this.session)}
-      <main id="content" tabindex="-1">${this.page(this.session)}</main>
       <aside class="panel" aria-label=${m.downloads.title} ?hidden=${!this.isOpen} @keydown=${this.escaped}>
         <div class="row"><h2>${m.downloads.title}</h2><span class="push"></span>
-          <button @click=${() => this.open(false)}>${m.dialog.close}</button></div>
+          <button class="close" @click=${() => this.open(false)}>${m.dialog.close}</button></div>
         <offtake-downloads .jobs=${this.#jobs} @receipt=${this.receiptAsked}></offtake-downloads>
       </aside>
+      <main id="content" tabindex="-1">${this.page(this.session)}</main>
       <offtake-export-detail .client=${this.#client} .jobs=${this.#jobs} job=${this.linked ?? this.opened} @close=${this.detailClosed}></offtake-export-detail>
       <div role="status">${this.said ? html`<div class="toast">${this.said}</div>` : nothing}</div>`;
   }
@@ -109,7 +113,7 @@ export class ConsoleElement extends LitElement {
         <a href="docs/">${m.nav.api}</a>
       </nav>
       <span class="push"></span>
-      <button id="downloads" aria-expanded=${this.isOpen} aria-label=${m.downloads.open(this.active)} @click=${() => this.open(!this.isOpen)}>
+      <button id="downloads" aria-expanded=${this.isOpen} aria-label=${m.downloads.open(this.active)} @click=${this.downloadsPressed}>
         ${m.downloads.title}${this.active > 0 ? html`<span class="badge number">${text.number(this.active)}</span>` : nothing}
       </button>
       <select aria-label=${m.theme.label} @change=${(event: Event) => applyTheme((event.target as HTMLSelectElement).value)}>
@@ -199,6 +203,13 @@ export class ConsoleElement extends LitElement {
     this.isOpen = isOpen;
     if (!isOpen) this.renderRoot.querySelector<HTMLElement>("#downloads")?.focus();
   }
+
+  /** Whoever opens the panel goes into it. */
+  private readonly downloadsPressed = async (): Promise<void> => {
+    this.open(!this.isOpen);
+    await this.updateComplete;
+    if (this.isOpen) this.renderRoot.querySelector<HTMLElement>(".panel .close")?.focus();
+  };
 
   private readonly escaped = (event: KeyboardEvent): void => {
     if (event.key === "Escape") this.open(false);

@@ -167,6 +167,9 @@ export class Client {
   /** Where a click fetches the file. */
   downloadUrl = (job: Job): string => `${this.#base}${job.download_url}`;
 
+  /** The same where only the job is known. */
+  downloadPath = (id: string): string => `${this.#base}/api/v1/export/jobs/${id}/download`;
+
   /** A fresh link to the file that needs nothing else, for a click that has no cookie. */
   link = async (job: Job): Promise<string> => {
     const { token } = await this.oneTimeToken(job.job_id);

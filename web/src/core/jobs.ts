@@ -40,7 +40,10 @@ export class Jobs extends EventTarget {
       event: (event) => this.#happened(event),
       missed: () => void this.look(),
       connected: (isConnected) => {
+        const wasLive = this.#isLive;
         this.#isLive = isConnected;
+        // What the events told is looked for from now on.
+        if (wasLive && !isConnected) void this.look();
       },
     });
   }
@@ -130,8 +133,9 @@ export class Jobs extends EventTarget {
     const before = this.#state.jobs.find((known) => known.job_id === job.job_id);
     if (!before || !isActive(job) || !isActive(before)) return job;
     const percent = Math.max(before.progress_percent ?? 0, job.progress_percent ?? 0);
+    const rows = Math.max(before.row_count ?? 0, job.row_count ?? 0);
     // 100 is for a file that is there.
-    return { ...job, progress_percent: job.progress_percent == null ? before.progress_percent ?? null : Math.min(percent, 99.9) };
+    return { ...job, row_count: rows, progress_percent: job.progress_percent == null ? before.progress_percent ?? null : Math.min(percent, 99.9) };
   }
 
   #set(state: JobsState): void {

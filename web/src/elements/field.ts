@@ -37,10 +37,10 @@ class Control extends Directive {
   override update({ element }: ElementPart, [of]: [Field]) {
     const described = [of.hint && `${of.id}-hint`, of.error && `${of.id}-error`].filter(Boolean).join(" ");
     element.id = of.id;
-    element.toggleAttribute("aria-describedby", described !== "");
     if (described) element.setAttribute("aria-describedby", described);
-    element.toggleAttribute("aria-invalid", of.error !== undefined);
-    if (of.error !== undefined) element.setAttribute("aria-invalid", "true");
+    else element.removeAttribute("aria-describedby");
+    if (of.error) element.setAttribute("aria-invalid", "true");
+    else element.removeAttribute("aria-invalid");
     return nothing;
   }
 }
@@ -62,9 +62,20 @@ export function besides(problem: Problem | null, pointers: readonly string[]): P
   return left.length === 0 ? null : new Problem(status, code, title, detail, left, requestId, retryAfter);
 }
 
-/** Brings whoever fills in a form to the first field with something wrong. */
+/** Brings whoever fills in a form to the first field with something wrong, or to what is said of the whole. */
 export function toRefused(root: ParentNode): void {
-  root.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  const found = refused(root);
+  if (found) found.focus();
+  else root.querySelector("dialog")?.scrollTo({ top: 0 });
+}
+
+/** The first of them, also within elements of the form. */
+function refused(root: ParentNode): HTMLElement | null {
+  for (const element of root.querySelectorAll<HTMLElement>("*")) {
+    const found = element.matches("[aria-invalid=true]") ? element : element.shadowRoot && refused(element.shadowRoot);
+    if (found) return found;
+  }
+  return null;
 }
 
 export function valueOf(event: Event): string {

@@ -21,6 +21,8 @@ export const en = {
     ended: "Your session is over. What you asked for goes on; sign in again to see it.",
     again: "I opened the link",
   },
+  /** What so many rows of a dataset of this title are called within a sentence. */
+  noun: (title: string, n: number) => (rules.select(n) === "one" ? title.toLowerCase().replace(/s$/, "") : title.toLowerCase()),
   copy: "Copy",
   copied: "Copied",
   loading: "Loading…",
@@ -58,6 +60,7 @@ export const en = {
     refresh: "Refresh",
     previous: "Previous page",
     next: "Next page",
+    pages: "Pages of the table",
     page: (page: string) => `Page ${page}`,
     matching: (count: string, noun: string) => `${count} ${noun}`,
     counting: "Counting…",
