@@ -16,6 +16,9 @@ import { shared } from "../../elements/styles";
 import "../../elements/when";
 import { messages as m } from "../../i18n";
 
+/** What the choices mean; as long as is usual is the server's to say. */
+const SECONDS: Readonly<Record<string, number>> = { hour: 3600, hours: 14_400, day: 86_400 };
+
 @customElement("offtake-links")
 export class LinksElement extends LitElement {
   static override styles = [
@@ -57,7 +60,7 @@ export class LinksElement extends LitElement {
       <div class="row">
         <label>${m.links.lives}
           <select @change=${(event: Event) => (this.#lives = valueOf(event))}>
-            ${m.links.times.map(([seconds, title]) => html`<option value=${seconds}>${title}</option>`)}
+            ${Object.entries(m.links.times).map(([name, title]) => html`<option value=${name}>${title}</option>`)}
           </select>
         </label>
         <button @click=${this.make}>${made ? m.links.another : m.links.make}</button>
@@ -95,8 +98,7 @@ export class LinksElement extends LitElement {
   }
 
   private readonly make = async (): Promise<void> => {
-    const seconds = Number(this.#lives);
-    this.problem = await attempt(async () => (this.made = await this.client.oneTimeToken(this.job.job_id, seconds || undefined)));
+    this.problem = await attempt(async () => (this.made = await this.client.oneTimeToken(this.job.job_id, SECONDS[this.#lives])));
     if (!this.problem) await this.load();
   };
 

@@ -234,7 +234,7 @@ export const en = {
     title: "A link for somebody else",
     lead: "Works once, for whoever has it, without signing in. Opening it spends nothing; the button on its page does. A new one takes the place of your last one for this file.",
     lives: "Works for",
-    times: [["", "as long as is usual"], ["3600", "an hour"], ["14400", "four hours"], ["86400", "a day"]] as [string, string][],
+    times: { usual: "as long as is usual", hour: "an hour", hours: "four hours", day: "a day" },
     make: "Make a link",
     another: "Make another",
     copy: "Copy link",
