@@ -267,7 +267,10 @@ describe("one export by its address", () => {
     const id = await made({ format: "csv", name: "over" });
     await client.deleteFile(id);
     const page = await at(`#/exports?job=${id}`);
-    await page.getByRole("dialog", { name: "over" }).getByText("The file is gone.").waitFor();
+    const dialog = page.getByRole("dialog", { name: "over" });
+    await dialog.getByText("The file is gone.").waitFor();
+    await dialog.getByText("Expired", { exact: true }).waitFor();
+    expect(await dialog.getByRole("link", { name: /^Download/ }).count()).toBe(0);
     await page.goto(`${house.url}/#/exports?job=job_0199c0ffee0070008000000000000001`);
     await page.getByRole("alert").getByText("There is no such export").waitFor();
     const { page: foreign } = await house.page("", { storageState: await signedInTo("globex") });
@@ -296,7 +299,7 @@ const screens: [string, (page: Page) => Promise<void>][] = [
   }],
   ["a new export", (page) => page.locator("offtake-new-export").getByText(/^[\d,]+ spans$/).waitFor()],
   ["an export, whole", async (page) => {
-    await page.locator("offtake-exports-page td.name a").first().click();
+    await page.goto(`${house.url}/#/exports?new=spans&job=${await made()}`);
     const dialog = page.locator("offtake-export-detail").getByRole("dialog");
     await dialog.getByText("Complete: ").waitFor();
     await dialog.getByRole("button", { name: "Make a link" }).click();
