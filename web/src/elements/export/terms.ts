@@ -22,11 +22,12 @@ export class ExportTermsElement extends LitElement {
   ];
 
   @property({ attribute: false }) of!: Dataset;
-  @property({ attribute: false }) sample!: Preview;
-  @property({ type: Boolean }) isCompressed = false;
+  /** `null` until it is known. */
+  @property({ attribute: false }) sample: Preview | null = null;
 
   override render() {
     const { sample, of } = this;
+    if (!sample) return html`<dl aria-busy="true">${[m.dialog.rows, m.dialog.size, m.dialog.time, m.dialog.kept].map((name) => fact(name, "…"))}</dl>`;
     const { refusal } = sample;
     const until = new Date(Date.now() + sample.kept_seconds * 1000).toISOString();
     const took = sample.estimated_seconds;
