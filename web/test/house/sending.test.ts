@@ -365,25 +365,35 @@ test("who may not is told which permission is needed", async () => {
   expect(await button(page, "Run now", "OpenAI weekly").count()).toBe(0);
 });
 
-const screens: [string, string, (page: Page) => Promise<unknown>][] = [
-  ["schedules", "#/live/schedules", async (page) => {
-    await card(page, "OpenAI weekly").getByText("Runs").click();
-    await card(page, "OpenAI weekly").getByRole("row").nth(1).waitFor();
-  }],
-  ["the form of a schedule", "#/live/schedules", async (page) => {
-    await page.getByRole("button", { name: "New schedule" }).click();
-    await page.getByRole("dialog").getByLabel("Repeats").selectOption("weekly");
-    await page.getByRole("dialog").getByText(/^Columns:/).click();
-    await page.getByRole("dialog").getByRole("listitem").first().waitFor();
-  }],
-  ["webhooks", "#/live/webhooks", async (page) => {
-    await page.getByRole("listitem").filter({ hasText: "Signed with" }).first().getByText("Deliveries").click();
-    await page.locator("offtake-webhook-log").getByLabel("State").waitFor();
-  }],
-  ["the form of a webhook", "#/live/webhooks", (page) => page.getByRole("button", { name: "New webhook" }).click()],
-  ["a public key", "#/live/webhooks", (page) => page.getByRole("button", { name: /^Public key/ }).first().click()],
-  ["destinations", "#/live/destinations", (page) => card(page, "lake").waitFor()],
-  ["the form of a destination", "#/live/destinations", (page) => page.getByRole("button", { name: "New destination" }).click()],
+/** Each step brings up something else to be looked at. */
+const screens: [string, string, ((page: Page) => Promise<unknown>)[]][] = [
+  ["schedules", "#/live/schedules", [
+    async (page) => {
+      await card(page, "OpenAI weekly").getByText("Runs").click();
+      await card(page, "OpenAI weekly").getByRole("row").nth(1).waitFor();
+    },
+    async (page) => {
+      await page.getByRole("button", { name: "New schedule" }).click();
+      await page.getByRole("dialog").getByLabel("Repeats").selectOption("weekly");
+      await page.getByRole("dialog").getByText(/^Columns:/).click();
+      await page.getByRole("dialog").getByRole("listitem").first().waitFor();
+    },
+  ]],
+  ["webhooks", "#/live/webhooks", [
+    async (page) => {
+      await page.getByRole("listitem").filter({ hasText: "Signed with" }).first().getByText("Deliveries").click();
+      await page.locator("offtake-webhook-log").getByLabel("State").waitFor();
+    },
+    (page) => page.getByRole("button", { name: /^Public key/ }).first().click(),
+    async (page) => {
+      await page.getByRole("button", { name: "Close", exact: true }).click();
+      await page.getByRole("button", { name: "New webhook" }).click();
+    },
+  ]],
+  ["destinations", "#/live/destinations", [
+    (page) => card(page, "lake").waitFor(),
+    (page) => page.getByRole("button", { name: "New destination" }).click(),
+  ]],
 ];
 const looks: [string, object][] = [
   ["light", { colorScheme: "light" }],
@@ -394,12 +404,14 @@ const looks: [string, object][] = [
 ];
 
 describe.each(looks)("%s", (_, options) => {
-  test.each(screens)("axe has nothing against %s", async (_, hash, reach) => {
+  test.each(screens)("axe has nothing against %s and its forms", async (_, hash, steps) => {
     const { page } = await at(hash, options);
-    await reach(page);
-    expect(await house.violations(page)).toEqual([]);
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    expect(overflow, "nothing scrolls sideways but tables").toBeLessThanOrEqual(0);
+    for (const step of steps) {
+      await step(page);
+      expect(await house.violations(page)).toEqual([]);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(overflow, "nothing scrolls sideways but tables").toBeLessThanOrEqual(0);
+    }
   });
 });
 
