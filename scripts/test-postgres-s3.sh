@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 export OFFTAKE_TEST_HOUSE=postgres-s3
 
 left_out='memory:: formats:: types:: human:: s3:: minio:: postgres:: packs:: pg_source:: parquet_source:: drift:: ties:: chaos:: doctor::'
-left_out="$left_out config:: image:: disk:: browsers:: private_files:: slow_clients:: spreadsheets:: walls::"
+left_out="$left_out live::nodes:: config:: image:: disk:: browsers:: private_files:: slow_clients:: spreadsheets:: walls::"
 if [ -n "${OFFTAKE_TEST_ALL:-}" ]; then left_out=; fi
 
 if command -v cargo-nextest >/dev/null; then

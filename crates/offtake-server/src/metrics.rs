@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::edge::method_label;
+use crate::live::LiveMetrics;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -28,8 +29,8 @@ struct RouteLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabels {
-    result: &'static str,
+pub(crate) struct ResultLabels {
+    pub(crate) result: &'static str,
 }
 
 /// How much waits and runs, anywhere: looked up when somebody asks. NaN if the job store does not answer.
@@ -70,10 +71,11 @@ impl QueueMetrics {
     }
 }
 
-/// Requests, latencies, spans taken in, and the queue.
+/// Requests, latencies, spans taken in, live sockets, and the queue.
 #[derive(Debug, Clone)]
 pub struct ServerMetrics {
     pub(crate) queue: QueueMetrics,
+    pub(crate) live: LiveMetrics,
     requests: Family<RequestLabels, Counter>,
     seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     spans: Family<ResultLabels, Counter>,
@@ -84,6 +86,7 @@ impl ServerMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             queue: QueueMetrics::register(registry),
+            live: LiveMetrics::register(registry),
             requests: Family::default(),
             seconds: Family::new_with_constructor(latency),
             spans: Family::default(),

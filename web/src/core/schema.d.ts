@@ -1214,7 +1214,7 @@ export interface components {
             alerts: components["schemas"]["AlertResponse"][];
         };
         /** @description An alert rule, and how things stand with it. */
-        AlertResponse: Record<string, never> & {
+        AlertResponse: components["schemas"]["AlertRule"] & {
             /** @example alr_0199c0ffee0070008000000000000001 */
             id: string;
             state: components["schemas"]["AlertStateResponse"];
@@ -1223,6 +1223,62 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description What an alert rule is made of. */
+        AlertRule: {
+            /** @description `metric` or `budget`. */
+            kind: string;
+            /** @description 1 to 200 characters. */
+            name: string;
+            /** @description True unless said otherwise. */
+            enabled?: boolean | null;
+            /**
+             * @description Of a metric: `latency_avg`, `latency_p50`, `latency_p95`, `latency_p99` (milliseconds), `error_rate` (0 to 1), `tokens`,
+             *     `cost` (dollars), `traces_per_minute`.
+             */
+            metric?: string | null;
+            /**
+             * Format: int64
+             * @description Of a metric: 60 to 86400.
+             */
+            window_seconds?: number | null;
+            /** @description Of a metric: `above` or `below`. */
+            direction?: string | null;
+            /**
+             * Format: double
+             * @description Of a metric: beyond this it fires,
+             */
+            threshold?: number | null;
+            /**
+             * Format: double
+             * @description and at this or on the good side of it, it is over. The threshold unless said otherwise.
+             */
+            clear_threshold?: number | null;
+            /**
+             * Format: int64
+             * @description Of a metric: for how long it does not fire again, 0 to 86400; 300.
+             */
+            cool_down_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description Of a metric: with fewer traces in the window nothing is judged; 0.
+             */
+            min_traces?: number | null;
+            /** @description Of a metric: a value or a list of values for `provider`, `model`, `environment`, `user_id`, `service`, `project_id`. */
+            filters?: Record<string, never> | null;
+            /** @description Of a budget: what was spent with this provider; null: with all. */
+            provider?: string | null;
+            /**
+             * @description Of a budget: a decimal above 0.
+             * @example 125.50
+             */
+            amount_usd?: string | null;
+            /** @description Of a budget: `day`, `week` (from Monday) or `month`. */
+            period?: string | null;
+            /** @description Of a budget: where days begin, by its IANA name; `UTC`. */
+            time_zone?: string | null;
+            /** @description Of a budget: at which percentages it is told; 50, 80, 100. */
+            percentages?: number[] | null;
         };
         /** @description How things stand. */
         AlertStateResponse: {
@@ -1655,6 +1711,13 @@ export interface components {
             days: number;
             identities: number;
         };
+        /** @description Whether `"notify": {"email": true}` can be asked for. */
+        MailView: {
+            /** @description Whether this installation sends mail. */
+            is_sent: boolean;
+            /** @description Where it would go: the address one comes with, or else last came with. */
+            address?: string | null;
+        };
         /** @description What the caller can do with it now. */
         Metadata: {
             can_cancel: boolean;
@@ -1759,6 +1822,7 @@ export interface components {
         };
         /** @description Distributions over the exports listed. */
         Percentiles: {
+            queued_ms?: components["schemas"]["Spread"] | null;
             duration_ms?: components["schemas"]["Spread"] | null;
             rows_per_second?: components["schemas"]["Spread"] | null;
             row_count?: components["schemas"]["Spread"] | null;
@@ -1786,6 +1850,11 @@ export interface components {
             row_count: number;
             /** Format: int64 */
             file_size_bytes: number;
+            /**
+             * Format: int64
+             * @description From the request to the first claim; null once the job itself is no longer kept.
+             */
+            queued_ms?: number | null;
             /**
              * Format: int64
              * @description From the first claim to publication.
@@ -1851,6 +1920,12 @@ export interface components {
              * @description From recent exports of the same dataset; null if there were none.
              */
             estimated_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description How long the file is kept once it is there.
+             */
+            kept_seconds: number;
+            refusal?: components["schemas"]["RefusalView"] | null;
             /** @description The moment the count is true for; hand it to the export to get these rows. */
             as_of: string;
         };
@@ -1898,6 +1973,16 @@ export interface components {
             bytes: number;
             /** @description Of the file, in lower-case hex. */
             sha256: string;
+        };
+        /** @description A limit that is reached. */
+        RefusalView: {
+            /** @description Which, and until when. */
+            detail: string;
+            /**
+             * Format: int64
+             * @description Seconds after which to ask again.
+             */
+            retry_after: number;
         };
         /** @description A page of rows. */
         RowsResponse: {
@@ -1987,6 +2072,7 @@ export interface components {
             org_id: string;
             sub: string;
             email?: string | null;
+            mail: components["schemas"]["MailView"];
             /** @description As granted. */
             permissions: string[];
             /** @description What of it an administrator withholds. */

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use offtake_model::clock::SharedClock;
 use offtake_model::event::{EventType, Stream};
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 use super::event::{Told, Veil};
 use super::filter::{Filter, TEXTS};
+use super::metrics::LiveMetrics;
 use super::queue::{Pushed, Queue};
 
 /// Whoever is told by one socket.
@@ -68,6 +70,7 @@ impl Subscription {
 pub(super) struct Hub {
     pub(super) veil: Veil,
     pub(super) clock: SharedClock,
+    pub(super) metrics: LiveMetrics,
     inner: Mutex<Inner>,
     /// Changes when there is more, or less, to be read.
     listeners: watch::Sender<u64>,
@@ -124,9 +127,9 @@ const fn place(kind: EventType) -> usize {
 }
 
 impl Hub {
-    pub(super) fn new(veil: Veil, clock: SharedClock) -> Self {
+    pub(super) fn new(veil: Veil, clock: SharedClock, metrics: LiveMetrics) -> Self {
         let listeners = watch::Sender::new(0);
-        Self { veil, clock, inner: Mutex::default(), listeners, ids: AtomicU64::new(1) }
+        Self { veil, clock, metrics, inner: Mutex::default(), listeners, ids: AtomicU64::new(1) }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -212,9 +215,7 @@ impl Hub {
             return false;
         }
         inner.traces = Some(upto);
-        for one in told() {
-            inner.tell(&one, &self.veil);
-        }
+        self.tell_all(&mut inner, &told());
         true
     }
 
@@ -232,18 +233,21 @@ impl Hub {
         let mut inner = self.inner();
         let Some(of) = inner.orgs.get_mut(&work.org).filter(|of| of.told == Some(work.at)) else { return false };
         of.told = Some(upto);
-        for one in told {
-            inner.tell(one, &self.veil);
-        }
+        self.tell_all(&mut inner, told);
         true
     }
 
     /// Tells everybody of what became of traces and jobs that were read before.
     pub(super) fn tell(&self, told: &[Told]) {
-        let mut inner = self.inner();
+        self.tell_all(&mut self.inner(), told);
+    }
+
+    fn tell_all(&self, inner: &mut Inner, told: &[Told]) {
+        let begun = Instant::now();
         for one in told {
             inner.tell(one, &self.veil);
         }
+        self.metrics.matched(begun.elapsed());
     }
 }
 

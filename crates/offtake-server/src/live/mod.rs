@@ -10,6 +10,7 @@ mod event;
 mod filter;
 mod hub;
 mod message;
+mod metrics;
 mod organization;
 pub mod protocol;
 mod queue;
@@ -30,12 +31,14 @@ use offtake_model::id::OrgId;
 use offtake_model::principal::Principal;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_pipeline::HashKey;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::auth::{self, Via, origin};
 use crate::state::{App, AppState};
 use event::Veil;
 use hub::Hub;
+pub(crate) use metrics::LiveMetrics;
 
 /// What live sockets may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,14 +73,15 @@ pub(crate) struct Live {
 impl Live {
     pub(crate) fn start(state: &AppState, hash_key: &HashKey) -> Self {
         let veil = Veil::of(&state.catalog, hash_key.clone());
-        let hub = Arc::new(Hub::new(veil, Arc::clone(&state.clock)));
+        let hub = Arc::new(Hub::new(veil, Arc::clone(&state.clock), state.metrics.live.clone()));
         let hints = state.store.events.hints();
         let mut tails = vec![spawn(organization::run(Arc::clone(&hub), state.store.clone()))];
         if let Some(spans) = &state.spans {
             tails.push(spawn(traces::run(Arc::clone(&hub), spans.events(), hints.listen())));
             tails.push(spawn(traces::hint(spans.appends(), hints)));
         }
-        let seats = Arc::new(Seats::new(state.settings.live.connections_per_principal));
+        let (most, open) = (state.settings.live.connections_per_principal, state.metrics.live.sockets.clone());
+        let seats = Arc::new(Seats { most, open, taken: Mutex::default() });
         Self { hub, seats, traces: state.spans.as_ref().map(|spans| spans.events()), _tails: tails }
     }
 }
@@ -90,14 +94,12 @@ fn spawn(tail: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<(
 #[derive(Debug)]
 struct Seats {
     most: u32,
+    /// All that are open, as operators see it.
+    open: Gauge,
     taken: Mutex<HashMap<(OrgId, String), u32>>,
 }
 
 impl Seats {
-    fn new(most: u32) -> Self {
-        Self { most, taken: Mutex::default() }
-    }
-
     fn taken(&self) -> MutexGuard<'_, HashMap<(OrgId, String), u32>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,6 +115,7 @@ impl Seats {
             return Err(Error::new(ErrorKind::TooManyRequests, detail));
         }
         *mine += 1;
+        self.open.inc();
         Ok(Seat { seats: Arc::clone(self), whose })
     }
 }
@@ -126,6 +129,7 @@ struct Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.seats.open.dec();
         let mut taken = self.seats.taken();
         if let Some(mine) = taken.get_mut(&self.whose) {
             *mine -= 1;

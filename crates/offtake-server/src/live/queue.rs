@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::extract::ws::Utf8Bytes;
 use offtake_model::event::Stream;
 use tokio::sync::Notify;
 
 use super::message;
+use super::metrics::LiveMetrics;
 
 /// Bytes that may wait for one reader.
 pub(super) const MOST_BYTES: usize = 1 << 20;
@@ -22,17 +24,27 @@ pub(super) struct Queue {
     filled: Notify,
     /// Something was written.
     emptied: Notify,
+    metrics: LiveMetrics,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    messages: VecDeque<Utf8Bytes>,
+    messages: VecDeque<Waiting>,
     /// Of those that wait and of those that are being written.
     bytes: usize,
     writing: usize,
+    /// Since when the events waited that are being written.
+    since: Vec<Instant>,
     missed: Missed,
     /// The publication that came last: one that several subscriptions take comes once.
     last: u64,
+}
+
+/// A message that waits; of events as they happen, since when.
+#[derive(Debug)]
+struct Waiting {
+    text: Utf8Bytes,
+    since: Option<Instant>,
 }
 
 /// What did not fit.
@@ -67,8 +79,8 @@ pub(super) enum Pushed {
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), filled: Notify::new(), emptied: Notify::new() }
+    pub(super) fn new(metrics: LiveMetrics) -> Self {
+        Self { state: Mutex::default(), filled: Notify::new(), emptied: Notify::new(), metrics }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -84,10 +96,12 @@ impl Queue {
         state.last = publication;
         if state.missed.events > 0 || state.bytes + text.len() > MOST_BYTES {
             state.missed.note(stream, seq);
+            self.metrics.dropped.inc();
             return Pushed::Dropped;
         }
-        state.put(text.clone());
+        state.put(text.clone(), Some(Instant::now()), &self.metrics);
         drop(state);
+        self.metrics.told.inc();
         self.filled.notify_one();
         Pushed::Queued
     }
@@ -99,7 +113,7 @@ impl Queue {
             {
                 let mut state = self.state();
                 if state.missed.events == 0 && state.bytes + text.len() <= MOST_BYTES / 2 {
-                    state.put(text);
+                    state.put(text, None, &self.metrics);
                     break;
                 }
             }
@@ -108,11 +122,17 @@ impl Queue {
         self.filled.notify_one();
     }
 
+    /// Answers with how much there is that cannot be told.
+    pub(super) async fn lagged(&self, missed: Missed) {
+        self.answer(message::lagged(missed)).await;
+        self.metrics.lagged.inc();
+    }
+
     /// What is to be written next; what was taken before is written by now. Waits until there is something.
     pub(super) async fn next(&self) -> Vec<Utf8Bytes> {
         loop {
             let filled = self.filled.notified();
-            let piece = self.state().take();
+            let piece = self.state().take(&self.metrics);
             self.emptied.notify_waiters();
             if !piece.is_empty() {
                 return piece;
@@ -122,35 +142,58 @@ impl Queue {
     }
 }
 
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let left = self.state().bytes;
+        self.metrics.queued.dec_by(signed(left));
+    }
+}
+
 impl State {
-    fn put(&mut self, text: Utf8Bytes) {
+    fn put(&mut self, text: Utf8Bytes, since: Option<Instant>, metrics: &LiveMetrics) {
         self.bytes += text.len();
-        self.messages.push_back(text);
+        metrics.queued.inc_by(signed(text.len()));
+        self.messages.push_back(Waiting { text, since });
     }
 
-    fn take(&mut self) -> Vec<Utf8Bytes> {
-        self.bytes -= std::mem::take(&mut self.writing);
+    fn take(&mut self, metrics: &LiveMetrics) -> Vec<Utf8Bytes> {
+        let written = std::mem::take(&mut self.writing);
+        self.bytes -= written;
+        metrics.queued.dec_by(signed(written));
+        self.since.drain(..).for_each(|since| metrics.delivered(since.elapsed()));
         // Room again: what was missed is told behind what still waits.
         if self.missed.events > 0 && self.bytes <= MOST_BYTES / 2 {
             let missed = std::mem::take(&mut self.missed);
-            self.put(message::lagged(missed));
+            self.put(message::lagged(missed), None, metrics);
+            metrics.lagged.inc();
         }
         let mut piece = Vec::new();
         while self.writing < PIECE
-            && let Some(text) = self.messages.pop_front()
+            && let Some(Waiting { text, since }) = self.messages.pop_front()
         {
             self.writing += text.len();
+            self.since.extend(since);
             piece.push(text);
         }
         piece
     }
 }
 
+/// Numbers of bytes are far from the bounds of either.
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
+    use prometheus_client::registry::Registry;
     use serde_json::{Value as Json, json};
 
     use super::*;
+
+    fn queue() -> Queue {
+        Queue::new(LiveMetrics::register(&mut Registry::default()))
+    }
 
     fn text(bytes: usize) -> Utf8Bytes {
         "x".repeat(bytes).into()
@@ -162,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_read_holds_so_much_and_is_told_what_it_missed() {
-        let queue = Queue::new();
+        let queue = queue();
         let taken = (0..2_000).filter(|seq| push(&queue, *seq, 1_000) == Pushed::Queued).count();
         assert_eq!(taken, MOST_BYTES / 1_000);
         queue.push(9_000, Stream::Organization, 7, &text(10));
@@ -185,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_two_subscriptions_take_comes_once() {
-        let queue = Queue::new();
+        let queue = queue();
         assert_eq!(queue.push(1, Stream::Traces, 5, &text(3)), Pushed::Queued);
         assert_eq!(queue.push(1, Stream::Traces, 5, &text(3)), Pushed::Again);
         assert_eq!(queue.push(2, Stream::Traces, 6, &text(3)), Pushed::Queued);
@@ -194,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_wait_for_room() {
-        let queue = Queue::new();
+        let queue = queue();
         queue.answer(text(MOST_BYTES / 2)).await;
         let mut second = std::pin::pin!(queue.answer(text(1)));
         assert!(futures::poll!(&mut second).is_pending());

@@ -10,7 +10,6 @@ use offtake_store::Events;
 
 use super::event::Told;
 use super::hub::{Hub, Subscription};
-use super::message;
 use super::organization::EVENTS;
 use super::queue::Missed;
 use super::traces::SPANS;
@@ -32,7 +31,7 @@ pub(super) async fn traces(
     if upto.saturating_sub(after) > MOST_SPANS {
         at = upto - MOST_SPANS;
         let missed = Missed { events: at - after, traces: Some(at + 1), organization: None };
-        subscription.subscriber.queue.answer(message::lagged(missed)).await;
+        subscription.subscriber.queue.lagged(missed).await;
     }
     while at < upto {
         let most = u32::try_from(upto - at).unwrap_or(SPANS).min(SPANS);
@@ -68,7 +67,7 @@ pub(super) async fn organization(
     let mut at = after;
     if at + 1 < oldest {
         let missed = Missed { events: oldest - 1 - at, traces: None, organization: Some(oldest) };
-        subscription.subscriber.queue.answer(message::lagged(missed)).await;
+        subscription.subscriber.queue.lagged(missed).await;
         at = oldest - 1;
     }
     while at < upto {
@@ -88,5 +87,6 @@ async fn tell(hub: &Hub, subscription: &Subscription, told: Vec<Told>) {
         told.iter().filter(|told| subscription.takes(told)).map(|told| told.text(&hub.veil, sight).clone()).collect();
     for text in texts {
         subscription.subscriber.queue.answer(text).await;
+        hub.metrics.replayed.inc();
     }
 }

@@ -67,7 +67,7 @@ pub(super) async fn serve(socket: WebSocket, with: Circumstances) {
         sub: principal.sub.clone(),
         sees_all: may.sees_all,
         sight: may.sight,
-        queue: Queue::new(),
+        queue: Queue::new(with.app.metrics.live.clone()),
     });
     let mut subscriptions = Subscriptions::of(Arc::clone(&with.app), may, Arc::clone(&subscriber));
     let end = tokio::select! {

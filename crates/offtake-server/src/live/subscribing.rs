@@ -64,7 +64,7 @@ impl Subscriptions {
         // Read before it is answered: whatever is committed after the answer comes behind these numbers.
         let mut from = self.newest(&kinds).await?;
         let mut at = after.within(from);
-        self.subscriber.queue.answer(message::subscribed(&kinds, &format!("sub_{id}"))).await;
+        self.subscriber.queue.answer(message::subscribed(&kinds, &format!("sub_{id}"), at)).await;
         loop {
             let subscriber = Arc::clone(&self.subscriber);
             let subscription = Arc::new(Subscription { id, subscriber, filter: filter.clone(), from });
@@ -72,6 +72,7 @@ impl Subscriptions {
             // Others may have been told of more meanwhile: then it reads on first.
             if self.app.live.hub.add(&subscription, &kinds) {
                 self.open.push((subscription, kinds));
+                self.app.live.hub.metrics.subscriptions.inc();
                 return Ok(());
             }
             (at, from) = (from, self.newest(&kinds).await?);
@@ -136,7 +137,14 @@ impl Subscriptions {
             let ended: Vec<EventType> = open.extract_if(.., |kind| kinds.contains(kind)).collect();
             self.app.live.hub.remove(subscription, &ended);
         }
-        self.open.retain(|(_, open)| !open.is_empty());
+        let subscriptions = &self.app.live.hub.metrics.subscriptions;
+        self.open.retain(|(_, open)| {
+            let stays = !open.is_empty();
+            if !stays {
+                subscriptions.dec();
+            }
+            stays
+        });
     }
 }
 
@@ -144,6 +152,7 @@ impl Drop for Subscriptions {
     fn drop(&mut self) {
         for (subscription, kinds) in &self.open {
             self.app.live.hub.remove(subscription, kinds);
+            self.app.live.hub.metrics.subscriptions.dec();
         }
     }
 }

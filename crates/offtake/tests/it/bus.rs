@@ -10,7 +10,7 @@ use crate::support::{OFFTAKE, send};
 const LONG: Duration = Duration::from_secs(60);
 
 /// What a server says of its bus, once it says this. It is ready either way.
-async fn bus_is(client: &Client, wanted: &str) {
+pub(crate) async fn bus_is(client: &Client, wanted: &str) {
     eventually(&format!("the bus is {wanted}"), Duration::from_secs(40), || async {
         let ready = client.get("/readyz").await.expect(200).json();
         (ready["checks"]["bus"]["status"] == wanted).then_some(())

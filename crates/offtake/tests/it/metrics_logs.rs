@@ -36,9 +36,57 @@ async fn metrics_are_for_the_operator_and_count_what_happened() {
     app.anonymous().get("/metrics").await.expect(200);
 }
 
-/// The value of a metric without labels.
+#[tokio::test(flavor = "multi_thread")]
+async fn live_sockets_are_measured() {
+    let app = AppBuilder::new(OFFTAKE).set("metrics.open", "true").start().await;
+    let client = app.client("acme").await;
+    let (mut both, mut one) = (client.socket().await, client.socket().await);
+    both.subscribe(&["trace_created"], json!({})).await;
+    both.subscribe(&["trace_created", "system_alert"], json!({"provider": "openai"})).await;
+    one.subscribe(&["trace_created"], json!({"provider": "anthropic"})).await;
+    send(&client, &[SpanSketch::new(1), SpanSketch::new(2)]).await;
+    let first = both.event().await;
+    both.event().await;
+    let anybody = app.anonymous();
+    let shown = async || String::from_utf8(anybody.get("/metrics").await.expect(200).body).expect("UTF-8");
+    // By then whoever writes knows that they were taken.
+    both.so_far().await;
+    let text = shown().await;
+    for (name, value) in [
+        ("offtake_live_sockets", 2.0),
+        ("offtake_live_subscriptions", 3.0),
+        ("offtake_live_events_total{result=\"told\"}", 2.0),
+        ("offtake_live_events_total{result=\"replayed\"}", 0.0),
+        ("offtake_live_events_total{result=\"dropped\"}", 0.0),
+        ("offtake_live_lagged_total", 0.0),
+        ("offtake_live_delivery_seconds_count", 2.0),
+    ] {
+        assert!((sample(&text, name) - value).abs() < 0.5, "{name} is not {value}: {text}");
+    }
+    assert!(sample(&text, "offtake_live_matching_seconds_total") > 0.0, "{text}");
+    let after = json!({"traces": first["seq"]});
+    one.say(&json!({"type": "subscribe", "events": ["trace_created"], "after": after})).await;
+    one.event().await;
+    both.say(&json!({"type": "unsubscribe", "events": ["trace_created"]})).await;
+    both.of_type("unsubscribed").await;
+    let text = shown().await;
+    assert!((sample(&text, "offtake_live_events_total{result=\"replayed\"}") - 1.0).abs() < 0.5, "{text}");
+    assert!(
+        (sample(&text, "offtake_live_subscriptions") - 3.0).abs() < 0.5,
+        "of two one is gone, and one came: {text}"
+    );
+    drop((both, one));
+    eventually("nobody listens", Duration::from_secs(20), async || {
+        let text = shown().await;
+        let left = ["offtake_live_sockets", "offtake_live_subscriptions", "offtake_live_queued_bytes"];
+        left.iter().all(|name| sample(&text, name).abs() < 0.5).then_some(())
+    })
+    .await;
+}
+
+/// The value of a metric, named with its labels if it has any.
 #[track_caller]
-fn sample(text: &str, name: &str) -> f64 {
+pub(crate) fn sample(text: &str, name: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name}: {text}"))
 }

@@ -2,6 +2,7 @@
 
 mod admitted;
 mod jobs;
+mod nodes;
 mod slow;
 mod told;
 mod withdrawn;

@@ -1,11 +1,13 @@
 //! Each hears what it asked for and may hear: nothing foreign, nothing twice, nothing missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use offtake_testkit::{
-    AppBuilder, Client, SpanSketch, TestApp, amplified, eventually, request_of, requests, switch, text,
+    AppBuilder, Client, GrpcClient, Role, SpanSketch, TestApp, amplified, request_of, requests, switch, text, within,
 };
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
@@ -14,8 +16,23 @@ use crate::support::{OFFTAKE, send};
 
 const ORGS: [&str; 3] = ["acme", "globex", "initech"];
 
+/// Whose calls these are, those with the most first.
+fn users(sent: &[ExportTraceServiceRequest]) -> Vec<String> {
+    let scopes = sent.iter().flat_map(|request| &request.resource_spans).flat_map(|of| &of.scope_spans);
+    let attributes = scopes.flat_map(|scope| &scope.spans).flat_map(|span| &span.attributes);
+    let mut counted: HashMap<&str, u64> = HashMap::new();
+    for attribute in attributes.filter(|attribute| attribute.key == "user.id") {
+        if let Some(Value::StringValue(user)) = attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
+            *counted.entry(user).or_default() += 1;
+        }
+    }
+    let mut users: Vec<(u64, &str)> = counted.into_iter().map(|(user, count)| (count, user)).collect();
+    users.sort_unstable_by(|one, next| next.cmp(one));
+    users.into_iter().map(|(_, user)| user.to_owned()).collect()
+}
+
 /// Filters of every kind, many of each.
-fn filters() -> Vec<Json> {
+fn filters(users: &[String]) -> Vec<Json> {
     let mut all = vec![json!({}), json!({"min_cost": 0.001}), json!({"min_duration_ms": 900.5})];
     for provider in ["openai", "anthropic", "azure.ai.openai", "nobody"] {
         all.push(json!({"provider": provider}));
@@ -28,11 +45,17 @@ fn filters() -> Vec<Json> {
         all.push(json!({"model": model}));
         all.push(json!({"model": [model, "gpt-4o"], "min_cost": 0.000_01}));
     }
+    for user in users.iter().take(3) {
+        all.push(json!({"user_id": user}));
+        all.push(
+            json!({"user_id": [user, "nobody"], "environment": ["production", "staging"], "min_duration_ms": 100}),
+        );
+    }
     all
 }
 
 /// Whether a row of `traces` passes a filter, as the page about it says.
-fn passes(row: &Json, filter: &Json) -> bool {
+pub(super) fn passes(row: &Json, filter: &Json) -> bool {
     let number = |value: &Json| value.as_f64().or_else(|| value.as_str()?.parse().ok());
     filter.as_object().expect("filters").iter().all(|(name, wanted)| match name.as_str() {
         "min_cost" => number(&row["cost_usd"]).is_some_and(|cost| cost >= wanted.as_f64().expect("a number")),
@@ -42,7 +65,7 @@ fn passes(row: &Json, filter: &Json) -> bool {
 }
 
 /// Every row of `traces` of an organization.
-async fn traces(client: &Client) -> Vec<Json> {
+pub(super) async fn traces(client: &Client) -> Vec<Json> {
     let (mut rows, mut cursor) = (Vec::new(), Json::Null);
     loop {
         let page = json!({"limit": 500, "cursor": cursor});
@@ -55,14 +78,14 @@ async fn traces(client: &Client) -> Vec<Json> {
     }
 }
 
-/// 200 subscriptions: five to a socket.
-async fn listeners(client: &Client, place: usize) -> Vec<(Vec<Json>, Listener)> {
-    let filters = filters();
+/// 67 subscriptions: five to a socket, but for one that wants everything.
+async fn listeners(client: &Client, place: usize, users: &[String]) -> Vec<(Vec<Json>, Listener)> {
+    let filters = filters(users);
     let mut listeners = Vec::new();
     for number in 0..14 {
         let mut socket = client.socket().await;
         let own: Vec<Json> = (0..5).map(|of| filters[(place * 7 + number * 5 + of) % filters.len()].clone()).collect();
-        let own = if number == 0 { vec![json!({})] } else { own };
+        let own = if number == 0 { vec![json!({}), json!({"min_cost": 1_000_000})] } else { own };
         for filter in &own {
             socket.subscribe(&["trace_created", "trace_updated"], filter.clone()).await;
         }
@@ -78,39 +101,53 @@ async fn the_right_subscribers_hear_of_each_trace_once_and_no_others_do() {
     let (mut clients, mut subscribed) = (Vec::new(), 0);
     for (place, org) in ORGS.into_iter().enumerate() {
         let client = app.client(org).await;
-        let listeners = listeners(&client, place).await;
+        let sent = requests(&amplified(spans, place as u64 + 40).await);
+        let listeners = listeners(&client, place, &users(&sent)).await;
         subscribed += listeners.iter().map(|(filters, _)| filters.len()).sum::<usize>();
-        let file = amplified(spans, place as u64 + 40).await;
-        clients.push((org, client, listeners, file));
+        let token = app.token(org, "sender", "spans:write").await;
+        clients.push((org, client, listeners, sent, GrpcClient::connect(&app.grpc_address(Role::Serve), &token).await));
     }
-    assert!(subscribed >= 198, "{subscribed}");
-    let sending = clients.iter().map(|(_, client, _, file)| async move {
-        for request in requests(file) {
-            client.otlp(request.encode_to_vec()).await.expect(200);
+    assert!(subscribed >= 200, "{subscribed}");
+    let sending = clients.iter().map(|(_, _, _, sent, grpc)| async move {
+        for request in sent {
+            grpc.export(&request.encode_to_vec()).await.expect(0);
         }
     });
     futures::future::join_all(sending).await;
-    for (org, client, listeners, _) in clients {
+    let mut met = BTreeMap::new();
+    for (org, client, listeners, ..) in clients {
         let rows = traces(&client).await;
         assert!(rows.len() as u64 > spans / 5, "{}", rows.len());
-        // A later span is told of behind everything that was there before.
-        let last = SpanSketch::new(1);
-        send(&client, std::slice::from_ref(&last)).await;
-        let mut probe = client.socket().await;
-        probe.say(&json!({"type": "subscribe", "events": ["trace_created"], "after": {"traces": 0}})).await;
-        eventually("the last trace is told of", Duration::from_secs(60), || async { Some(()) }).await;
-        while trace_of(&probe.event().await) != last.trace_id() {}
+        let last = told_of_last(&client).await;
         for (filters, listener) in listeners {
             let heard = within_order(listener.heard().await, org);
-            let wanted: BTreeSet<&str> = rows
-                .iter()
-                .filter(|row| filters.iter().any(|filter| passes(row, filter)))
-                .map(|row| row["trace_id"].as_str().expect("an id"))
-                .collect();
-            let heard: BTreeSet<&str> = heard.iter().map(String::as_str).filter(|id| *id != last.trace_id()).collect();
+            let mut wanted = BTreeSet::new();
+            for filter in &filters {
+                let passing = rows.iter().filter(|row| passes(row, filter));
+                let passing: BTreeSet<&str> = passing.map(|row| row["trace_id"].as_str().expect("an id")).collect();
+                for name in filter.as_object().expect("filters").keys() {
+                    *met.entry(name.clone()).or_insert(false) |= !passing.is_empty() && passing.len() < rows.len();
+                }
+                wanted.extend(passing);
+            }
+            let heard: BTreeSet<&str> = heard.iter().map(String::as_str).filter(|id| *id != last).collect();
             assert_eq!(heard, wanted, "{org} {filters:?}");
         }
     }
+    let kinds = ["environment", "min_cost", "min_duration_ms", "model", "provider", "user_id"];
+    assert_eq!(met, kinds.map(|kind| (kind.to_owned(), true)).into(), "each kind of filter keeps some out and not all");
+}
+
+/// Sends one more trace, and waits until it is told of: behind everything that was there before. Its id.
+async fn told_of_last(client: &Client) -> String {
+    let mut probe = client.socket().await;
+    // What was there before is told to all at one time: not to this one beforehand, because it missed it.
+    probe.subscribe(&["trace_created"], json!({})).await;
+    let last = SpanSketch::new(1);
+    send(client, std::slice::from_ref(&last)).await;
+    let heard = async { while trace_of(&probe.event().await) != last.trace_id() {} };
+    within("the last trace is told of", Duration::from_secs(60), heard).await;
+    last.trace_id()
 }
 
 /// The traces that were told of as created, each once, of this organization alone, before anything else of them.
@@ -190,6 +227,29 @@ async fn who_was_away_is_told_what_it_missed() {
     let ids: Vec<&str> = heard.iter().map(trace_of).collect();
     let wanted: Vec<String> = (2..41).map(|number| SpanSketch::new(number).trace_id()).collect();
     assert_eq!(ids, wanted);
+    assert!(socket.so_far().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_told_of_nothing_yet_knows_from_where_to_go_on() {
+    let app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    send(&client, &[SpanSketch::new(1)]).await;
+    let mut asked = json!({"type": "subscribe", "events": ["trace_created", "system_alert"]});
+    let mut socket = client.socket().await;
+    socket.say(&asked).await;
+    let after = socket.of_type("subscribed").await["after"].clone();
+    assert!(after["traces"].is_u64() && after["organization"].is_u64(), "{after}");
+    drop(socket);
+    send(&client, &[SpanSketch::new(2)]).await;
+    let mut socket = client.socket().await;
+    asked["after"] = after.clone();
+    socket.say(&asked).await;
+    assert_eq!(socket.of_type("subscribed").await["after"], after);
+    assert_eq!(trace_of(&socket.event().await), SpanSketch::new(2).trace_id());
+    // Of a stream that is not subscribed to nothing is said.
+    socket.say(&json!({"type": "subscribe", "events": ["system_alert"]})).await;
+    assert!(socket.of_type("subscribed").await["after"].get("traces").is_none());
     assert!(socket.so_far().await.is_empty());
 }
 
