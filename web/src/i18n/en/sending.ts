@@ -74,7 +74,7 @@ export const sending = {
       dataset: "Dataset",
       fixed: "A schedule keeps its dataset and its kind of rows, so that its windows meet. Make another one for others.",
       which: "Rows",
-      incremental: "New rows: each run has what came since the run before. No row is left out, none is in two files.",
+      incremental: "New rows: each run has what came since the run before, and none is left out. A trace that has grown since comes again.",
       full: "All rows, each time",
       start: "The first run has",
       beginning: "all rows there are",
