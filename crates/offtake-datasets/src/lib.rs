@@ -21,5 +21,5 @@ pub use catalog::{Catalog, Dataset};
 pub use relation::{Dialect, Relation, Stored};
 pub use source::postgres::{PostgresSettings, PostgresSource};
 pub use source::sqlite::SqliteSource;
-pub use source::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
+pub use source::{Count, Facet, FacetRequest, Facets, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
 pub use sql::counting;

@@ -188,6 +188,16 @@ impl DatasetSchema {
         matches!(filter.op, FilterOp::Eq | FilterOp::In).then(|| self.column(filter.columns.first()?))?
     }
 
+    /// The filter by which rows are narrowed down to some values of this column, if there is one. Amounts and moments have
+    /// about as many values as there are rows; they are narrowed down by ranges.
+    pub fn facet(&self, column: &str) -> Option<&Filter> {
+        let ty = self.column(column)?.ty;
+        let is_facet = matches!(ty, ColumnType::Text | ColumnType::Int64 | ColumnType::Bool | ColumnType::Date);
+        let names_values =
+            |filter: &&Filter| matches!(filter.op, FilterOp::Eq | FilterOp::In) && filter.columns == [column];
+        self.filters.iter().find(names_values).filter(|_| is_facet)
+    }
+
     /// The type of the values that requests give for a filter: its column's, or that of its column's elements.
     pub fn filter_type(&self, filter: &Filter) -> Option<ColumnType> {
         let column = self.column(filter.columns.first()?)?;

@@ -27,7 +27,8 @@ const DEFAULT_LIMIT: u32 = 50;
 /// Rows of a page at most.
 pub(crate) const MAX_LIMIT: u32 = 1000;
 /// What belongs to an export alone: the body of an export asks for the same rows here, without change.
-const OF_EXPORTS: [&str; 8] = ["format", "compression", "dialect", "delimiter", "formats", "name", "notify", "preset"];
+pub(crate) const OF_EXPORTS: [&str; 8] =
+    ["format", "compression", "dialect", "delimiter", "formats", "name", "notify", "preset"];
 /// What makes no difference to a count.
 const OF_PAGES: [&str; 4] = ["fields", "limit", "sort", "cursor"];
 
@@ -259,18 +260,18 @@ pub(crate) async fn count(
     Ok(Json(CountResponse { count: count.rows, exact: true, as_of: count.as_of }))
 }
 
-fn strip(body: &mut Map<String, Json_>, names: &[&str]) {
+pub(crate) fn strip(body: &mut Map<String, Json_>, names: &[&str]) {
     for name in names {
         body.shift_remove(*name);
     }
 }
 
-async fn parse(dataset: &Dataset, caller: &Caller, body: Map<String, Json_>) -> Result<RowQuery> {
+pub(crate) async fn parse(dataset: &Dataset, caller: &Caller, body: Map<String, Json_>) -> Result<RowQuery> {
     let (dataset, org) = (dataset.clone(), caller.0.org.clone());
     blocking(move || dataset.query(&org, &dataset.parse_rows(&body)?)).await
 }
 
-fn together(one: Error, other: Error) -> Error {
+pub(crate) fn together(one: Error, other: Error) -> Error {
     match (one.violations().is_empty(), other.violations().is_empty()) {
         (false, false) => Error::invalid([one.violations(), other.violations()].concat()),
         (true, _) => one,

@@ -19,6 +19,7 @@ mod edge;
 pub mod error;
 mod exports;
 mod extract;
+mod facets;
 mod files;
 mod grpc;
 mod health;

@@ -19,8 +19,9 @@ use crate::error::Problem;
 use crate::protections::{Protections, cors, protected};
 use crate::state::{App, AppState, Shared};
 use crate::{
-    alerts, api_keys, audit, console, datasets, destinations, exports, files, grpc, health, jobs, live, notifications,
-    one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse, webhooks,
+    alerts, api_keys, audit, console, datasets, destinations, exports, facets, files, grpc, health, jobs, live,
+    notifications, one_time, openapi, otlp, pages, performance, presets, preview, principals, schedules, sign_in, sse,
+    webhooks,
 };
 
 fn table(app: &App) -> Table {
@@ -100,6 +101,7 @@ fn table(app: &App) -> Table {
         .add(Token, routes!(datasets::detail))
         .add(Token, routes!(datasets::rows))
         .add(Token, routes!(datasets::count))
+        .add(Token, routes!(facets::facets))
         .add(Live, routes!(live::upgrade::open))
         .add(Known, routes!(live::upgrade::ticket))
         .add(Needs(SpansWrite), routes!(otlp::http::traces))

@@ -82,6 +82,10 @@ export class ConsoleElement extends LitElement {
     this.#stop?.();
   }
 
+  protected override willUpdate(): void {
+    text.useTimeZone(this.route.zone);
+  }
+
   override render() {
     if (this.problem?.isStranger) {
       return html`<main><offtake-sign-in .ended=${this.#wasSignedIn} @again=${() => void this.begin()}></offtake-sign-in></main>`;
@@ -102,7 +106,7 @@ export class ConsoleElement extends LitElement {
 
   private head(session: Session) {
     const current = (page: string) => (this.route.page === page ? "page" : nothing);
-    const link = (page: string, title: string) => html`<a href=${print({ ...parse(""), page })} aria-current=${current(page)}>${title}</a>`;
+    const link = (page: string, title: string) => html`<a href=${print({ ...parse(""), page, zone: this.route.zone })} aria-current=${current(page)}>${title}</a>`;
     return html`<header>
       <button class="skip" @click=${this.skipped}>${m.skip}</button>
       <strong>${m.product}</strong>
@@ -151,9 +155,10 @@ export class ConsoleElement extends LitElement {
 
   private async begin(): Promise<void> {
     try {
-      this.session = await this.#client.session();
+      const [session, datasets] = await Promise.all([this.#client.session(), this.#client.datasets()]);
+      this.session = session;
       if (wanted.take(location.hash)) this.moved();
-      this.datasets = (await this.#client.datasets()).sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title));
+      this.datasets = datasets.sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title));
       this.problem = null;
       this.#wasSignedIn = true;
       if (![...OTHERS, ...this.datasets.map((one) => one.name)].includes(this.route.page)) {

@@ -15,6 +15,8 @@ export type Route = {
   readonly columns: readonly string[];
   /** The trace that is open. */
   readonly trace: string | null;
+  /** The zone moments are written in, if it is not the reader's own. */
+  readonly zone?: "UTC" | undefined;
 };
 
 /** An address as it is written, before anybody knows what its parameters mean. */
@@ -33,6 +35,7 @@ export function parse(hash: string): Route {
     sort: sort ? { column: sort.replace(/^-/, ""), descending: sort.startsWith("-") } : null,
     columns: params.get("columns")?.split(",").filter(Boolean) ?? [],
     trace: params.get("trace"),
+    ...(params.get("tz") === "UTC" && { zone: "UTC" as const }),
   };
 }
 
@@ -41,6 +44,7 @@ export function print(route: Route): string {
   if (route.sort) params.set("sort", (route.sort.descending ? "-" : "") + route.sort.column);
   if (route.columns.length > 0) params.set("columns", route.columns.join(","));
   if (route.trace) params.set("trace", route.trace);
+  if (route.zone) params.set("tz", route.zone);
   const search = params.toString();
   const path = [route.page, route.tab].filter(Boolean).map(encodeURIComponent).join("/");
   return `#/${path}${search ? `?${search}` : ""}`;

@@ -7,6 +7,7 @@ import { type Sort, View } from "../core/view";
 import "../elements/banner";
 import "../elements/export-dialog";
 import type { ExportDialogElement, Started } from "../elements/export-dialog";
+import "../elements/facets";
 import "../elements/filters";
 import { shared } from "../elements/styles";
 import "../elements/table";
@@ -26,11 +27,19 @@ const SHOWN_AT_FIRST = 10;
 
 @customElement("offtake-rows-page")
 export class RowsPageElement extends LitElement {
-  static override styles = [shared, css`
-    :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; min-inline-size: 0; }
-    /* A trace that is open is what is printed. */
-    @media print { :host { display: block; } offtake-filters, :has(~ offtake-trace) { display: none; } }
-  `];
+  static override styles = [
+    shared,
+    css`
+      :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; min-inline-size: 0; }
+      .rows { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px 20px; align-items: start; }
+      @media (min-width: 1000px) { .rows { grid-template-columns: 220px minmax(0, 1fr); } }
+      /* A trace that is open is what is printed. */
+      @media print {
+        :host { display: block; } offtake-filters, offtake-facets, :has(~ offtake-trace) { display: none; }
+        .rows { grid-template-columns: minmax(0, 1fr); }
+      }
+    `,
+  ];
 
   @property({ attribute: false }) client!: Client;
   @property({ attribute: false }) of!: Dataset;
@@ -49,6 +58,7 @@ export class RowsPageElement extends LitElement {
       return;
     }
     if (!changed.has("route")) return;
+    if (changed.get("route") && (changed.get("route") as Route).zone !== route.zone) this.#view.redraw();
     // Whoever goes back in the address bar wants the filters of then.
     void this.#view.ask(route.query);
     if (isOther(this.sort, this.#view.state.sort)) void this.#view.order(this.sort);
@@ -61,14 +71,15 @@ export class RowsPageElement extends LitElement {
     const isEmpty = state.count === 0 && isUntouched && this.of.permission === "traces:read";
     return html`
       <h1>${this.of.title}</h1>
-      <offtake-filters .of=${this.of} .query=${state.query} @query=${(event: CustomEvent<Query>) => this.tell({ query: event.detail })}></offtake-filters>
+      <offtake-filters .of=${this.of} .query=${state.query} .zone=${this.route.zone ?? ""} @query=${this.asked}
+        @zone=${(event: CustomEvent<"UTC" | undefined>) => this.tell({ zone: event.detail })}></offtake-filters>
       <offtake-banner .view=${view} .mayExport=${may(this.session, "exports:create")} @download=${this.download} @undo=${this.undo} @left=${() => this.table?.focusRows()}></offtake-banner>
       ${isEmpty
         ? html`<offtake-empty></offtake-empty>`
-        : html`<offtake-table .view=${view} .columns=${this.columns} .opens=${this.opens}
+        : html`<div class="rows"><offtake-facets .view=${view} @query=${this.asked}></offtake-facets><offtake-table .view=${view} .columns=${this.columns} .opens=${this.opens}
             @sort=${(event: CustomEvent<Sort | null>) => this.tell({ sort: event.detail })}
             @columns=${(event: CustomEvent<string[]>) => this.tell({ columns: event.detail })}
-            @open=${(event: CustomEvent<Row>) => this.tell({ trace: String(event.detail["trace_id"]) })}></offtake-table>`}
+            @open=${(event: CustomEvent<Row>) => this.tell({ trace: String(event.detail["trace_id"]) })}></offtake-table></div>`}
       <offtake-export-dialog .client=${this.client} @started=${(event: CustomEvent<Started>) => this.started(event.detail)}></offtake-export-dialog>
       ${this.route.trace
         ? html`<offtake-trace .client=${this.client} .trace=${this.route.trace} @close=${() => this.tell({ trace: null })}></offtake-trace>`
@@ -91,6 +102,8 @@ export class RowsPageElement extends LitElement {
     const isOfTraces = this.of.permission === "traces:read" && this.of.columns.some((column) => column.name === "trace_id");
     return isOfTraces ? (this.columns.includes("name") ? "name" : "trace_id") : "";
   }
+
+  private readonly asked = (event: CustomEvent<Query>): void => this.tell({ query: event.detail });
 
   private readonly download = (): void => {
     const view = this.#view!;

@@ -12,6 +12,8 @@ export type Filter = Schemas["FilterView"];
 export type Job = Schemas["JobResponse"];
 export type JobPage = Schemas["JobListResponse"];
 export type Count = Schemas["CountResponse"];
+export type FacetCounts = Schemas["FacetsResponse"];
+export type Facet = Schemas["FacetView"];
 export type Preview = Schemas["PreviewResponse"] & { readonly rows: readonly Row[] };
 export type Session = Schemas["SessionResponse"];
 export type Timings = Schemas["PerfResponse"];
@@ -118,6 +120,9 @@ export class Client {
 
   count = (dataset: string, body: unknown, signal?: AbortSignal): Promise<Count> =>
     this.#json(`datasets/${encodeURIComponent(dataset)}/count`, { method: "POST", body, signal });
+
+  facets = (dataset: string, body: unknown, signal?: AbortSignal): Promise<FacetCounts> =>
+    this.#json(`datasets/${encodeURIComponent(dataset)}/facets`, { method: "POST", body, signal });
 
   preview = (dataset: string, body: unknown, signal?: AbortSignal): Promise<Preview> =>
     this.#json(`export/${encodeURIComponent(dataset)}/preview`, { method: "POST", body, signal });

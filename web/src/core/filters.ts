@@ -99,6 +99,22 @@ function windowOf(text: string | null): Window {
   return { kind: "between", ...(from && { from }), ...(to && { to }) };
 }
 
+/** The values that a filter names. */
+export function valuesOf(query: Query, filter: string): readonly string[] {
+  const value = query.filters[filter];
+  if (typeof value === "string") return [value];
+  return Array.isArray(value) ? value : [];
+}
+
+/** The same with a value named by a filter, or not any more; several are alternatives. */
+export function ticked(query: Query, filter: string, value: string, isWanted: boolean): Query {
+  const others = valuesOf(query, filter).filter((one) => one !== value);
+  const values = isWanted ? [...others, value] : others;
+  const { [filter]: _, ...filters } = query.filters;
+  if (values.length === 0) return { ...query, filters };
+  return { ...query, filters: { ...filters, [filter]: values.length === 1 ? values[0]! : values } };
+}
+
 export function isSameQuery(a: Query, b: Query): boolean {
   return toParams(a).toString() === toParams(b).toString();
 }

@@ -183,6 +183,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/prompts/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Prompts: Counts the values of columns. Filters and selection are the export's; a column's own filter is not applied to it */
+        post: operations["count_facets_prompts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/spans/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Spans: Counts the values of columns. Filters and selection are the export's; a column's own filter is not applied to it */
+        post: operations["count_facets_spans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/traces/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Traces: Counts the values of columns. Filters and selection are the export's; a column's own filter is not applied to it */
+        post: operations["count_facets_traces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/prompts/rows": {
         parameters: {
             query?: never;
@@ -1602,6 +1653,52 @@ export interface components {
             /** @description Where to look how it goes. */
             status_url: string;
         };
+        /** @description A value. */
+        FacetValueView: {
+            /** @description As the filter takes it. */
+            value: components["schemas"]["Value"];
+            /**
+             * Format: int64
+             * @description Rows that have it.
+             */
+            count: number;
+        };
+        /** @description Values of a column among the rows that pass all filters but those that name values of this column. */
+        FacetView: {
+            /** @example provider */
+            column: string;
+            /** @description The filter that narrows rows down to some of the values. */
+            filter: string;
+            /** @description The most frequent first; those that the filter names are always among them, if they occur. */
+            values: components["schemas"]["FacetValueView"][];
+            /**
+             * Format: int64
+             * @description Rows without a value.
+             */
+            nulls: number;
+            /**
+             * Format: int64
+             * @description Rows with any other value.
+             */
+            others: number;
+        };
+        /** @description Values of columns among the rows that match. */
+        FacetsResponse: {
+            /** @description One for each column asked for, in this order. */
+            facets: components["schemas"]["FacetView"][];
+            /**
+             * @description Whether the numbers are exact. If not, the rows were too many for the time there is, or their values too various: the
+             *     numbers are of the rows that were looked at, and there are at least as many.
+             */
+            exact: boolean;
+            /**
+             * Format: int64
+             * @description Rows that were looked at.
+             */
+            rows: number;
+            /** @description The moment it is true for; hand it to count, page and export to get these rows. */
+            as_of: string;
+        };
         /** @description A filter. */
         FilterView: {
             name: string;
@@ -2689,6 +2786,419 @@ export interface components {
             max_tokens?: number;
             /** @description contained in: input or output or name */
             text?: string;
+        };
+        "FacetsRequest.prompts": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @description The columns whose values are counted */
+            facets: ("trace_id" | "span_id" | "parent_span_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code")[];
+            /**
+             * @description The most values of each column
+             * @default 20
+             */
+            limit: number;
+        };
+        "FacetsRequest.spans": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                    span_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: span_id */
+            span_id?: string | string[];
+            /** @description one of: span_id */
+            span_ids?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_id?: string | string[];
+            /** @description one of: parent_span_id */
+            parent_span_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @description The columns whose values are counted */
+            facets: ("trace_id" | "span_id" | "parent_span_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code")[];
+            /**
+             * @description The most values of each column
+             * @default 20
+             */
+            limit: number;
+        };
+        "FacetsRequest.traces": {
+            /**
+             * Format: date-time
+             * @description started_at from this moment on
+             */
+            start_time?: string;
+            /**
+             * Format: date-time
+             * @description started_at before this moment
+             */
+            end_time?: string;
+            /**
+             * @default {
+             *       "mode": "all"
+             *     }
+             */
+            selection: {
+                /** @constant */
+                mode: "all";
+            } | {
+                /** @constant */
+                mode: "all_except";
+                ids: {
+                    trace_id: string;
+                }[];
+            } | {
+                /** @constant */
+                mode: "partial";
+                ids: {
+                    trace_id: string;
+                }[];
+            };
+            /** @description As handed out by count, page and preview */
+            as_of?: string;
+            /** @description Only rows that came after this earlier as_of */
+            newer_than?: string;
+            /** @description one of: trace_id */
+            trace_id?: string | string[];
+            /** @description one of: trace_id */
+            trace_ids?: string | string[];
+            /** @description one of: project_id */
+            project_id?: string | string[];
+            /** @description one of: project_id */
+            project_ids?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuid?: string | string[];
+            /** @description one of: document_uuid */
+            document_uuids?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuid?: string | string[];
+            /** @description one of: commit_uuid */
+            commit_uuids?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuid?: string | string[];
+            /** @description one of: experiment_uuid */
+            experiment_uuids?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_id?: string | string[];
+            /** @description one of: test_deployment_id */
+            test_deployment_ids?: string | string[];
+            /** @description one of: type */
+            type?: string | string[];
+            /** @description one of: type */
+            types?: string | string[];
+            /** @description one of: name */
+            span_name?: string | string[];
+            /** @description one of: name */
+            span_names?: string | string[];
+            /** @description one of: service */
+            service?: string | string[];
+            /** @description one of: service */
+            services?: string | string[];
+            /** @description one of: provider */
+            provider?: string | string[];
+            /** @description one of: provider */
+            providers?: string | string[];
+            /** @description one of: model */
+            model?: string | string[];
+            /** @description one of: model */
+            models?: string | string[];
+            /** @description one of: environment */
+            environment?: string | string[];
+            /** @description one of: environment */
+            environments?: string | string[];
+            /** @description one of: user_id */
+            user_id?: string | string[];
+            /** @description one of: user_id */
+            user_ids?: string | string[];
+            /** @description one of: session_id */
+            session_id?: string | string[];
+            /** @description one of: session_id */
+            session_ids?: string | string[];
+            /** @description one of: status_code */
+            status_code?: string | string[];
+            /** @description one of: status_code */
+            status_codes?: string | string[];
+            /** @description from, up to and not including, of: started_at */
+            created_at?: {
+                /** Format: date-time */
+                from?: string;
+                /** Format: date-time */
+                to?: string;
+            };
+            /** @description at least: cost_usd */
+            min_cost?: string | number;
+            /** @description at most: cost_usd */
+            max_cost?: string | number;
+            /** @description at least: duration_ms */
+            min_duration_ms?: number;
+            /** @description at most: duration_ms */
+            max_duration_ms?: number;
+            /**
+             * Format: int64
+             * @description at least: total_tokens
+             */
+            min_tokens?: number;
+            /**
+             * Format: int64
+             * @description at most: total_tokens
+             */
+            max_tokens?: number;
+            /** @description contained in: input or output or name */
+            text?: string;
+            /** @description The columns whose values are counted */
+            facets: ("trace_id" | "project_id" | "document_uuid" | "commit_uuid" | "experiment_uuid" | "test_deployment_id" | "type" | "name" | "service" | "provider" | "model" | "environment" | "user_id" | "session_id" | "status_code")[];
+            /**
+             * @description The most values of each column
+             * @default 20
+             */
+            limit: number;
         };
         "RowsRequest.prompts": {
             /**
@@ -4269,6 +4779,81 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CountResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    count_facets_prompts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacetsRequest.prompts"];
+            };
+        };
+        responses: {
+            /** @description The facets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    count_facets_spans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacetsRequest.spans"];
+            };
+        };
+        responses: {
+            /** @description The facets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    count_facets_traces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacetsRequest.traces"];
+            };
+        };
+        responses: {
+            /** @description The facets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetsResponse"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -6,13 +6,17 @@ import { locale } from "../i18n";
 const whole = new Intl.NumberFormat(locale);
 const short = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
 const percentage = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
-const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
-const date = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
-const precise = new Intl.DateTimeFormat(locale, {
+const momentIn = (timeZone?: string) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", timeZone });
+const dateIn = (timeZone?: string) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone });
+const timeOfDayIn = (timeZone?: string) =>
+  new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false, timeZone });
+const preciseIn = (timeZone?: string) => new Intl.DateTimeFormat(locale, {
   year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  fractionalSecondDigits: 3, hour12: false,
+  fractionalSecondDigits: 3, hour12: false, timeZone,
 });
-const timeOfDay = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+/** The zone that was chosen; else the reader's own. */
+let zone: string | undefined;
+let [moment, date, timeOfDay, precise] = [momentIn(), dateIn(), timeOfDayIn(), preciseIn()];
 const sharePercentage = new Intl.NumberFormat(locale, { style: "percent", maximumSignificantDigits: 3 });
 const alternatives = new Intl.ListFormat(locale, { type: "disjunction" });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
@@ -26,7 +30,28 @@ export const clock = (text: string): string => timeOfDay.format(new Date(text));
 /** A part of one, as percent. */
 export const share = (value: number): string => sharePercentage.format(value);
 export const either = (values: readonly string[]): string => alternatives.format(values);
-export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const ownTimeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const timeZone = (): string => zone ?? ownTimeZone();
+
+/** From now on moments are written in this zone, or in the reader's own. */
+export function useTimeZone(name: "UTC" | undefined): void {
+  if (name === zone) return;
+  zone = name;
+  [moment, date, timeOfDay, precise] = [momentIn(name), dateIn(name), timeOfDayIn(name), preciseIn(name)];
+}
+
+/** A moment as a `datetime-local` field has it: in the zone that moments are written in. */
+export function toField(text: string | undefined): string {
+  if (!text) return "";
+  const moment = new Date(text);
+  const offset = zone === "UTC" ? 0 : moment.getTimezoneOffset() * 60_000;
+  return new Date(moment.getTime() - offset).toISOString().slice(0, 19);
+}
+
+/** The moment that such a field says; `undefined` for none. */
+export function fromField(value: string): string | undefined {
+  return value === "" ? undefined : new Date(zone === "UTC" ? `${value}Z` : value).toISOString();
+}
 
 const regions = new Intl.DisplayNames(locale, { type: "language" });
 

@@ -40,6 +40,7 @@ export class View extends EventTarget {
   /** The cursors that lead to pages 1, 2, … */
   #cursors: string[] = [];
   #running = new AbortController();
+  #basis: Record<string, unknown> | null = null;
 
   constructor(readonly client: Client, readonly dataset: Dataset, query: Query = EVERYTHING, sort: Sort | null = null) {
     super();
@@ -49,6 +50,11 @@ export class View extends EventTarget {
   /** The moment, as a request says it. Rows that change have none that can be asked for again. */
   get #moment(): { as_of?: string } {
     return this.#asOf === null || this.dataset.rows === "mutable" ? {} : { as_of: this.#asOf };
+  }
+
+  /** What the rows are asked for by, as of the moment of the page; a new one for every refresh, `null` until its page is there. */
+  get basis(): Record<string, unknown> | null {
+    return this.#basis;
   }
 
   get state(): ViewState {
@@ -71,6 +77,7 @@ export class View extends EventTarget {
     this.#asked = toBody(this.dataset, this.#state.query, now);
     this.#asOf = null;
     this.#cursors = [];
+    this.#basis = null;
     this.#set({ page: 0, count: null, countedAt: null });
     await this.#load(0);
     if (this.#state.problem) return;
@@ -129,6 +136,11 @@ export class View extends EventTarget {
     this.#choose(select.NONE);
   }
 
+  /** Says the same again to whoever draws it: how it is written has changed. */
+  redraw(): void {
+    this.dispatchEvent(new Event("change"));
+  }
+
   /** The body of an export of what is chosen, and of nothing else. */
   request(): Record<string, unknown> {
     return { ...this.#asked, ...this.#moment, selection: select.toRequest(this.#state.selection) };
@@ -158,6 +170,7 @@ export class View extends EventTarget {
       const answer: Page = await this.client.rows(this.dataset.name, body, signal);
       if (signal.aborted) return;
       this.#asOf = answer.as_of;
+      this.#basis ??= { ...this.#asked, ...this.#moment };
       if (answer.next_cursor !== null) this.#cursors[page] = answer.next_cursor;
       this.#set({ rows: answer.rows, page, hasMore: answer.next_cursor !== null, isLoading: false, problem: null });
     });

@@ -1,4 +1,4 @@
-/** The filters of a dataset, as far as it has them. Fires `query` with what is asked now. */
+/** The filters of a dataset, as far as it has them. Fires `query` with what is asked now, and `zone`. */
 import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import type { Dataset, Filter } from "../core/client";
@@ -30,6 +30,8 @@ export class FiltersElement extends LitElement {
 
   @property({ attribute: false }) of!: Dataset;
   @property({ attribute: false }) query: Query = EVERYTHING;
+  /** The zone that moments are read and written in, if it is not the reader's own. */
+  @property() zone: "UTC" | "" = "";
   /** Filters that are shown though nothing is asked of them. */
   @state() private added: readonly string[] = [];
 
@@ -94,14 +96,20 @@ export class FiltersElement extends LitElement {
     const now = window.kind === "last" ? String(window.seconds) : window.kind;
     const known = WINDOWS.includes(now) ? WINDOWS : [...WINDOWS, now];
     return html`<label>${m.filters.window}
-        <select name="window" title=${m.filters.zone(text.timeZone())}>
+        <select name="window">
           ${known.map((value) => html`<option value=${value} ?selected=${value === now}>${m.filters.windows[value] ?? text.seconds(Number(value))}</option>`)}
         </select>
       </label>
       ${window.kind === "between"
-        ? html`<label>${m.filters.from}<input type="datetime-local" step="1" name="from" .value=${local(window.from)} /></label>
-            <label>${m.filters.to}<input type="datetime-local" step="1" name="to" .value=${local(window.to)} /></label>`
-        : nothing}`;
+        ? html`<label>${m.filters.from}<input type="datetime-local" step="1" name="from" .value=${text.toField(window.from)} /></label>
+            <label>${m.filters.to}<input type="datetime-local" step="1" name="to" .value=${text.toField(window.to)} /></label>`
+        : nothing}
+      <label>${m.filters.zones.label}
+        <select name="zone">
+          <option value="" ?selected=${this.zone !== "UTC"}>${m.filters.zones.local(text.ownTimeZone())}</option>
+          <option value="UTC" ?selected=${this.zone === "UTC"}>${m.filters.zones.utc}</option>
+        </select>
+      </label>`;
   }
 
   private readonly submitted = (event: Event): void => {
@@ -116,6 +124,10 @@ export class FiltersElement extends LitElement {
       this.added = [...this.added, name];
       field.value = "";
       void this.updateComplete.then(() => this.form.querySelector<HTMLElement>(`[name^="f.${CSS.escape(name)}"]`)?.focus());
+      return;
+    }
+    if (field.name === "zone") {
+      this.dispatchEvent(new CustomEvent<"UTC" | undefined>("zone", { detail: field.value === "UTC" ? "UTC" : undefined }));
       return;
     }
     this.tell();
@@ -187,17 +199,7 @@ function windowOf(data: FormData): Window {
   const chosen = data.get("window");
   if (chosen === null || chosen === "all") return { kind: "all" };
   if (chosen !== "between") return { kind: "last", seconds: Number(chosen) };
-  const moment = (name: string) => {
-    const value = String(data.get(name) ?? "");
-    return value === "" ? undefined : new Date(value).toISOString();
-  };
+  const moment = (name: string) => text.fromField(String(data.get(name) ?? ""));
   const [from, to] = [moment("from"), moment("to")];
   return { kind: "between", ...(from && { from }), ...(to && { to }) };
-}
-
-/** A moment as a `datetime-local` field has it: in the reader's own time. */
-function local(moment: string | undefined): string {
-  if (!moment) return "";
-  const date = new Date(moment);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

@@ -27,6 +27,8 @@ const OF_EXPORTS: [&str; 10] =
     ["format", "compression", "dialect", "delimiter", "formats", "fields", "limit", "name", "notify", "destination"];
 /// What stands for several of these; it is resolved before a body is read.
 const PRESET: &str = "preset";
+/// Which columns' values are counted; the server takes it out of the body.
+const FACETS: &str = "facets";
 /// What a page may say besides; the server takes it out of the body.
 const OF_PAGES: [&str; 2] = ["sort", "cursor"];
 /// More violations than this help nobody.
@@ -38,7 +40,7 @@ const ALIKE: f64 = 0.8;
 pub(crate) fn is_reserved(name: &str) -> bool {
     // `dataset` and `disclosure` are members of the stored spec.
     OF_ROWS.iter().chain(&OF_EXPORTS).chain(&OF_PAGES).any(|reserved| *reserved == name)
-        || matches!(name, "dataset" | "disclosure" | PRESET)
+        || matches!(name, "dataset" | "disclosure" | FACETS | PRESET)
 }
 
 impl Dataset {

@@ -2,6 +2,7 @@
 
 mod building;
 mod cursor;
+mod facets;
 mod marks;
 pub(crate) mod parquet;
 pub mod postgres;
@@ -23,6 +24,7 @@ use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
 use offtake_model::selection::Scope;
 
 pub use building::arrow_type;
+pub use facets::{Facet, FacetRequest, Facets};
 
 /// A page to be read.
 #[derive(Debug, Clone)]
@@ -76,6 +78,10 @@ pub struct PlanSettings {
 pub trait Source: Send + Sync + std::fmt::Debug {
     /// Counts exactly, as of the query's moment or now.
     async fn count(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Count>;
+
+    /// Counts the values of columns among the rows that match, each without the filters that name values of this very
+    /// column; as of the query's moment or now.
+    async fn facets(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, asked: &FacetRequest) -> Result<Facets>;
 
     /// Reads a page, as of the query's (or the cursor's) moment or now.
     ///

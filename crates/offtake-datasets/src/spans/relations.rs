@@ -213,6 +213,7 @@ mod tests {
     fn plan(relation: &Relation, from: &str, columns: &[&str], more: &str) -> Vec<String> {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../../migrations/spans/sqlite/0001_spans.sql")).unwrap();
+        connection.execute_batch(include_str!("../../migrations/spans/sqlite/0002_the_key_covers.sql")).unwrap();
         connection.execute_batch("CREATE TEMP TABLE chosen (c0, c1)").unwrap();
         let columns: Vec<&str> = columns.iter().map(|column| relation.columns[*column].as_str()).collect();
         let scope = [&relation.tenant, &relation.cutoff].into_iter().flatten().map(|scope| format!(" AND {scope}"));
@@ -264,6 +265,26 @@ mod tests {
         assert!(has(&steps, "traces_grown (org_id=? AND last_seq>?") && has(&steps, "MERGE (UNION ALL)"), "{steps:#?}");
         let keys = plan(&traces, &traces.from, &["started_at", "trace_id"], TRACE_RANGE);
         assert!(has(&keys, "USING COVERING INDEX traces_key"), "{keys:#?}");
+    }
+
+    /// A million rows of some kilobytes each are gigabytes: what is counted of them is in the index.
+    #[test]
+    fn what_is_filtered_counted_and_sorted_by_is_in_the_index() {
+        let relation = spans(Dialect::Sqlite);
+        let facets = ["provider", "model", "environment", "status_code", "type", "service", "project_id"];
+        let filtered = " AND s.provider IN ('a') AND s.cost_usd >= 5 AND s.started_at >= 7";
+        for (columns, more) in [
+            (&facets[..], filtered),
+            (&["span_id"], " AND s.model IN ('a')"),
+            (
+                &["started_at", "trace_id", "span_id"],
+                " ORDER BY s.duration_ms DESC, s.started_at, s.trace_id, s.span_id",
+            ),
+            (&["started_at", "trace_id", "span_id"], " ORDER BY s.cost_usd, s.started_at, s.trace_id, s.span_id"),
+        ] {
+            let steps = plan(&relation, &relation.from, columns, more);
+            assert!(has(&steps, "USING COVERING INDEX spans_key"), "{more}: {steps:#?}");
+        }
     }
 
     #[test]

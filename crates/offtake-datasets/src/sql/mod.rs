@@ -14,7 +14,7 @@ mod predicate;
 use offtake_model::as_of::AsOf;
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::plan::Key;
-use offtake_model::query::{Chosen, RowQuery};
+use offtake_model::query::{Chosen, Predicate, RowQuery, Test};
 use offtake_model::selection::Scope;
 use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::types::Value as SqlValue;
@@ -226,15 +226,52 @@ impl<'a> Statements<'a> {
         Ok(sql)
     }
 
+    /// The values of these columns in at most `limit` rows; then, for each of the facets returned, whether the row passes the
+    /// filters that name values of that column, which choose no rows here.
+    pub(crate) fn facets(&self, columns: &[String], limit: u64) -> Result<(Sql, Vec<usize>)> {
+        let facet_of = |predicate: &Predicate| match (&predicate.test, predicate.columns.as_slice()) {
+            (Test::OneOf(_), [column]) => columns.iter().position(|asked| asked == column),
+            _ => None,
+        };
+        let mut selected = Sql::default();
+        selected.push(&self.read_expressions(columns)?.join(", "));
+        let (mut own, mut rest) = (Vec::new(), Vec::new());
+        for predicate in &self.query.predicates {
+            match facet_of(predicate) {
+                Some(facet) => own.push((facet, predicate)),
+                None => rest.push(predicate.clone()),
+            }
+        }
+        own.sort_by_key(|(facet, _)| *facet);
+        let mut facets: Vec<usize> = Vec::new();
+        for (facet, predicate) in own {
+            selected.push(if facets.last() == Some(&facet) { " AND " } else { ", " });
+            selected.append(predicate::compile(self, predicate, Bounds::default())?);
+            if facets.last() != Some(&facet) {
+                facets.push(facet);
+            }
+        }
+        let query = RowQuery { predicates: rest, ..self.query.clone() };
+        let mut sql = Statements { query: &query, ..*self }.select_by(selected, Bounds::default())?;
+        sql.push(&format!(" LIMIT {limit}"));
+        Ok((sql, facets))
+    }
+
     /// What the order of a page is by.
     pub(crate) fn order(&self, sort: Option<&offtake_model::query::Sort>) -> Result<Order> {
         Order::new(self, sort)
     }
 
     fn select(&self, selected: &str, bounds: Bounds<'_>) -> Result<Sql> {
-        let by_lookup = self.by_lookup();
         let mut sql = Sql::default();
-        sql.push(&format!("SELECT {selected} FROM "));
+        sql.push(selected);
+        self.select_by(sql, bounds)
+    }
+
+    fn select_by(&self, selected: Sql, bounds: Bounds<'_>) -> Result<Sql> {
+        let by_lookup = self.by_lookup();
+        let mut sql = selected.preceded_by("SELECT ");
+        sql.push(" FROM ");
         match self.relation.lookup.as_ref() {
             Some(lookup) if by_lookup => self.looked_up(&mut sql, lookup)?,
             Some(_) | None => self.named(&mut sql, &self.relation.from)?,

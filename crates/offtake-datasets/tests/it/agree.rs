@@ -1,8 +1,10 @@
 //! Pages, count, export and a naive filter in Rust agree, for whatever is asked.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
-use offtake_datasets::PlanSettings;
+use arrow::array::{Array, BooleanArray, Int64Array, StringArray};
+use offtake_datasets::{FacetRequest, PlanSettings};
 use offtake_model::dataset::RowsMode;
 use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
 use offtake_model::selection::Scope;
@@ -170,10 +172,59 @@ fn naive(items: &[Item], query: &RowQuery) -> Vec<i64> {
     matching.into_iter().map(|item| item.seq).collect()
 }
 
+const FACETS: [&str; 4] = ["trace_id", "tokens", "ok", "note"];
+
+/// Values and how many rows have them; `None` is a row without one.
+type Counted = BTreeMap<Option<String>, u64>;
+
+/// The facet of a column by hand: the rows that pass everything but filters that name values of it.
+fn naive_facet(items: &[Item], query: &RowQuery, column: &str) -> Counted {
+    let mut others = query.clone();
+    others.predicates.retain(|one| !matches!(one.test, Test::OneOf(_)) || one.columns != [column]);
+    let rows: HashSet<i64> = naive(items, &others).into_iter().collect();
+    let mut counted = Counted::new();
+    for item in items.iter().filter(|item| rows.contains(&item.seq)) {
+        let value = match cell(item, column) {
+            None => None,
+            Some(Cell::Text(text)) => Some(text),
+            Some(Cell::Number(truth)) if column == "ok" => Some((truth == 1).to_string()),
+            Some(Cell::Number(number)) => Some(number.to_string()),
+            Some(Cell::Double(_)) => unreachable!("no facet of doubles"),
+        };
+        *counted.entry(value).or_default() += 1;
+    }
+    counted
+}
+
+fn said(values: &dyn Array, row: usize) -> Option<String> {
+    let any = values.as_any();
+    let text = any.downcast_ref::<StringArray>().map(|texts| texts.value(row).to_owned());
+    let number = || any.downcast_ref::<Int64Array>().map(|numbers| numbers.value(row).to_string());
+    let truth = || any.downcast_ref::<BooleanArray>().map(|truths| truths.value(row).to_string());
+    text.or_else(number).or_else(truth)
+}
+
+async fn facets_agree(bench: &Bench, items: &[Item], query: &RowQuery) {
+    let columns = FACETS.map(str::to_owned).to_vec();
+    let asked = FacetRequest { columns, limit: 400, patience: Duration::from_secs(60) };
+    let found = bench.source.facets(&bench.schema, query, &asked).await.unwrap();
+    assert!(found.exact);
+    for (facet, column) in found.facets.iter().zip(FACETS) {
+        let values = facet.values.column(0);
+        assert_eq!((values.len(), facet.others), (facet.counts.len(), 0));
+        let shown = facet.counts.iter().enumerate().map(|(row, count)| (said(values, row), *count));
+        let shown: Counted = shown.chain((facet.nulls > 0).then_some((None, facet.nulls))).collect();
+        assert_eq!(shown, naive_facet(items, query, column), "{column}");
+    }
+}
+
 async fn all_agree(bench: &Bench, items: &[Item], query: &RowQuery, sort: Sort, limit: u64) {
     let expected = naive(items, query);
     let count = bench.source.count(&bench.schema, query).await.unwrap();
     assert_eq!(count.rows, expected.len() as u64, "count");
+    if query.scope == Scope::Row {
+        facets_agree(bench, items, query).await;
+    }
     for page in [1, 2, 7, 500] {
         assert_eq!(bench.leaf(query, None, page).await, expected, "pages of {page}");
     }
@@ -214,7 +265,7 @@ proptest! {
         let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None, newer_than: None };
         let rows = if mutable { RowsMode::Mutable } else { RowsMode::AppendOnly };
         let sort = Sort { column: column.to_owned(), descending };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(all_agree(&Bench::new(&items, rows, lookup), &items, &query, sort, limit));
     }
 }
@@ -265,9 +316,23 @@ proptest! {
         let scope = if whole { Scope::Trace } else { Scope::Row };
         let query = RowQuery { org: org("acme"), predicates, chosen, scope, as_of: None, newer_than: None };
         let sort = Sort { column: column.to_owned(), descending };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(all_agree(&Bench::parquet(&items), &items, &query, sort, limit));
     }
+}
+
+/// An answer in time that says what it is, not an error: nobody waits for ever for numbers beside a table.
+#[tokio::test]
+async fn facets_without_time_say_that_they_are_no_exact_numbers() {
+    let items = crate::fixture::many(20_000);
+    let bench = Bench::new(&items, RowsMode::AppendOnly, false);
+    let asked = FacetRequest { columns: vec!["note".to_owned()], limit: 3, patience: Duration::ZERO };
+    let query = everything(Chosen::All);
+    let found = bench.source.facets(&bench.schema, &query, &asked).await.unwrap();
+    assert!(!found.exact && found.rows < 20_000, "{found:?}");
+    let asked = FacetRequest { patience: Duration::from_secs(60), ..asked };
+    let found = bench.source.facets(&bench.schema, &query, &asked).await.unwrap();
+    assert_eq!((found.exact, found.rows), (true, 20_000));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use offtake_datasets::config::DatasetsConfig;
-use offtake_datasets::{Dataset, PageRequest, PlanSettings};
+use offtake_datasets::{Dataset, FacetRequest, PageRequest, PlanSettings};
 use offtake_model::budget::MemoryBudget;
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::{ColumnType, RowsMode};
@@ -122,6 +122,10 @@ async fn a_statement_stops_when_nobody_waits_for_it() {
     let counted =
         tokio::time::timeout(std::time::Duration::from_millis(300), bench.source.count(&bench.schema, &query));
     assert!(counted.await.is_err());
+    let asked =
+        FacetRequest { columns: vec!["note".to_owned()], limit: 3, patience: std::time::Duration::from_millis(300) };
+    let found = bench.source.facets(&bench.schema, &query, &asked).await.unwrap();
+    assert_eq!((found.exact, found.rows), (false, 0), "what is known in time is the answer");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while running() != "0" {
         assert!(std::time::Instant::now() < deadline, "the statement still runs");

@@ -10,6 +10,7 @@ use offtake_model::selection::Scope;
 use serde_json::{Map, Value as Json, json};
 
 use crate::datasets::MAX_LIMIT;
+use crate::facets::{DEFAULT_VALUES, MOST_COLUMNS, MOST_VALUES};
 
 /// Replaces the paths that name a dataset by one for each dataset, with its own body.
 pub(super) fn per_dataset(paths: Map<String, Json>, schemas: &mut Json, catalog: &Catalog) -> Map<String, Json> {
@@ -21,6 +22,9 @@ pub(super) fn per_dataset(paths: Map<String, Json>, schemas: &mut Json, catalog:
         };
         for dataset in catalog.iter() {
             let schema = dataset.schema.as_ref();
+            if matches!(kind, Kind::Facets) && with_facets(schema).next().is_none() {
+                continue;
+            }
             let body = format!("{}.{}", kind.name(), schema.name);
             schemas[&body] = kind.body(schema);
             let operation = typed(&item["post"], schema, &body, kind);
@@ -56,6 +60,7 @@ enum Kind {
     Export,
     Page,
     Count,
+    Facets,
 }
 
 impl Kind {
@@ -64,6 +69,7 @@ impl Kind {
             "/api/v1/export/{dataset}" | "/api/v1/export/{dataset}/preview" => Some(Self::Export),
             "/api/v1/datasets/{dataset}/rows" => Some(Self::Page),
             "/api/v1/datasets/{dataset}/count" => Some(Self::Count),
+            "/api/v1/datasets/{dataset}/facets" => Some(Self::Facets),
             _ => None,
         }
     }
@@ -73,6 +79,7 @@ impl Kind {
             Self::Export => "ExportRequest",
             Self::Page => "RowsRequest",
             Self::Count => "CountRequest",
+            Self::Facets => "FacetsRequest",
         }
     }
 
@@ -84,8 +91,12 @@ impl Kind {
             }
             Self::Page => page_properties(schema, &mut properties),
             Self::Count => {}
+            Self::Facets => facets_properties(schema, &mut properties),
         }
         let mut body = json!({"type": "object", "additionalProperties": false, "properties": properties});
+        if matches!(self, Self::Facets) {
+            body["required"] = json!(["facets"]);
+        }
         if matches!(self, Self::Export) {
             body["anyOf"] = json!([{"required": ["format"]}, {"required": ["preset"]}]);
         }
@@ -99,6 +110,10 @@ impl Kind {
         if matches!(self, Self::Export) {
             all.insert("format".to_owned(), json!("csv"));
             all.insert("compression".to_owned(), json!("gzip"));
+        }
+        if matches!(self, Self::Facets) {
+            let first = with_facets(schema).next();
+            all.insert("facets".to_owned(), json!(first.into_iter().collect::<Vec<_>>()));
         }
         if schema.time.is_some() {
             all.insert("start_time".to_owned(), json!("2026-10-01T00:00:00Z"));
@@ -146,6 +161,27 @@ fn rows_properties(schema: &DatasetSchema) -> Map<String, Json> {
         add(&filter.name, filter_schema(schema, filter));
     }
     properties
+}
+
+/// The columns that have facets.
+fn with_facets(schema: &DatasetSchema) -> impl Iterator<Item = &str> {
+    let names = schema.columns.iter().map(|column| column.name.as_str());
+    names.filter(|name| schema.facet(name).is_some())
+}
+
+fn facets_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>) {
+    properties.shift_remove("scope");
+    let columns: Vec<&str> = with_facets(schema).collect();
+    properties.insert(
+        "facets".to_owned(),
+        json!({"type": "array", "items": {"type": "string", "enum": columns}, "minItems": 1, "maxItems": MOST_COLUMNS,
+            "uniqueItems": true, "description": "The columns whose values are counted"}),
+    );
+    properties.insert(
+        "limit".to_owned(),
+        json!({"type": "integer", "minimum": 1, "maximum": MOST_VALUES, "default": DEFAULT_VALUES,
+            "description": "The most values of each column"}),
+    );
 }
 
 fn export_properties(schema: &DatasetSchema, properties: &mut Map<String, Json>) {

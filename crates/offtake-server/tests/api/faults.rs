@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use offtake_datasets::{Count, Page, PageRequest, PlanSettings, RangeReader, Source};
+use offtake_datasets::{Count, FacetRequest, Facets, Page, PageRequest, PlanSettings, RangeReader, Source};
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::plan::Plan;
 use offtake_model::query::RowQuery;
@@ -43,6 +43,10 @@ impl Faulty {
 #[async_trait]
 impl Source for Faulty {
     async fn count(&self, _dataset: &Arc<DatasetSchema>, _query: &RowQuery) -> Result<Count> {
+        self.meet().await
+    }
+
+    async fn facets(&self, _: &Arc<DatasetSchema>, _: &RowQuery, _: &FacetRequest) -> Result<Facets> {
         self.meet().await
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::house::{House, identity};
 
 const ROWS: &str = "/api/v1/datasets/spans/rows";
+const FACETS: &str = "/api/v1/datasets/spans/facets";
 const COUNT: &str = "/api/v1/datasets/spans/count";
 
 #[tokio::test]
@@ -73,6 +74,65 @@ async fn counts_take_a_selection_and_the_body_of_an_export() {
     assert_eq!(count(json!({})).await["count"], 7);
     let other = house.ask(Method::POST, COUNT).by("other", "x", "traces:read").json(&json!({}));
     assert_eq!(other.answer().await.expect(200).json()["count"], 0);
+}
+
+#[tokio::test]
+async fn facets_say_which_values_there_are_and_how_often() {
+    let house = House::new();
+    house.send_spans("acme", 5).await;
+    house.send_spans("other", 3).await;
+    let facets = async |body: Json| house.post(FACETS, &body).answer().await.expect(200).json();
+    let all = facets(json!({"facets": ["status_code", "name", "user_id"], "limit": 2, "format": "csv"})).await;
+    assert_eq!((&all["exact"], &all["rows"]), (&json!(true), &json!(5)));
+    let [status, name, user] = &all["facets"].as_array().expect("facets")[..] else { panic!("{all}") };
+    assert_eq!(status["values"][0]["count"], 5, "the spans of others are not counted: {all}");
+    assert_eq!(
+        (&name["filter"], &name["nulls"], &name["others"]),
+        (&json!("span_name"), &json!(0), &json!(3)),
+        "{all}"
+    );
+    assert_eq!(name["values"], json!([{"value": "span 1", "count": 1}, {"value": "span 2", "count": 1}]));
+    assert_eq!((&user["values"], &user["nulls"]), (&json!([]), &json!(5)));
+
+    let ticked = facets(json!({"facets": ["status_code", "name"], "span_name": "span 4", "limit": 1})).await;
+    let [status, name] = &ticked["facets"].as_array().expect("facets")[..] else { panic!("{ticked}") };
+    assert_eq!(status["values"][0]["count"], 1, "the filter of another column counts: {ticked}");
+    let both = json!([{"value": "span 1", "count": 1}, {"value": "span 4", "count": 1}]);
+    assert_eq!((&name["values"], &name["others"]), (&both, &json!(3)), "its own does not, but what it names is there");
+
+    house.send_spans("acme", 7).await;
+    let body = json!({"facets": ["status_code"], "as_of": all["as_of"],
+        "selection": {"mode": "all_except", "ids": [identity(1)]}});
+    assert_eq!(facets(body).await["rows"], 4, "as of then, without one");
+    let other = house.ask(Method::POST, FACETS).by("third", "x", "traces:read").json(&json!({"facets": ["name"]}));
+    let other = other.answer().await.expect(200).json();
+    assert_eq!(
+        other["facets"][0],
+        json!({"column": "name", "filter": "span_name", "values": [], "nulls": 0, "others": 0})
+    );
+    let stranger = house.ask(Method::POST, FACETS).by("acme", "x", "exports:read").json(&json!({"facets": ["name"]}));
+    stranger.answer().await.problem(404);
+}
+
+#[tokio::test]
+async fn facets_that_cannot_be_are_refused_with_their_place() {
+    let house = House::new();
+    for (body, pointers) in [
+        (json!({}), &["/facets"][..]),
+        (json!({"facets": []}), &["/facets"]),
+        (json!({"facets": "name"}), &["/facets"]),
+        (json!({"facets": ["name", "nope"], "limit": 0, "colour": 1}), &["/colour", "/facets/1", "/limit"]),
+        (json!({"facets": ["cost_usd"]}), &["/facets/0"]),
+        (json!({"facets": ["input"]}), &["/facets/0"]),
+        (json!({"facets": ["name", "name"]}), &["/facets/1"]),
+        (json!({"facets": ["name"], "limit": 101}), &["/limit"]),
+        (json!({"facets": ["name"], "scope": "trace"}), &["/scope"]),
+    ] {
+        let (_, mut found) = house.post(FACETS, &body).answer().await.problem(422);
+        found.sort();
+        assert_eq!(found, pointers, "{body}");
+    }
+    assert_eq!(house.post(COUNT, &json!({"facets": ["name"]})).answer().await.problem(422).1, ["/facets"]);
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use arrow::datatypes::{DataType, Field, Schema};
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use offtake_datasets::{Count, Dataset, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
+use offtake_datasets::{
+    Count, Dataset, FacetRequest, Facets, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source,
+};
 use offtake_model::as_of::AsOf;
 use offtake_model::budget::MemoryBudget;
 use offtake_model::dataset::{Column, ColumnType, DatasetSchema, Limits, RowsMode};
@@ -150,6 +152,10 @@ struct Numbered(Arc<Rows>);
 impl Source for Numbered {
     async fn count(&self, _: &Arc<DatasetSchema>, _: &RowQuery) -> Result<Count> {
         Ok(Count { rows: self.0.count, as_of: as_of() })
+    }
+
+    async fn facets(&self, _: &Arc<DatasetSchema>, _: &RowQuery, _: &FacetRequest) -> Result<Facets> {
+        Err(Error::new(ErrorKind::Internal, "no worker counts values"))
     }
 
     async fn page(&self, _: &Arc<DatasetSchema>, _: &RowQuery, _: &PageRequest) -> Result<Page> {

@@ -54,6 +54,7 @@ mod downloads;
 mod drift;
 mod events;
 mod exporters;
+mod facets;
 mod fairness;
 mod faults;
 mod formats;

@@ -34,7 +34,7 @@ use offtake_model::{Error, ErrorKind, Result};
 
 use super::cursor::Cursor;
 use super::snapshots::lost;
-use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
+use super::{Count, FacetRequest, Facets, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
 use crate::relation::Relation;
 use versions::{Found, Version, Versions, Wanted};
 
@@ -137,6 +137,11 @@ impl Source for ParquetSource {
     async fn count(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Count> {
         let version = self.version(&dataset.name, query.as_of).await?;
         version.source.count(dataset, query).await
+    }
+
+    async fn facets(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, asked: &FacetRequest) -> Result<Facets> {
+        let version = self.version(&dataset.name, query.as_of).await?;
+        version.source.facets(dataset, query, asked).await
     }
 
     async fn page(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, page: &PageRequest) -> Result<Page> {

@@ -6,6 +6,7 @@
 mod copy;
 mod decode;
 mod excluded;
+mod facets;
 mod line;
 mod numeric;
 mod page;
@@ -28,10 +29,12 @@ use offtake_model::query::RowQuery;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::{Pool, Walls};
 use rusqlite::types::Value as SqlValue;
+use tokio::sync::Semaphore;
 
 use super::cursor::Cursor;
+use super::facets::PASSES_AT_ONCE;
 use super::snapshots::{self, Snapshots};
-use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
+use super::{Count, FacetRequest, Facets, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
 use crate::relation::{Relation, Stored};
 use crate::sql::{Sql, Statements};
 
@@ -55,6 +58,7 @@ pub struct PostgresSource {
     sessions: Sessions,
     snapshots: Arc<Snapshots<Keeper>>,
     settings: PostgresSettings,
+    passes: Semaphore,
 }
 
 impl PostgresSource {
@@ -79,7 +83,9 @@ impl PostgresSource {
     ) -> Arc<Self> {
         let relations = relations.into_iter().map(|(name, relation)| (name, Arc::new(relation))).collect();
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&clock)));
-        Arc::new(Self { clock, relations, sessions: Sessions::new(pool, walls), snapshots, settings })
+        // One connection at least is left to pages and counts, where there is more than one.
+        let passes = Semaphore::new(pool.connections().saturating_sub(1).clamp(1, PASSES_AT_ONCE));
+        Arc::new(Self { clock, relations, sessions: Sessions::new(pool, walls), snapshots, settings, passes })
     }
 
     fn timeless(&self, schema: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Task> {
@@ -261,6 +267,14 @@ impl Source for PostgresSource {
         let [rows] = session.numbers(&task.statements().count()?).await?;
         session.end().await?;
         Ok(Count { rows: rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0), as_of: task.as_of()? })
+    }
+
+    async fn facets(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, asked: &FacetRequest) -> Result<Facets> {
+        let closed = |_| Error::new(ErrorKind::Unavailable, "the source is shutting down");
+        let _turn = self.passes.acquire().await.map_err(closed)?;
+        let session = self.sessions.begin(&query.org).await?;
+        let task = self.task(&session, dataset, query, query.as_of).await?;
+        facets::read(session, &task, asked).await
     }
 
     async fn page(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, page: &PageRequest) -> Result<Page> {

@@ -8,6 +8,7 @@ mod cells;
 mod drift;
 #[cfg(test)]
 mod explained;
+mod facets;
 mod functions;
 mod page;
 mod plain;
@@ -28,8 +29,10 @@ use offtake_model::dataset::{DatasetSchema, RowsMode};
 use offtake_model::plan::Plan;
 use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::{Error, ErrorKind, Result};
+use tokio::sync::Semaphore;
 
-use super::{Count, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
+use super::facets::PASSES_AT_ONCE;
+use super::{Count, FacetRequest, Facets, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
 use crate::relation::Relation;
 use crate::sql::Statements;
 
@@ -46,6 +49,7 @@ pub struct SqliteSource {
     clock: SharedClock,
     relations: BTreeMap<String, Arc<Relation>>,
     pool: Pool,
+    passes: Semaphore,
     snapshots: Arc<Snapshots<Session>>,
 }
 
@@ -59,7 +63,7 @@ impl SqliteSource {
         pool.give_back(Session::open(path)?);
         let relations = relations.into_iter().map(|(name, relation)| (name, Arc::new(relation))).collect();
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&clock)));
-        Ok(Arc::new(Self { clock, relations, pool, snapshots }))
+        Ok(Arc::new(Self { clock, relations, pool, passes: Semaphore::new(PASSES_AT_ONCE), snapshots }))
     }
 
     fn relation(&self, schema: &DatasetSchema) -> Result<Arc<Relation>> {
@@ -158,6 +162,12 @@ impl Source for SqliteSource {
                 Ok(Count { rows, as_of })
             })
             .await
+    }
+
+    async fn facets(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, asked: &FacetRequest) -> Result<Facets> {
+        let closed = |_| Error::new(ErrorKind::Unavailable, "the source is shutting down");
+        let _turn = self.passes.acquire().await.map_err(closed)?;
+        facets::read(&self.pool, self.task(dataset, query)?, asked.clone()).await
     }
 
     async fn page(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, page: &PageRequest) -> Result<Page> {

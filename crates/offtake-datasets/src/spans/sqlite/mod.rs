@@ -30,7 +30,10 @@ const BUSY: Duration = Duration::from_secs(10);
 /// KiB of cached pages before the first append.
 const IDLE_CACHE_KIB: i64 = 512;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../../migrations/spans/sqlite/0001_spans.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../../migrations/spans/sqlite/0001_spans.sql")),
+    M::up(include_str!("../../../migrations/spans/sqlite/0002_the_key_covers.sql")),
+];
 
 impl SpanStore {
     /// Opens the store in a SQLite file, creating and migrating what is not there, and starts its writer. Blocks.

@@ -153,6 +153,7 @@ mod tests {
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         connection.execute_batch(include_str!("../../../migrations/spans/sqlite/0001_spans.sql")).unwrap();
+        connection.execute_batch(include_str!("../../../migrations/spans/sqlite/0002_the_key_covers.sql")).unwrap();
         connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         connection
     }

@@ -65,7 +65,7 @@ impl std::fmt::Display for Operation {
 impl Operation {
     /// Whether it changes nothing. What is not known to be harmless is taken for a change.
     pub(super) fn only_reads(&self) -> bool {
-        let asks = ["/rows", "/count", "/preview"].iter().any(|end| self.path.ends_with(end));
+        let asks = ["/rows", "/count", "/facets", "/preview"].iter().any(|end| self.path.ends_with(end));
         self.method == Method::GET || (asks && self.method == Method::POST)
     }
 

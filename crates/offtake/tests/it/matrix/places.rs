@@ -162,6 +162,8 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
         "selection" if of_rows => Thing(Sort::Selection),
         "as_of" | "newer_than" if of_rows => Thing(Sort::AsOf),
         "destination" if of_rows => Free(None),
+        // Words of the dataset's schema, the same for everybody. The values counted are judged as any answer is.
+        "facets" if path.starts_with("/api/v1/datasets/") => Free(Some(json!(["provider"]))),
         "cursor" if of_rows => Thing(Sort::RowCursor),
         "preset" if of_rows => Thing(Sort::Preset),
         // How the export is called.

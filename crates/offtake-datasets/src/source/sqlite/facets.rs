@@ -1,0 +1,131 @@
+//! Facets: one pass that counts, and the values that were found read as cells.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use offtake_model::as_of::AsOf;
+use offtake_model::budget::MemoryBudget;
+use offtake_model::{Error, ErrorKind, Result};
+use rusqlite::Row;
+use rusqlite::types::{Value as SqlValue, ValueRef};
+use tokio::time::timeout;
+
+use super::cells::{Cells, Layout};
+use super::pool::Pool;
+use super::session::{Scope, Session};
+use super::{FacetRequest, Facets, Task};
+use crate::source::facets::{Facet, Found, MOST_ROWS, Tally};
+use crate::sql::Sql;
+
+/// What the values of one facet may take.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Counts for as long as there is patience.
+pub(super) async fn read(pool: &Pool, task: Task, asked: FacetRequest) -> Result<Facets> {
+    let patience = asked.patience;
+    let overdue = Overdue(Arc::new(AtomicBool::new(patience.is_zero())));
+    let stop = Arc::clone(&overdue.0);
+    let mut reading = pin!(pool.run(move |session| read_until(session, &task, &asked, stop)));
+    match timeout(patience, &mut reading).await {
+        Ok(read) => read,
+        Err(_) => {
+            overdue.0.store(true, Ordering::Relaxed);
+            reading.await
+        }
+    }
+}
+
+/// Stops the statement also when nobody waits any more.
+struct Overdue(Arc<AtomicBool>);
+
+impl Drop for Overdue {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn read_until(session: &mut Session, task: &Task, asked: &FacetRequest, stop: Arc<AtomicBool>) -> Result<Facets> {
+    session.load(&task.statements())?;
+    session.begin()?;
+    let as_of = task.moment(session, task.query.as_of)?;
+    session.watch(stop)?;
+    let tally = tally(session, task, asked, as_of)?;
+    session.unwatch()?;
+    let (exact, rows) = (tally.is_exact(), tally.rows());
+    let found = tally.found(asked.limit).into_iter().zip(&asked.columns);
+    let facets = found.map(|(found, column)| facet(session, task, column, found, as_of)).collect::<Result<_>>()?;
+    Ok(Facets { facets, exact, rows, as_of })
+}
+
+fn tally(session: &Session, task: &Task, asked: &FacetRequest, as_of: AsOf) -> Result<Tally> {
+    let (sql, facets) = task.statements().facets(&asked.columns, MOST_ROWS)?;
+    let width = asked.columns.len();
+    let mut tally = Tally::new(width);
+    let mut own: Vec<(usize, bool)> = facets.into_iter().map(|facet| (facet, true)).collect();
+    let mut numbers = vec![[0_u8; 8]; width];
+    let ended = session.query(&sql, &task.scope(as_of), |rows| {
+        while let Some(row) = rows.next()? {
+            for (index, (_, passes)) in own.iter_mut().enumerate() {
+                *passes = matches!(cell(row, width + index)?, ValueRef::Integer(1));
+            }
+            for (index, number) in numbers.iter_mut().enumerate() {
+                if let ValueRef::Integer(integer) = cell(row, index)? {
+                    *number = integer.to_be_bytes();
+                }
+            }
+            tally.add(&own, |index| match cell(row, index)? {
+                ValueRef::Null => Ok(None),
+                ValueRef::Text(text) => Ok(Some(text)),
+                ValueRef::Integer(_) => Ok(Some(&numbers[index][..])),
+                ValueRef::Real(_) | ValueRef::Blob(_) => Err(foreign(&asked.columns[index])),
+            })?;
+        }
+        Ok(())
+    });
+    match ended {
+        Err(error) if error.kind() == ErrorKind::Cancelled => tally.was_cut_short(),
+        ended => ended?,
+    }
+    Ok(tally)
+}
+
+fn cell<'r>(row: &'r Row<'_>, index: usize) -> Result<ValueRef<'r>> {
+    row.get_ref(index).map_err(super::session::failure)
+}
+
+fn foreign(column: &str) -> Error {
+    Error::new(ErrorKind::SchemaDrift, format!("the column {column} holds what is no value of its type"))
+}
+
+/// The values as cells of the column, by the way that all cells take.
+fn facet(session: &Session, task: &Task, column: &String, found: Found, as_of: AsOf) -> Result<Facet> {
+    let layout = Arc::new(Layout::new(&task.schema, &task.relation, std::slice::from_ref(column))?);
+    let mut cells = Cells::new(&layout, found.values.len(), &MemoryBudget::new(MOST_BYTES))?;
+    let is_text = task.statements().operand(column)?.is_text();
+    let (mut sql, mut counts) = (Sql::default(), Vec::with_capacity(found.values.len()));
+    for (value, rows) in found.values {
+        sql.push(if counts.is_empty() { "VALUES (" } else { ", (" });
+        sql.bind(stored(&value, is_text).ok_or_else(|| foreign(column))?);
+        sql.push(")");
+        counts.push(rows);
+    }
+    if !counts.is_empty() {
+        let scope: Scope = task.scope(as_of);
+        session.query(&sql, &scope, |rows| {
+            while let Some(row) = rows.next()? {
+                cells.push(row)?;
+            }
+            Ok(())
+        })?;
+    }
+    let (values, _held) = cells.finish()?;
+    Ok(Facet { values, counts, nulls: found.nulls, others: found.others })
+}
+
+fn stored(value: &[u8], is_text: bool) -> Option<SqlValue> {
+    if is_text {
+        return String::from_utf8(value.to_vec()).ok().map(SqlValue::Text);
+    }
+    <[u8; 8]>::try_from(value).ok().map(|bytes| SqlValue::Integer(i64::from_be_bytes(bytes)))
+}
