@@ -40,8 +40,8 @@ export class AlertsElement extends LitElement {
       .ok .standing { color: var(--_good); }
       .near .standing, .cooling .standing { color: light-dark(#8a5a00, #e8be5a); }
       .sentence { overflow-wrap: anywhere; }
-      dl { margin: 0; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 2px 12px; }
-      dt { color: var(--_quiet); } dd { margin: 0; }
+      dl { margin: 0; display: grid; grid-template-columns: fit-content(60%) minmax(0, 1fr); gap: 2px 12px; }
+      dt { color: var(--_quiet); } dt, dd { margin: 0; overflow-wrap: anywhere; }
       .actions { margin-block-start: auto; padding-block-start: 4px; }
       .nothing { border: 1px dashed var(--_line); border-radius: calc(var(--_radius) * 2); padding: 28px 20px; display: grid; gap: 10px; justify-items: start; }
     `,
