@@ -11,7 +11,7 @@ import type { ConfirmElement } from "../../elements/confirm";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { Watching } from "../../elements/watching";
-import { messages as m } from "../../i18n/pages";
+import { messages as m } from "../../i18n";
 import { may } from "../rows-page";
 import "./alert-form";
 import type { AlertFormElement } from "./alert-form";
@@ -35,13 +35,13 @@ export class AlertsElement extends LitElement {
       li.firing article { border-color: var(--_bad); }
       .head { display: flex; gap: 6px 12px; align-items: baseline; flex-wrap: wrap; }
       h2 { overflow-wrap: anywhere; min-inline-size: 0; }
-      .standing { border: 1px solid currentColor; border-radius: 10px; padding: 0 9px; font-size: 0.92em; max-inline-size: 100%; overflow-wrap: anywhere; color: var(--_quiet); }
+      .standing { border: 1px solid currentColor; border-radius: 10px; padding: 0 9px; font-size: 0.92em; white-space: nowrap; color: var(--_quiet); }
       .firing .standing { color: var(--_bad); font-weight: 600; }
       .ok .standing { color: var(--_good); }
       .near .standing, .cooling .standing { color: light-dark(#8a5a00, #e8be5a); }
       .sentence { overflow-wrap: anywhere; }
-      dl { margin: 0; display: grid; grid-template-columns: fit-content(50%) minmax(0, 1fr); gap: 2px 12px; }
-      dt { color: var(--_quiet); } dd { margin: 0; overflow-wrap: anywhere; }
+      dl { margin: 0; display: grid; grid-template-columns: fit-content(60%) minmax(0, 1fr); gap: 2px 12px; }
+      dt { color: var(--_quiet); } dt, dd { margin: 0; overflow-wrap: anywhere; }
       .actions { margin-block-start: auto; padding-block-start: 4px; }
       .nothing { border: 1px dashed var(--_line); border-radius: calc(var(--_radius) * 2); padding: 28px 20px; display: grid; gap: 10px; justify-items: start; }
     `,
