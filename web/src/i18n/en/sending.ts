@@ -39,6 +39,7 @@ export const sending = {
     rows: { incremental: "New rows each time", full: "All rows each time" } as Record<string, string>,
     owner: (sub: string) => `by ${sub}`,
     to: (name: string) => `to ${name}`,
+    export: "Export",
     download: "Download",
     retry: "Retry",
     runNow: "Run now",
