@@ -69,7 +69,7 @@ export const screens: readonly Screen[] = [
   { name: "live", at: "#/live", reach: (page) => page.locator("offtake-live-page h1").waitFor() },
   { name: "schedules", at: "#/live/schedules", reach: async (page) => {
     await page.locator("offtake-schedules li .name").first().waitFor();
-    await page.locator("offtake-schedules summary").first().click();
+    await page.locator("offtake-schedules li > details > summary").first().click();
     await page.locator("offtake-schedule-runs tbody tr").first().waitFor();
   } },
   { name: "a new schedule", at: "#/live/schedules", reach: async (page) => {
@@ -79,7 +79,7 @@ export const screens: readonly Screen[] = [
     await page.locator("offtake-schedule-timing ol li").first().waitFor();
   } },
   { name: "webhooks", at: "#/live/webhooks", reach: async (page) => {
-    await page.locator("offtake-webhooks summary").first().click();
+    await page.locator("offtake-webhooks li > details > summary").first().click();
     await page.locator("offtake-webhook-log select").waitFor();
   } },
   { name: "a new webhook", at: "#/live/webhooks", reach: async (page) => {

@@ -259,6 +259,7 @@ export const sending = {
       name: "Name",
       bucket: "Bucket",
       region: "Region",
+      regionHint: "Such as eu-central-1.",
       endpoint: "Endpoint",
       endpointHint: "Only for stores that are not Amazon's: an https URL.",
       pathStyle: "The bucket is part of the path, not of the host's name",
