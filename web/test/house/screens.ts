@@ -34,11 +34,6 @@ async function panel(page: Page): Promise<void> {
   await page.locator("offtake-downloads li").getByText("Ready").first().waitFor();
 }
 
-async function pressed(page: Page, name: string): Promise<void> {
-  await page.getByRole("button", { name }).click();
-  await page.getByRole("dialog").locator("input").first().waitFor();
-}
-
 export const screens: readonly Screen[] = [
   { name: "traces", at: "#/traces", reach: rows },
   { name: "prompts", at: "#/prompts?when=last-604800&f.provider=openai", reach: (page) => page.locator("offtake-table [role=status]").getByText("prompts").waitFor() },
@@ -72,11 +67,6 @@ export const screens: readonly Screen[] = [
   } },
   { name: "an error", at: "#/spans?f.trace_id=nonsense", reach: (page) => page.getByRole("alert").first().waitFor() },
   { name: "live", at: "#/live", reach: (page) => page.locator("offtake-live-page h1").waitFor() },
-  { name: "schedules", at: "#/live/schedules", reach: (page) => page.getByText("Yearly").first().waitFor() },
-  { name: "the form of a schedule", at: "#/live/schedules", reach: (page) => pressed(page, "New schedule") },
-  { name: "webhooks", at: "#/live/webhooks", reach: (page) => page.getByText("hooks.example.org").first().waitFor() },
-  { name: "the form of a webhook", at: "#/live/webhooks", reach: (page) => pressed(page, "New webhook") },
-  { name: "the form of a destination", at: "#/live/destinations", reach: (page) => pressed(page, "New destination") },
   { name: "alert rules", at: "#/live/alerts", reach: (page) => page.getByRole("article", { name: "Slow" }).waitFor() },
   { name: "the form of an alert rule", at: "#/live/alerts", reach: async (page) => {
     await page.getByRole("button", { name: "New alert rule" }).click();
@@ -86,6 +76,33 @@ export const screens: readonly Screen[] = [
   { name: "the form of a budget", at: "#/live/budgets", reach: async (page) => {
     await page.getByRole("button", { name: "New budget" }).click();
     await page.getByRole("dialog").getByLabel("Name").waitFor();
+  } },
+  { name: "schedules", at: "#/live/schedules", reach: async (page) => {
+    await page.locator("offtake-schedules li .name").first().waitFor();
+    await page.locator("offtake-schedules li > details > summary").first().click();
+    await page.locator("offtake-schedule-runs tbody tr").first().waitFor();
+  } },
+  { name: "a new schedule", at: "#/live/schedules", reach: async (page) => {
+    await page.locator("offtake-schedules button.primary").first().click();
+    await page.locator("offtake-schedule-timing select").first().selectOption("weekly");
+    await page.locator("offtake-schedule-form summary").click();
+    await page.locator("offtake-schedule-timing ol li").first().waitFor();
+  } },
+  { name: "webhooks", at: "#/live/webhooks", reach: async (page) => {
+    await page.locator("offtake-webhooks li > details > summary").first().click();
+    await page.locator("offtake-webhook-log select").waitFor();
+  } },
+  { name: "a new webhook", at: "#/live/webhooks", reach: async (page) => {
+    await page.locator("offtake-webhooks button.primary").first().click();
+    await page.locator("offtake-webhook-form input[type=url]").waitFor();
+  } },
+  { name: "how to verify a message", at: "#/live/webhooks", reach: async (page) => {
+    await page.locator("offtake-webhooks li .key").first().click();
+    await page.locator("offtake-webhook-secret pre").first().waitFor();
+  } },
+  { name: "a new destination", at: "#/live/destinations", reach: async (page) => {
+    await page.locator("offtake-destinations button.primary").first().click();
+    await page.locator("offtake-destination-form input[type=password]").waitFor();
   } },
   { name: "no spans yet", at: "#/traces", as: "newcomer", reach: (page) => page.getByText("No spans yet").waitFor() },
   { name: "signing in", at: "", as: "stranger", reach: (page) => page.getByRole("heading", { name: "Sign in" }).waitFor() },
@@ -102,24 +119,22 @@ async function oneTime(house: House): Promise<string> {
   return new URL(((await made.json()) as { url: string }).url, house.front).pathname.slice(1);
 }
 
-/** A rule, a budget, what is due once a year, and a webhook that nothing is sent to. */
-const LIVE: readonly [string, object][] = [
-  ["alerts", { kind: "metric", name: "Slow", metric: "latency_p95", window_seconds: 900, direction: "above", threshold: 2000, clear_threshold: 1500, min_traces: 5, filters: { environment: ["production"], provider: ["openai", "anthropic"] } }],
-  ["alerts", { kind: "budget", name: "November", amount_usd: "125.50", period: "month", provider: "openai", time_zone: "Europe/Berlin" }],
-  ["schedules", { name: "Yearly", dataset: "spans", cron: "0 3 1 1 *", time_zone: "Europe/Berlin", request: { format: "jsonl" } }],
-  ["webhooks", { url: "https://hooks.example.org/offtake", events: ["export_job_status"] }],
+const RULES = [
+  { kind: "metric", name: "Slow", metric: "latency_p95", window_seconds: 900, direction: "above", threshold: 2000, clear_threshold: 1500, min_traces: 5, filters: { environment: ["production"], provider: ["openai", "anthropic"] } },
+  { kind: "budget", name: "November", amount_usd: "125.50", period: "month", provider: "openai", time_zone: "Europe/Berlin" },
 ];
 
-/** An export that is there, for the screens that show one, and what the page of what happens now shows. */
+/** What is there for the screens that show it: an export, a rule, a budget, a schedule that ran, a webhook that is told nothing. */
 export async function furnish(house: House): Promise<void> {
   const headers = { authorization: `Bearer ${house.token}`, "content-type": "application/json" };
   const asked = await fetch(`${house.url}/api/v1/export/prompts`, { method: "POST", headers, body: JSON.stringify({ format: "csv" }) });
   const { job_id: id } = (await asked.json()) as { job_id: string };
   await fetch(`${house.url}/api/v1/export/jobs/${id}?wait=30`, { headers });
-  for (const [kind, body] of LIVE) {
-    const made = await fetch(`${house.url}/api/v1/${kind}`, { method: "POST", headers, body: JSON.stringify(body) });
-    if (made.status !== 201) throw new Error(await made.text());
-  }
+  const make = (path: string, body: unknown) => fetch(`${house.url}/api/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  for (const rule of RULES) await make("alerts", rule);
+  const schedule = await make("schedules", { name: "Nightly", dataset: "prompts", cron: "30 2 * * 1-5", request: { format: "csv" } });
+  await make(`schedules/${((await schedule.json()) as { id: string }).id}/run`, {});
+  await make("webhooks", { url: "https://hooks.example.org/offtake", events: ["system_alert"], signing: "ed25519", enabled: false });
 }
 
 /** The screen, drawn. */

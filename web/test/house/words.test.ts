@@ -25,7 +25,7 @@ let open: Page | undefined;
 afterEach(() => open?.context().close());
 
 /** What is data through and through, wherever it stands. */
-const DATA = "tbody td, .value, label[title], time, code, pre, .name, dd, figcaption .number, [role=alert] strong, [role=alert] p, [role=alert] ul, section[aria-label] > h3:first-child";
+const DATA = "[translate=no], tbody td, .value, label[title], time, code, pre, .name, dd, figcaption .number, [role=alert] strong, [role=alert] p, [role=alert] ul, section[aria-label] > h3:first-child";
 
 /** Every text that is seen or read out, and where. */
 function texts(without: string): { text: string; at: string }[] {

@@ -63,7 +63,7 @@ export class ScheduleTimingElement extends LitElement {
         ${field(kind, html`<select ${control(kind)} @change=${(event: Event) => this.changed(as(valueOf(event) as Timing["kind"], this.timing))}>
           ${KINDS.map((name) => html`<option value=${name} ?selected=${name === this.timing.kind}>${f.kinds[name]}</option>`)}</select>`)}
         ${this.details(this.wrong.cron ?? at("/cron"))}
-        ${field(zone, html`<select ${control(zone)} @change=${(event: Event) => this.changed(this.timing, valueOf(event))}>
+        ${field(zone, html`<select translate="no" ${control(zone)} @change=${(event: Event) => this.changed(this.timing, valueOf(event))}>
           ${zones(this.zone).map((name) => html`<option value=${name} ?selected=${name === this.zone}>${name}</option>`)}</select>`)}
       </div>
       ${this.timing.kind === "weekly" ? this.days(this.timing) : nothing}
