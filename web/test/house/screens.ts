@@ -61,6 +61,12 @@ export const screens: readonly Screen[] = [
     await page.locator("offtake-downloads button.receipt").first().click();
     await page.getByRole("dialog").getByText("offtake verify").first().waitFor();
   } },
+  { name: "a link to a file", at: "#/exports", reach: async (page) => {
+    await panel(page);
+    await page.locator("offtake-downloads button.receipt").first().click();
+    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.locator("offtake-links tr[data-state=live]").waitFor();
+  } },
   { name: "a new export", at: "#/exports", reach: async (page) => {
     await page.getByRole("button", { name: "New export" }).click();
     await page.locator("offtake-new-export [role=status]").getByText(/\d/).waitFor();

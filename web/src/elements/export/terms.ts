@@ -37,6 +37,7 @@ export class ExportTermsElement extends LitElement {
         ${fact(m.dialog.size, m.dialog.about(text.bytes(sample.estimated_bytes)))}
         ${fact(m.dialog.time, took ? m.dialog.about(text.seconds(Math.max(1, took))) : m.dialog.timeUnknown)}
         ${fact(m.dialog.kept, text.day(until))}
+        ${of.limits.rows == null ? nothing : fact(m.dialog.limit, text.number(of.limits.rows))}
       </dl>
       ${refusal ? html`<p class="warn" role="alert"><strong>${m.dialog.refused}</strong> ${sentence(refusal.detail)} ${m.problem.after(text.seconds(refusal.retry_after))}</p>` : nothing}
       ${sample.limited ? html`<p class="warn" role="status"><strong>${m.dialog.cut(text.number(sample.count - sample.expected_rows))}</strong>

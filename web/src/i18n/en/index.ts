@@ -131,6 +131,7 @@ export const en = {
     size: "Size",
     time: "Takes",
     kept: "Kept until",
+    limit: "Rows at most",
     about: (what: string) => `about ${what}`,
     timeUnknown: "not known yet",
     keptUntil: (when: string) => `The file is kept until ${when}, and deleted then. Until that time it can be fetched again.`,
