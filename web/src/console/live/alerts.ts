@@ -11,7 +11,7 @@ import type { ConfirmElement } from "../../elements/confirm";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { Watching } from "../../elements/watching";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { may } from "../rows-page";
 import "./alert-form";
 import type { AlertFormElement } from "./alert-form";
