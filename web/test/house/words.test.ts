@@ -17,12 +17,15 @@ beforeAll(async () => {
   [files] = await Promise.all([built(pseudo), furnish(house)]);
   const datasets = await new Client({ base: house.url, token: () => house.token }).datasets();
   const names = datasets.flatMap((one) => [one.title, ...one.columns.flatMap((column) => [column.label, column.name]), ...one.filters.map((filter) => filter.name)]);
-  data = [...new Set([...names, "csv", "gzip", "zstd", "SHA-256"])].sort((a, b) => b.length - a.length);
+  data = [...new Set([...names, "csv", "gzip", "zstd", "SHA-256", "Nightly", ...WEEKDAYS])].sort((a, b) => b.length - a.length);
 }, 120_000);
 afterAll(() => house?.close());
 
 let open: Page | undefined;
 afterEach(() => open?.context().close());
+
+/** As `Intl` has them. */
+const WEEKDAYS = Array.from({ length: 7 }, (_, day) => new Date(Date.UTC(2023, 0, 1 + day)).toLocaleDateString("en", { weekday: "long", timeZone: "UTC" }));
 
 /** What is data through and through, wherever it stands. */
 const DATA = "[translate=no], tbody td, .value, label[title], time, code, pre, .name, dd, figcaption .number, [role=alert] strong, [role=alert] p, [role=alert] ul, section[aria-label] > h3:first-child";
