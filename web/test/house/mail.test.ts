@@ -164,7 +164,8 @@ test("by pointer: the file has what the banner said, and comes by the panel and 
   expect(rowsOf(csv)).toBe(number(chosen!));
   for (const id of out) expect(csv).not.toContain(id);
   await page.locator("offtake-downloads").getByText("Ready").first().waitFor();
-  expect(frames.map((frame) => frame.status)).toEqual(["pending", "processing", "completed"]);
+  await eventually("word of the end", async () => frames.find((frame) => frame.status === "completed"));
+  expect([...new Set(frames.map((frame) => frame.status))]).toEqual(["pending", "processing", "completed"]);
   expect(new Set(frames.map((frame) => frame.job)).size).toBe(1);
 
   const reader = await fresh(await linkInMail());
