@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+scripts/test-setup.sh
 scripts/web.sh
 # As the other tests are built, so that nothing is compiled twice.
 cargo test --quiet --workspace --no-run --test it

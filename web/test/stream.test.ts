@@ -1,10 +1,11 @@
 /** The stream of events: what is listed, what comes twice, how much there is, and how it reads. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EventBuffer } from "../src/core/buffer";
-import { lineOf } from "../src/core/event-line";
+import { lineOf } from "../src/console/live/event-line";
 import type { LiveEvent } from "../src/core/live";
 import { Position } from "../src/core/position";
 import { Rate } from "../src/core/rate";
+import { hashOf, wishOf } from "../src/console/live/wish";
 import { asked, EventStream, MOST_EVENTS, typesFor } from "../src/core/stream";
 
 const told = (event_type: string, seq: number, data: Record<string, unknown> = {}): LiveEvent => ({ event_type, seq, data, timestamp: "2026-11-01T10:00:00Z" });
@@ -119,6 +120,19 @@ describe("a line", () => {
 test("filters are sent as the protocol has them, and what is no number as it is", () => {
   expect(asked({ provider: " openai , anthropic,", model: "", min_cost: "0.5", min_duration_ms: "long" }))
     .toEqual({ provider: ["openai", "anthropic"], min_cost: 0.5, min_duration_ms: "long" });
+});
+
+test("wishes are kept in the address bar", () => {
+  const offered = ["trace_created", "export_job_status", "system_alert"];
+  expect(hashOf({ types: offered, filters: { provider: "" } }, offered)).toBe("#/live/events");
+  const wish = { types: ["trace_created", "system_alert"], filters: { provider: "openai, anthropic", min_cost: "0.5" } };
+  const hash = hashOf(wish, offered);
+  expect(hash).toBe("#/live/events?f.min_cost=0.5&f.provider=openai%2C+anthropic&f.type=trace_created%2Csystem_alert");
+  expect(wishOf(hash, offered)).toEqual(wish);
+  expect(wishOf("#/live", offered)).toEqual({ types: offered, filters: {} });
+  // What one may not be told of is not asked for, nor what is no filter.
+  expect(wishOf("#/live/events?f.type=metric_threshold,trace_created&f.colour=red", offered)).toEqual({ types: ["trace_created"], filters: {} });
+  expect(wishOf(hashOf({ types: [], filters: {} }, offered), offered)).toEqual({ types: [], filters: {} });
 });
 
 test("only what one may be told of is offered", () => {

@@ -40,6 +40,8 @@ fn table(app: &App) -> Table {
         .add(Needs(ExportsDownload), routes!(jobs::download))
         .add(Needs(ExportsRead), routes!(jobs::receipt))
         .add(Needs(ExportsDownload), routes!(one_time::issue))
+        .add(Needs(ExportsRead), routes!(one_time::tokens::list))
+        .add(Needs(ExportsDownload), routes!(one_time::tokens::revoke))
         // The token says who may.
         .add(Public, routes!(one_time::redeem))
         .add(Public, routes!(one_time::show, one_time::spend_by_form))

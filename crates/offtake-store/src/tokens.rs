@@ -77,6 +77,12 @@ pub enum TokenState {
 /// A token's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
+    /// What it is called where its text must not be: the beginning of its digest.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was spent.
+    pub spent_at: Option<Timestamp>,
     /// What it is bound to.
     pub claims: TokenClaims,
     /// When its time is over.
@@ -100,7 +106,10 @@ impl Token {
 
 /// What is said of a token that was ours and that no row speaks for any more.
 pub fn token_is_over() -> Error {
-    Error::new(ErrorKind::Gone, "this token was replaced by a newer one, or is over for long; ask for a fresh one")
+    Error::new(
+        ErrorKind::Gone,
+        "this token was replaced by a newer one or taken back, or is over for long; ask for a fresh one",
+    )
 }
 
 /// One-time tokens.
@@ -126,6 +135,15 @@ pub trait Tokens: Send + Sync + std::fmt::Debug {
     /// answer was lost.
     async fn spend(&self, by: Act, sha256: [u8; 32]) -> Result<()>;
 
+    /// The tokens for a job, newest first, as far as they are kept.
+    async fn of_job(&self, org: &OrgId, job: JobId) -> Result<Vec<Token>>;
+
+    /// Takes the token of a job back that is called so ([`Token::id`]): nobody spends it any more.
+    ///
+    /// # Errors
+    /// `not_found` if there is none.
+    async fn revoke(&self, by: &Act, org: &OrgId, job: JobId, id: &str) -> Result<()>;
+
     /// Deletes tokens whose time has been over for longer than `retention`. Returns how many.
     async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64>;
 }
@@ -137,6 +155,8 @@ pub(crate) struct Stored {
     pub(crate) subject: String,
     pub(crate) job: String,
     pub(crate) purpose: String,
+    pub(crate) sha256: String,
+    pub(crate) created_at: i64,
     /// Microseconds since the epoch, as is the next.
     pub(crate) expires_at: i64,
     pub(crate) spent_at: Option<i64>,
@@ -158,9 +178,29 @@ impl Stored {
             purpose: TokenPurpose::parse(&self.purpose).ok_or_else(|| unreadable("its purpose"))?,
             subject: self.subject.clone(),
         };
-        let expires_at = Timestamp::from_microsecond(self.expires_at).map_err(|_| unreadable("its moments"))?;
-        Ok(Token { claims, expires_at, state })
+        let moment = |at: i64| Timestamp::from_microsecond(at).map_err(|_| unreadable("its moments"));
+        Ok(Token {
+            id: id_of(&self.sha256),
+            created_at: moment(self.created_at)?,
+            spent_at: self.spent_at.map(moment).transpose()?,
+            claims,
+            expires_at: moment(self.expires_at)?,
+            state,
+        })
     }
+}
+
+/// What the token with this digest is called, in the audit trail as well.
+pub(crate) fn id_of(sha256: &str) -> String {
+    sha256.chars().take(ID_CHARS).collect()
+}
+
+/// How much of a digest a token is called by.
+pub(crate) const ID_CHARS: usize = 16;
+
+/// Why there is nothing to take back.
+pub(crate) fn no_token() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no such token of this export")
 }
 
 /// Why it could not be spent, by how it stands now.

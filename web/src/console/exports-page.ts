@@ -7,6 +7,7 @@ import { EVERYTHING, type Query, fromParams, toParams } from "../core/filters";
 import type { Jobs } from "../core/jobs";
 import * as text from "../core/text";
 import type { Started } from "../elements/export-dialog";
+import { statusOf } from "../elements/download";
 import { valueOf } from "../elements/field";
 import "../elements/problem";
 import { shared } from "../elements/styles";
@@ -78,7 +79,7 @@ export class ExportsPageElement extends LitElement {
   }
 
   private filters(listed: Listed) {
-    return html`<div class="row" role="search" aria-label=${m.filters.label}>
+    return html`<div class="row" role="search" aria-label=${m.exports.listed}>
       <label>${m.exports.status}<select @change=${(event: Event) => this.list({ status: valueOf(event) })}>
         <option value="">${m.exports.any}</option>
         ${Object.entries(m.downloads.status).map(([name, title]) => html`<option value=${name} .selected=${name === listed.status}>${title}</option>`)}
@@ -120,7 +121,7 @@ export class ExportsPageElement extends LitElement {
   private row(job: Job) {
     return html`<tr>
       <td class="name"><a href=${withJob(this.hash, job.job_id)}>${job.name}</a></td>
-      <td><span class=${job.status}>${m.downloads.status[job.status]}</span>${job.status === "processing" && job.progress_percent != null ? ` ${text.percent(Math.floor(job.progress_percent))}` : ""}</td>
+      <td><span class=${statusOf(job)}>${m.downloads.status[statusOf(job)]}</span>${job.status === "processing" && job.progress_percent != null ? ` ${text.percent(Math.floor(job.progress_percent))}` : ""}</td>
       <td class="number">${job.row_count == null ? "–" : text.number(job.row_count)}</td>
       <td class="number">${job.file_size_bytes ? text.bytes(job.file_size_bytes) : "–"}</td>
       <td><time datetime=${job.created_at}>${text.at(job.created_at)}</time></td>

@@ -18,6 +18,8 @@ export type Preview = Schemas["PreviewResponse"] & { readonly rows: readonly Row
 export type Session = Schemas["SessionResponse"];
 export type Timings = Schemas["PerfResponse"];
 export type OneTimeToken = Schemas["OneTimeTokenResponse"];
+/** One that was handed out, without its text. */
+export type KeptToken = Schemas["TokenView"];
 export type Page = { rows: Row[]; next_cursor: string | null; as_of: string };
 /** As `offtake verify` reads it. */
 export type Receipt = {
@@ -48,7 +50,7 @@ export type Receipt = {
   readonly offtake_version: string;
 };
 /** What an organization asks for again and again. */
-export type Preset = Schemas["PresetResponse"] & {
+export type Preset = Pick<Schemas["PresetResponse"], "name" | "dataset" | "created_by" | "created_at" | "updated_at"> & {
   readonly fields?: readonly (string | { readonly name: string; readonly as: string })[];
   readonly format?: string;
   readonly compression?: string;
@@ -147,6 +149,8 @@ export class Client {
   /** A link that works once, for so many seconds, or as long as is usual. */
   oneTimeToken = (id: string, seconds?: number): Promise<OneTimeToken> =>
     this.#json(`export/jobs/${id}/token`, { method: "POST", body: seconds === undefined ? {} : { expires_in: seconds } });
+  oneTimeTokens = async (id: string): Promise<KeptToken[]> => (await this.#json<{ tokens: KeptToken[] }>(`export/jobs/${id}/tokens`)).tokens;
+  revoke = (id: string, token: string): Promise<void> => this.#json(`export/jobs/${id}/tokens/${encodeURIComponent(token)}`, { method: "DELETE" });
   timings = (): Promise<Timings> => this.#json("export/jobs/perf");
 
   /** Where events come from. A page of the server's own is known by its cookie; another needs a ticket. */

@@ -516,6 +516,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export/jobs/{id}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The one-time tokens for an export, newest first. */
+        get: operations["list_one_time_tokens"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/jobs/{id}/tokens/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a one-time token back. Whoever shows it is answered 410; a link that it was spent for lives on. */
+        delete: operations["revoke_one_time_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export/redeem": {
         parameters: {
             query?: never;
@@ -2238,6 +2272,30 @@ export interface components {
              * @description When its time is over.
              */
             expires_at: string;
+        };
+        /** @description The tokens for an export. */
+        TokenListResponse: {
+            tokens: components["schemas"]["TokenView"][];
+        };
+        /** @description A one-time token, without its text. */
+        TokenView: {
+            /**
+             * @description What it is called, in the audit trail as well.
+             * @example 9f86d081884c7d65
+             */
+            id: string;
+            /** @description Whom it was made for: whoever asked for it, or gets the mail. */
+            made_for: string;
+            /** @description `download`, or `mail` for the link in a mail. */
+            purpose: string;
+            /** @description `live`, `spent` or `expired`. */
+            state: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: date-time */
+            spent_at?: string | null;
         };
         /** @description When a schedule would run. */
         TimetableResponse: {
@@ -5313,6 +5371,54 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["OneTimeTokenResponse"];
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    list_one_time_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Those that are kept */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenListResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revoke_one_time_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+                /** @description The id of the token */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody spends it any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };

@@ -70,14 +70,15 @@ export class DownloadElement extends LitElement {
       job.format + (job.compression === "none" ? "" : `, ${job.compression}`),
       job.limited ? m.downloads.limited : null,
     ].filter((fact) => fact !== null);
-    return html`<span class="number"><span class=${job.status}>${m.downloads.status[job.status]}</span> <span class="quiet">${facts.join(" · ")}</span>${this.expiry(job)}</span>
+    const status = statusOf(job);
+    return html`<span class="number"><span class=${status}>${m.downloads.status[status]}</span> <span class="quiet">${facts.join(" · ")}</span>${this.expiry(job)}</span>
       ${job.error ? html`<span>${job.error.message}</span>` : nothing}
       ${job.delivery ? html`<span class="quiet">${m.downloads.delivery[job.delivery.state]}</span>` : nothing}`;
   }
 
   /** Counts down to the moment at which the file goes. */
   private expiry(job: Job) {
-    if (!job.expires_at || job.status !== "completed") return nothing;
+    if (!job.expires_at || statusOf(job) !== "completed") return nothing;
     const left = (new Date(job.expires_at).getTime() - this.now) / 1000;
     if (left <= 0) return html` · <span class="soon">${m.downloads.gone}</span>`;
     return html` · <time class=${left < HOUR ? "soon" : "quiet"} datetime=${job.expires_at} title=${text.at(job.expires_at)}>${m.downloads.expires(text.fromNow(job.expires_at, this.now))}</time>`;
@@ -136,6 +137,11 @@ export class DownloadElement extends LitElement {
 }
 
 const HOUR = 3600;
+
+/** How it stands for people: a file whose time is over is gone, though nobody has swept it yet. */
+export function statusOf(job: Job): string {
+  return job.status === "completed" && job.metadata.is_expired ? "expired" : job.status;
+}
 
 /** Where a retry begins. */
 function whence(job: Job): string {

@@ -77,7 +77,7 @@ export class ExportDialogElement extends LitElement {
   override render() {
     const { of, draft, sample } = this;
     if (!of || !draft) return html`<dialog></dialog>`;
-    const noun = this.#count === 1 ? of.title.toLowerCase().replace(/s$/, "") : of.title.toLowerCase();
+    const noun = m.noun(of.title, this.#count);
     const problem = besides(this.problem, ["/notify"]);
     const changes = (event: CustomEvent<Partial<Draft>>) => this.change(event.detail);
     return html`<dialog aria-labelledby="title" @close=${this.closed}>
@@ -86,15 +86,13 @@ export class ExportDialogElement extends LitElement {
           ${this.#countedAt ? html`<p class="quiet">${m.dialog.moment(text.at(this.#countedAt.toISOString()))}</p>` : nothing}
         </header>
         <div class="body">
+          ${problem ? html`<offtake-problem .problem=${problem}></offtake-problem>` : nothing}
+          <offtake-export-terms .of=${of} .sample=${sample}></offtake-export-terms>
           <offtake-export-presets .client=${this.client} .of=${of} .draft=${draft} @draft=${changes}></offtake-export-presets>
           <offtake-export-form .draft=${draft} @draft=${changes}></offtake-export-form>
-          <offtake-export-columns .fields=${draft.fields} @fields=${(event: CustomEvent<readonly DraftField[]>) => this.change({ fields: event.detail })}></offtake-export-columns>
-          ${sample
-            ? html`<offtake-export-sample .sample=${sample}></offtake-export-sample>
-                <offtake-export-terms .of=${of} .sample=${sample}></offtake-export-terms>`
-            : this.problem || !this.hasColumns ? nothing : html`<p class="quiet">${m.loading}</p>`}
           <offtake-export-notify .draft=${draft} .session=${this.session} .refused=${refusal(this.problem, "/notify") ?? ""} @draft=${changes}></offtake-export-notify>
-          ${problem ? html`<offtake-problem .problem=${problem}></offtake-problem>` : nothing}
+          <offtake-export-columns .fields=${draft.fields} @fields=${(event: CustomEvent<readonly DraftField[]>) => this.change({ fields: event.detail })}></offtake-export-columns>
+          ${sample ? html`<offtake-export-sample .sample=${sample}></offtake-export-sample>` : this.problem || !this.hasColumns ? nothing : html`<p class="quiet">${m.loading}</p>`}
         </div>
         <footer>
           <span class="quiet" role="status">${this.isAsking ? m.dialog.asking : ""}</span><span class="push"></span>

@@ -57,16 +57,15 @@ export const shared = css`
   /* On paper nothing scrolls and nothing can be pressed. */
   @media print {
     :host { font-size: 9pt; }
-    button, select, input, textarea { display: none; }
+    button, select, input, textarea, label:has(select, input, textarea), :host a[download], [role="search"] { display: none; }
     :host .scroll, :host pre { overflow: visible; max-block-size: none; }
     :host .scroll { border: 0; }
-    thead { display: table-header-group; }
+    thead { display: table-header-group; break-inside: avoid; }
     :host thead th { position: static; }
     tr, li, article, figure, dt { break-inside: avoid; }
-    :host th, :host td { white-space: normal; overflow-wrap: anywhere; padding: 3px 6px; }
+    :host th, :host td { white-space: normal; padding: 3px 6px; font-size: 8pt; }
     :host td.number, time { white-space: nowrap; }
-    :host td .cut { max-inline-size: none; overflow: visible; }
+    :host td .cut { min-inline-size: 96px; max-inline-size: none; overflow: visible; overflow-wrap: anywhere; }
     :host dialog { position: absolute; inset: 0 0 auto; margin: 0; inline-size: 100%; max-inline-size: none; block-size: auto; max-block-size: none; overflow: visible; border: 0; }
-    details::details-content { content-visibility: visible; block-size: auto; }
   }
 `;

@@ -43,8 +43,10 @@ export class TableElement extends LitElement {
       .loading { opacity: 0.6; }
       @media print {
         nav, details, .box, tbody td:first-child { display: none; }
-        thead button, .open { display: inline; padding: 3px 6px; }
-        .open { padding: 0; color: inherit; text-decoration: none; text-align: start; white-space: normal; }
+        /* A button is not drawn again in the head of a second sheet. */
+        thead th::after { content: attr(data-said); }
+        th.number { text-align: end; }
+        .open { display: inline; color: inherit; text-decoration: none; text-align: start; white-space: normal; }
       }
     `,
   ];
@@ -120,8 +122,9 @@ export class TableElement extends LitElement {
     const { sort } = this.view.state;
     const isSorted = sort?.column === column.name;
     const direction = isSorted ? (sort.descending ? "descending" : "ascending") : "none";
-    return html`<th scope="col" aria-sort=${direction} class=${isNumeric(column) ? "number" : ""}>
-      <button @click=${() => this.sorted(column.name)}>${column.label}${isSorted ? (sort.descending ? " ↓" : " ↑") : ""}</button>
+    const said = `${column.label}${isSorted ? (sort.descending ? " ↓" : " ↑") : ""}`;
+    return html`<th scope="col" aria-sort=${direction} class=${isNumeric(column) ? "number" : ""} data-said=${said}>
+      <button @click=${() => this.sorted(column.name)}>${said}</button>
     </th>`;
   }
 

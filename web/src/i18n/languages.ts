@@ -1,7 +1,8 @@
 /** Languages beside English. One more is a folder of the shape of `en`, and a line here; it is loaded when somebody wants it. */
 import type { Messages } from "./en";
+import type { Pages } from "./en/pages";
 
-export type Language = { readonly direction: "ltr" | "rtl"; readonly load: () => Promise<Messages> };
+export type Language = { readonly direction: "ltr" | "rtl"; readonly load: () => Promise<Messages>; readonly pages: () => Promise<Pages> };
 
 /** By tag, in small letters: a language (`de`), or one of its forms (`pt-br`). */
 export const languages: Readonly<Record<string, Language>> = {};

@@ -20,8 +20,17 @@ export class Hold {
     this.#lines = createInterface(this.#process.stdout);
   }
 
-  take = (): Promise<void> => this.#said("BEGIN IMMEDIATE");
-  release = (): Promise<void> => this.#said("ROLLBACK");
+  #isTaken = false;
+
+  async take(): Promise<void> {
+    await this.#said("BEGIN IMMEDIATE");
+    this.#isTaken = true;
+  }
+
+  async release(): Promise<void> {
+    if (this.#isTaken) await this.#said("ROLLBACK");
+    this.#isTaken = false;
+  }
 
   close(): void {
     this.#process.kill("SIGKILL");

@@ -110,6 +110,14 @@ describe("events", () => {
     await send({ model: "just-right", provider: "anthropic", cost: 0.5 });
     await lines(page).filter({ hasText: "just-right" }).waitFor();
     expect(await lines(page).count()).toBe(1);
+    // What is wanted stands in the address bar, and holds for a reload.
+    await page.waitForURL(/f\.min_cost=0\.5&f\.provider=anthropic/);
+    await page.reload();
+    await connected(page);
+    await send({ model: "another-provider", cost: 9 });
+    await send({ model: "just-right", provider: "anthropic", cost: 0.5 });
+    await lines(page).filter({ hasText: "just-right" }).waitFor();
+    expect(await lines(page).count()).toBe(1);
     await page.getByRole("checkbox", { name: "New trace" }).uncheck();
     await page.getByRole("checkbox", { name: "Trace grew" }).uncheck();
     await page.getByText("Only what passes the types and filters above appears here.").waitFor();
@@ -321,13 +329,12 @@ const looks: [string, object][] = [
   ["zoomed", { colorScheme: "dark", viewport: { width: 680, height: 430 }, deviceScaleFactor: 2 }],
 ];
 
-test.each(looks)("axe has nothing against any of it: %s", async (_, options) => {
+test.each(looks)("axe has nothing against events: %s", async (_, options) => {
   const { page } = await listening(options);
   const check = async (what: string) => {
     expect(await house.violations(page), what).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${what} does not scroll sideways`).toBeLessThanOrEqual(0);
   };
-  await check("waiting");
   await send({ model: "a-model-with-a-name-that-is-long-enough-to-be-broken-into-lines", failed: true });
   await lines(page).first().locator("summary").click();
   await page.getByRole("button", { name: "Pause" }).click();
@@ -336,17 +343,8 @@ test.each(looks)("axe has nothing against any of it: %s", async (_, options) => 
   await page.getByLabel("Cost at least (USD)").fill("much");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByText("min_cost is a number from 0 on").waitFor();
-  for (const [tab, button] of [["Alert rules", "New alert rule"], ["Budgets", "New budget"]] as const) {
-    await page.getByRole("link", { name: tab }).click();
-    await page.getByRole("article").first().waitFor();
-    await check(tab);
-    await page.getByRole("button", { name: button }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Create" }).click();
-    await page.getByRole("dialog").getByText("is needed: 1 to 200 characters").waitFor();
-    await check(button);
-    await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
-  }
-}, 60_000);
+  await check("refused filters");
+});
 
 /** Presses a key until what has the focus is called so, or says so. */
 async function focusBy(page: Page, key: string, name: RegExp): Promise<void> {

@@ -29,7 +29,10 @@ afterAll(async () => {
 });
 
 let open: Page | undefined;
-afterEach(() => open?.context().close());
+afterEach(async () => {
+  await hold.release();
+  await open?.context().close();
+});
 
 /** Asks for all spans, as a user does, and gives the page back while the export stands still in the middle and that is seen. */
 async function standing(): Promise<{ page: Page; id: string; file: Promise<string>; frames: Frame[] }> {
@@ -89,7 +92,7 @@ async function onlyOnwards(page: Page, id: string): Promise<void> {
 
 test("the network is cut, the server is killed and started again: the panel goes on by itself", { timeout: LONG }, async () => {
   const { page, id, file, frames } = await standing();
-  expect(frames.some((frame) => frame.job === id && (frame.percent ?? 0) > 0), "it is told how it goes on").toBe(true);
+  await eventually("word by WebSocket of how it goes on", async () => frames.find((frame) => frame.job === id && (frame.percent ?? 0) > 0));
   const panel = page.locator("offtake-downloads");
   const said = panel.getByText("The server does not answer");
 

@@ -61,12 +61,55 @@ export const screens: readonly Screen[] = [
     await page.locator("offtake-downloads button.receipt").first().click();
     await page.getByRole("dialog").getByText("offtake verify").first().waitFor();
   } },
+  { name: "a link to a file", at: "#/exports", reach: async (page) => {
+    await panel(page);
+    await page.locator("offtake-downloads button.receipt").first().click();
+    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.locator("offtake-links tr[data-state=live]").waitFor();
+  } },
   { name: "a new export", at: "#/exports", reach: async (page) => {
     await page.getByRole("button", { name: "New export" }).click();
     await page.locator("offtake-new-export [role=status]").getByText(/\d/).waitFor();
   } },
   { name: "an error", at: "#/spans?f.trace_id=nonsense", reach: (page) => page.getByRole("alert").first().waitFor() },
   { name: "live", at: "#/live", reach: (page) => page.locator("offtake-live-page h1").waitFor() },
+  { name: "alert rules", at: "#/live/alerts", reach: (page) => page.getByRole("article", { name: "Slow" }).waitFor() },
+  { name: "the form of an alert rule", at: "#/live/alerts", reach: async (page) => {
+    await page.getByRole("button", { name: "New alert rule" }).click();
+    await page.getByRole("dialog").locator("summary").click();
+  } },
+  { name: "budgets", at: "#/live/budgets", reach: (page) => page.getByRole("article", { name: "November" }).locator("svg").waitFor() },
+  { name: "the form of a budget", at: "#/live/budgets", reach: async (page) => {
+    await page.getByRole("button", { name: "New budget" }).click();
+    await page.getByRole("dialog").getByLabel("Name").waitFor();
+  } },
+  { name: "schedules", at: "#/live/schedules", reach: async (page) => {
+    await page.locator("offtake-schedules li .name").first().waitFor();
+    await page.locator("offtake-schedules li > details > summary").first().click();
+    await page.locator("offtake-schedule-runs tbody tr").first().waitFor();
+  } },
+  { name: "a new schedule", at: "#/live/schedules", reach: async (page) => {
+    await page.locator("offtake-schedules button.primary").first().click();
+    await page.locator("offtake-schedule-timing select").first().selectOption("weekly");
+    await page.locator("offtake-schedule-form summary").click();
+    await page.locator("offtake-schedule-timing ol li").first().waitFor();
+  } },
+  { name: "webhooks", at: "#/live/webhooks", reach: async (page) => {
+    await page.locator("offtake-webhooks li > details > summary").first().click();
+    await page.locator("offtake-webhook-log select").waitFor();
+  } },
+  { name: "a new webhook", at: "#/live/webhooks", reach: async (page) => {
+    await page.locator("offtake-webhooks button.primary").first().click();
+    await page.locator("offtake-webhook-form input[type=url]").waitFor();
+  } },
+  { name: "how to verify a message", at: "#/live/webhooks", reach: async (page) => {
+    await page.locator("offtake-webhooks li .key").first().click();
+    await page.locator("offtake-webhook-secret pre").first().waitFor();
+  } },
+  { name: "a new destination", at: "#/live/destinations", reach: async (page) => {
+    await page.locator("offtake-destinations button.primary").first().click();
+    await page.locator("offtake-destination-form input[type=password]").waitFor();
+  } },
   { name: "no spans yet", at: "#/traces", as: "newcomer", reach: (page) => page.getByText("No spans yet").waitFor() },
   { name: "signing in", at: "", as: "stranger", reach: (page) => page.getByRole("heading", { name: "Sign in" }).waitFor() },
   { name: "the page behind a sign-in link", at: "sign-in#none", as: "stranger", isServers: true, reach: (page) => page.getByRole("button", { name: "Sign in" }).waitFor() },
@@ -82,12 +125,22 @@ async function oneTime(house: House): Promise<string> {
   return new URL(((await made.json()) as { url: string }).url, house.front).pathname.slice(1);
 }
 
-/** An export that is there, for the screens that show one. */
+const RULES = [
+  { kind: "metric", name: "Slow", metric: "latency_p95", window_seconds: 900, direction: "above", threshold: 2000, clear_threshold: 1500, min_traces: 5, filters: { environment: ["production"], provider: ["openai", "anthropic"] } },
+  { kind: "budget", name: "November", amount_usd: "125.50", period: "month", provider: "openai", time_zone: "Europe/Berlin" },
+];
+
+/** What is there for the screens that show it: an export, a rule, a budget, a schedule that ran, a webhook that is told nothing. */
 export async function furnish(house: House): Promise<void> {
   const headers = { authorization: `Bearer ${house.token}`, "content-type": "application/json" };
   const asked = await fetch(`${house.url}/api/v1/export/prompts`, { method: "POST", headers, body: JSON.stringify({ format: "csv" }) });
   const { job_id: id } = (await asked.json()) as { job_id: string };
   await fetch(`${house.url}/api/v1/export/jobs/${id}?wait=30`, { headers });
+  const make = (path: string, body: unknown) => fetch(`${house.url}/api/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  for (const rule of RULES) await make("alerts", rule);
+  const schedule = await make("schedules", { name: "Nightly", dataset: "prompts", cron: "30 2 * * 1-5", request: { format: "csv" } });
+  await make(`schedules/${((await schedule.json()) as { id: string }).id}/run`, {});
+  await make("webhooks", { url: "https://hooks.example.org/offtake", events: ["system_alert"], signing: "ed25519", enabled: false });
 }
 
 /** The screen, drawn. */

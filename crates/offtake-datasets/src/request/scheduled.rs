@@ -30,11 +30,11 @@ enum Cut {
 }
 
 impl Dataset {
-    /// Checks what a schedule says.
+    /// Checks what a schedule says: what a run of it is, but for its window.
     ///
     /// # Errors
     /// `invalid_request` with everything that is wrong with it.
-    pub fn check_schedule(&self, content: &ScheduleContent) -> Result<()> {
+    pub fn check_schedule(&self, content: &ScheduleContent) -> Result<ExportSpec> {
         let mut found = Found::default();
         let incremental = content.window == WindowMode::Incremental;
         if incremental && let Err(error) = self.cut() {
@@ -48,17 +48,21 @@ impl Dataset {
             );
         }
         // Where the request names a moment, that is wrong already.
-        if found.violations.is_empty()
-            && let Err(error) = self.run_spec(content, "sch", Window::default(), Timestamp::UNIX_EPOCH)
-        {
-            for Violation { pointer, detail } in error.violations() {
-                found.at(&format!("/request{pointer}"), detail.as_str());
-            }
+        let spec = if found.violations.is_empty() {
+            self.run_spec(content, "sch", Window::default(), Timestamp::UNIX_EPOCH)
+        } else {
+            Err(Error::invalid(Vec::new()))
+        };
+        for Violation { pointer, detail } in spec.as_ref().err().into_iter().flat_map(Error::violations) {
+            found.at(&format!("/request{pointer}"), detail.as_str());
         }
         if incremental && content.request.get("scope").is_some_and(|scope| scope == "trace") {
             found.at("/request/scope", "whole traces have rows of any age, which no window has; leave scope out");
         }
-        found.or(())
+        match spec {
+            Ok(spec) => found.or(spec),
+            Err(_) => Err(found.error()),
+        }
     }
 
     /// The rows of the next run, if there can be any: those since its position, up to what is settled at `due_at`.

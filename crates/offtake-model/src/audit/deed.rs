@@ -49,6 +49,8 @@ names! {
         ExportDelete "export.delete",
         /// A one-time token for a file was made.
         ExportToken "export.token",
+        /// A one-time token was taken back.
+        ExportTokenRevoke "export.token_revoke",
         /// A one-time token was spent.
         ExportRedeem "export.redeem",
         /// A preset was saved.

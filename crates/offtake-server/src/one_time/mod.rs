@@ -4,6 +4,7 @@
 //! mail links to is `page`'s, and that it is spent once is the store's. A `GET` spends nothing, whoever sends it.
 
 mod page;
+pub(crate) mod tokens;
 
 use axum::Json;
 use axum::extract::State;

@@ -29,7 +29,7 @@ use crate::extract::{JsonBody, Name, Params};
 use crate::state::App;
 use crate::versions::{self, expected};
 
-use request::{BackfillRequest, ScheduleChangeRequest, ScheduleRequest, Start, TimetableRequest};
+use request::{BackfillRequest, Checked, ScheduleChangeRequest, ScheduleRequest, Start, TimetableRequest};
 use view::{
     AHEAD, ScheduleListResponse, ScheduleResponse, ScheduleRunListResponse, ScheduleRunResponse, TimetableResponse,
 };
@@ -51,13 +51,13 @@ pub(crate) async fn create(
     Acting(act): Acting,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let (content, start, dataset) = request::checked(&app, &caller, body).await?;
+    let (Checked { content, dataset, address }, start) = request::checked(&app, &caller, body).await?;
     require_destination(&app, &caller, &content.request).await?;
     let now = app.clock.now();
     let next_run_at = next_run(&content.timetable()?, now)?;
     let owner = ScheduleOwner {
         sub: caller.0.sub.clone(),
-        email: caller.0.email.clone(),
+        email: address,
         needs: vec![Permission::ExportsCreate, dataset.schema.permission.clone()],
         sight: caller.sight(),
     };
@@ -131,7 +131,7 @@ pub(crate) async fn change(
 ) -> Result<Response, Problem> {
     let mut schedule = visible(&app, &caller, &name, &own(&caller)).await?;
     let version = expected(&headers)?.unwrap_or(schedule.version);
-    let (content, dataset) = request::changed(&app, &caller, &schedule.content, body).await?;
+    let Checked { content, dataset, .. } = request::changed(&app, &caller, &schedule.content, body).await?;
     require_destination(&app, &caller, &content.request).await?;
     // In the owner's name is asked for what both may see.
     if schedule.owner.sub == caller.0.sub {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::auth::Caller;
 use crate::datasets::readable;
 use crate::exports::blocking;
+use crate::recipients;
 use crate::state::App;
 
 /// What a body says, in the order of the documentation; the last two only when a schedule is made.
@@ -151,12 +152,16 @@ impl Body {
     }
 }
 
+/// A schedule that will do.
+pub(crate) struct Checked {
+    pub(crate) content: ScheduleContent,
+    pub(crate) dataset: Dataset,
+    /// Where mail for the caller goes, as far as that is known.
+    pub(crate) address: Option<String>,
+}
+
 /// What is to be made.
-pub(crate) async fn checked(
-    app: &App,
-    caller: &Caller,
-    body: Map<String, Json>,
-) -> Result<(ScheduleContent, Start, Dataset)> {
+pub(crate) async fn checked(app: &App, caller: &Caller, body: Map<String, Json>) -> Result<(Checked, Start)> {
     let mut body = Body::of(body, &MEMBERS);
     let content = ScheduleContent {
         name: body.text("name", None),
@@ -168,8 +173,7 @@ pub(crate) async fn checked(
         horizon_seconds: body.horizon(u32::try_from(HORIZON.as_secs()).unwrap_or_default()),
     };
     let start = body.one_of("start", &[("beginning", Start::Beginning), ("now", Start::Now)]);
-    let (content, dataset) = against_dataset(app, caller, body, content).await?;
-    Ok((content, start, dataset))
+    Ok((against_dataset(app, caller, body, content).await?, start))
 }
 
 /// What a schedule says after a change.
@@ -178,7 +182,7 @@ pub(crate) async fn changed(
     caller: &Caller,
     present: &ScheduleContent,
     body: Map<String, Json>,
-) -> Result<(ScheduleContent, Dataset)> {
+) -> Result<Checked> {
     let mut body = Body::of(body, &MEMBERS[..CHANGEABLE]);
     let content = ScheduleContent {
         name: body.text("name", Some(present.name.clone())),
@@ -192,22 +196,29 @@ pub(crate) async fn changed(
     against_dataset(app, caller, body, content).await
 }
 
-async fn against_dataset(
-    app: &App,
-    caller: &Caller,
-    mut body: Body,
-    content: ScheduleContent,
-) -> Result<(ScheduleContent, Dataset)> {
+async fn against_dataset(app: &App, caller: &Caller, mut body: Body, content: ScheduleContent) -> Result<Checked> {
     body.own(&content);
     let Ok(dataset) = readable(app, caller, &content.dataset) else {
         body.refuse("dataset", "is needed: a dataset; GET /api/v1/datasets lists them");
         return Err(Error::invalid(body.wrong));
     };
     let (to_check, said) = (dataset.clone(), content.clone());
-    if let Err(error) = blocking(move || to_check.check_schedule(&said)).await {
-        body.wrong.extend(error.violations().iter().cloned());
+    let mut address = None;
+    match blocking(move || to_check.check_schedule(&said)).await {
+        Err(error) => body.wrong.extend(error.violations().iter().cloned()),
+        // Whom a request named that stays is looked at again when a mail is sent.
+        Ok(spec) if body.said.contains_key("request") => match recipients::check(app, caller, &dataset, &spec).await {
+            Ok(own) => address = own,
+            Err(error) if error.violations().is_empty() => return Err(error),
+            Err(error) => body.wrong.extend(error.violations().iter().map(in_request)),
+        },
+        Ok(_) => {}
     }
-    if body.wrong.is_empty() { Ok((content, dataset)) } else { Err(Error::invalid(body.wrong)) }
+    if body.wrong.is_empty() { Ok(Checked { content, dataset, address }) } else { Err(Error::invalid(body.wrong)) }
+}
+
+fn in_request(Violation { pointer, detail }: &Violation) -> Violation {
+    Violation::at(format!("/request{pointer}"), detail.clone())
 }
 
 /// A timetable that is thought of.

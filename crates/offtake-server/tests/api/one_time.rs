@@ -360,3 +360,32 @@ async fn what_is_taken_from_the_subject_is_taken_from_its_tokens() {
     decide("alice", json!({"disabled": true})).await.expect(200);
     house.ask(Method::GET, &link).answer().await.expect(403);
 }
+
+#[tokio::test]
+async fn tokens_are_listed_without_their_text_and_taken_back() {
+    let house = House::new();
+    let job = house.a_file(CONTENT).await;
+    let text = token(&house, &job).await;
+    let path = format!("{job}/tokens");
+    let list = async || house.get(&path).answer().await.expect(200).json()["tokens"].clone();
+    let listed = list().await;
+    assert_eq!(
+        (&listed[0]["made_for"], &listed[0]["purpose"], &listed[0]["state"]),
+        (&json!("alice"), &json!("download"), &json!("live"))
+    );
+    assert!(!listed.to_string().contains(&text[4..20]), "{listed}");
+    for (org, sub) in [("other", "alice"), ("acme", "bob")] {
+        let grants = "exports:read exports:download traces:read";
+        house.ask(Method::GET, &path).by(org, sub, grants).answer().await.expect(404);
+        let one = format!("{path}/{}", listed[0]["id"].as_str().expect("an id"));
+        house.ask(Method::DELETE, &one).by(org, sub, grants).answer().await.expect(404);
+    }
+    house.delete(format!("{path}/0000000000000000")).answer().await.expect(404);
+    house.delete(format!("{path}/{}", listed[0]["id"].as_str().expect("an id"))).answer().await.expect(204);
+    assert_eq!(redeem(&house, &text).await.problem(410).0, "gone");
+    assert_eq!(list().await, json!([]));
+    let spent = token(&house, &job).await;
+    redeem(&house, &spent).await.expect(200);
+    let listed = list().await;
+    assert_eq!((&listed[0]["state"], listed[0]["spent_at"].is_string()), (&json!("spent"), true));
+}

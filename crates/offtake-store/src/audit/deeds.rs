@@ -13,7 +13,7 @@ use offtake_model::webhook::Webhook;
 use crate::artifacts::Artifact;
 use crate::jobs::NewJob;
 use crate::outbox::Notification;
-use crate::tokens::TokenClaims;
+use crate::tokens::{Token, TokenClaims};
 use crate::webhooks;
 
 /// An export was asked for. What decides its rows is told by its digest: filters may hold what not everybody may read.
@@ -116,6 +116,14 @@ pub(crate) fn issued(claims: &TokenClaims, sha256: &[u8; 32], expires_at: Timest
         .with("token", hex::encode(&sha256[..8]))
         .with("purpose", claims.purpose.name())
         .with("expires_at", expires_at.to_string())
+}
+
+/// A one-time token was taken back.
+pub(crate) fn taken_back(token: &Token) -> Deed {
+    Deed::done(Action::ExportTokenRevoke, ObjectKind::Job, token.claims.job)
+        .with("token", token.id.clone())
+        .with("purpose", token.claims.purpose.name())
+        .with("made_for", token.claims.subject.clone())
 }
 
 /// A one-time token was spent, and by whom: whoever it was made for, or who was given it.

@@ -141,3 +141,24 @@ pub(crate) async fn a_token_goes_with_its_job(b: &Backend) {
     assert_eq!(b.jobs.prune(SignedDuration::ZERO).await.unwrap(), 1);
     assert_eq!(b.tokens.look(digest(1)).await.unwrap(), None);
 }
+
+pub(crate) async fn tokens_are_listed_and_taken_back(b: &Backend) {
+    let job = a_file(b).await.id;
+    for (number, subject) in [(1, "ada"), (2, "bob")] {
+        b.tokens.issue(token(number, job, subject)).await.unwrap();
+        b.pass(TICK);
+    }
+    b.tokens.spend(act(), digest(1)).await.unwrap();
+    let listed = b.tokens.of_job(&org("acme"), job).await.unwrap();
+    let seen: Vec<_> =
+        listed.iter().map(|one| (one.claims.subject.as_str(), one.state, one.spent_at.is_some())).collect();
+    assert_eq!(seen, [("bob", TokenState::Live, false), ("ada", TokenState::Spent, true)], "newest first");
+    assert_eq!(listed[0].id, hex::encode(digest(2))[..16]);
+    assert!(b.tokens.of_job(&org("bolt"), job).await.unwrap().is_empty());
+    let revoke = async |whose: &str, id: &str| b.tokens.revoke(&by("ada"), &org(whose), job, id).await;
+    assert_eq!(kind(revoke("bolt", &listed[0].id).await), ErrorKind::NotFound);
+    assert_eq!(kind(revoke("acme", "0000000000000000").await), ErrorKind::NotFound);
+    revoke("acme", &listed[0].id).await.unwrap();
+    assert_eq!(kind(b.tokens.spend(act(), digest(2)).await), ErrorKind::Gone);
+    assert_eq!(b.tokens.of_job(&org("acme"), job).await.unwrap(), listed[1..]);
+}

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
 use offtake_model::audit::Act;
+use offtake_model::id::{JobId, OrgId};
 use offtake_postgres::Work;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::rows::get;
@@ -14,7 +16,10 @@ use super::{NOW, PostgresStore, audit};
 use crate::audit::deeds;
 use crate::refusals::{self, internal};
 use crate::rows::micros;
-use crate::tokens::{NewToken, Stored, Token, Tokens, not_spent};
+use crate::tokens::{ID_CHARS, NewToken, Stored, Token, Tokens, no_token, not_spent};
+
+/// The columns of a [`Stored`].
+const TOKEN: &str = "org, subject, job, purpose, sha256, created_at, expires_at, spent_at";
 
 // A job without an end gives none to its tokens: `least` passes over NULL.
 static ISSUE: LazyLock<String> = LazyLock::new(|| {
@@ -29,8 +34,20 @@ static ISSUE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-static LOOK: LazyLock<String> = LazyLock::new(|| {
-    format!("SELECT org, subject, job, purpose, expires_at, spent_at, ({NOW}) FROM tokens WHERE sha256 = $2")
+static LOOK: LazyLock<String> = LazyLock::new(|| format!("SELECT {TOKEN}, ({NOW}) FROM tokens WHERE sha256 = $2"));
+
+static OF_JOB: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {TOKEN}, ({NOW}) FROM tokens WHERE org = $2 AND job = $3
+         ORDER BY created_at DESC, sha256 COLLATE \"C\""
+    )
+});
+
+static REVOKE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "DELETE FROM tokens WHERE org = $2 AND job = $3 AND substr(sha256, 1, {ID_CHARS}) = $4
+         RETURNING {TOKEN}, ({NOW})"
+    )
 });
 
 // Whoever waits for another one's update looks at the row again afterwards, and finds it spent.
@@ -85,6 +102,23 @@ impl Tokens for PostgresStore {
         tx.end(outcome).await
     }
 
+    async fn of_job(&self, org: &OrgId, job: JobId) -> Result<Vec<Token>> {
+        let work = self.read_of(org).await?;
+        let rows = work.rows(&OF_JOB, &[&self.injected(), &org.as_str(), &job.to_string()]).await?;
+        rows.iter().map(token).collect()
+    }
+
+    async fn revoke(&self, by: &Act, org: &OrgId, job: JobId, id: &str) -> Result<()> {
+        let tx = self.write_of(org).await?;
+        let revoke = async {
+            let row = tx.first(&REVOKE, &[&self.injected(), &org.as_str(), &job.to_string(), &id]).await?;
+            let deed = deeds::taken_back(&token(&row.ok_or_else(no_token)?)?);
+            audit::append(&tx, self.now(&tx).await?, org, by, &deed).await.map(drop)
+        };
+        let outcome = revoke.await;
+        tx.end(outcome).await
+    }
+
     async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64> {
         let work = self.read_all().await?;
         let before = self.now(&work).await?.saturating_sub(micros(retention));
@@ -94,15 +128,22 @@ impl Tokens for PostgresStore {
 
 impl PostgresStore {
     async fn look_at(&self, work: &Work, digest: &str) -> Result<Option<Token>> {
-        let Some(row) = work.first(&LOOK, &[&self.injected(), &digest]).await? else { return Ok(None) };
-        let stored = Stored {
-            org: get(&row, 0)?,
-            subject: get(&row, 1)?,
-            job: get(&row, 2)?,
-            purpose: get(&row, 3)?,
-            expires_at: get(&row, 4)?,
-            spent_at: get(&row, 5)?,
-        };
-        stored.token(get(&row, 6)?).map(Some)
+        let row = work.first(&LOOK, &[&self.injected(), &digest]).await?;
+        row.as_ref().map(token).transpose()
     }
+}
+
+/// A row of [`TOKEN`] and the moment.
+fn token(row: &Row) -> Result<Token> {
+    let stored = Stored {
+        org: get(row, 0)?,
+        subject: get(row, 1)?,
+        job: get(row, 2)?,
+        purpose: get(row, 3)?,
+        sha256: get(row, 4)?,
+        created_at: get(row, 5)?,
+        expires_at: get(row, 6)?,
+        spent_at: get(row, 7)?,
+    };
+    stored.token(get(row, 8)?)
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::Result;
 use offtake_model::audit::Act;
+use offtake_model::id::{JobId, OrgId};
 use rusqlite::{Connection, Row, params};
 
 use super::fault::Sql;
@@ -11,7 +12,10 @@ use super::rows::{first, micros};
 use super::{SqliteStore, audit, rows};
 use crate::audit::deeds;
 use crate::refusals::{self, internal};
-use crate::tokens::{NewToken, Stored, Token, Tokens, not_spent};
+use crate::tokens::{ID_CHARS, NewToken, Stored, Token, Tokens, no_token, not_spent};
+
+/// The columns of a [`Stored`].
+const TOKEN: &str = "org, subject, job, purpose, sha256, created_at, expires_at, spent_at";
 
 #[async_trait]
 impl Tokens for SqliteStore {
@@ -25,6 +29,29 @@ impl Tokens for SqliteStore {
 
     async fn spend(&self, by: Act, sha256: [u8; 32]) -> Result<()> {
         self.write(move |tx, now| spend(tx, now, by, &sha256)).await
+    }
+
+    async fn of_job(&self, org: &OrgId, job: JobId) -> Result<Vec<Token>> {
+        let (org, job) = (org.clone(), job.to_string());
+        self.read(move |tx, now| {
+            let sql =
+                format!("SELECT {TOKEN} FROM tokens WHERE org = ?1 AND job = ?2 ORDER BY created_at DESC, sha256");
+            rows::all(tx, &sql, params![org.as_str(), job], |row| Ok(stored(row)?.token(now)?))
+        })
+        .await
+    }
+
+    async fn revoke(&self, by: &Act, org: &OrgId, job: JobId, id: &str) -> Result<()> {
+        let (by, org, job, id) = (by.clone(), org.clone(), job.to_string(), id.to_owned());
+        self.write(move |tx, now| {
+            let sql = format!(
+                "DELETE FROM tokens WHERE org = ?1 AND job = ?2 AND substr(sha256, 1, {ID_CHARS}) = ?3 RETURNING {TOKEN}"
+            );
+            let token = first(tx, &sql, params![org.as_str(), job, id], |row| Ok(stored(row)?.token(now)?))?;
+            audit::append(tx, now, &org, &by, &deeds::taken_back(&token.ok_or_else(no_token)?))?;
+            Ok(())
+        })
+        .await
     }
 
     async fn prune_tokens(&self, retention: SignedDuration) -> Result<u64> {
@@ -56,8 +83,8 @@ fn issue(tx: &Connection, now: i64, token: &NewToken) -> Sql<Timestamp> {
 }
 
 fn look(connection: &Connection, now: i64, sha256: &str) -> Sql<Option<Token>> {
-    let sql = "SELECT org, subject, job, purpose, expires_at, spent_at FROM tokens WHERE sha256 = ?1";
-    first(connection, sql, [sha256], |row| Ok(stored(row)?.token(now)?))
+    let sql = format!("SELECT {TOKEN} FROM tokens WHERE sha256 = ?1");
+    first(connection, &sql, [sha256], |row| Ok(stored(row)?.token(now)?))
 }
 
 fn spend(tx: &Connection, now: i64, by: Act, sha256: &[u8; 32]) -> Sql<()> {
@@ -80,6 +107,8 @@ fn stored(row: &Row<'_>) -> Sql<Stored> {
         subject: row.get("subject")?,
         job: row.get("job")?,
         purpose: row.get("purpose")?,
+        sha256: row.get("sha256")?,
+        created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
         spent_at: row.get("spent_at")?,
     })

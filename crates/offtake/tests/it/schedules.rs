@@ -114,6 +114,9 @@ async fn a_schedule_is_checked_changed_and_ones_own() {
     let path = made.header("location").to_owned();
     let changed = client.patch(&path, &json!({"cron": "0 4 * * *"})).await.expect(200);
     assert_eq!((changed.header("etag"), &changed.json()["cron"]), ("\"2\"", &json!("0 4 * * *")));
+    let mail = json!({"request": {"format": "csv", "notify": {"email": ["nobody@example.org"]}}});
+    let refused = client.patch(&path, &mail).await.expect(422).problem().1;
+    assert_eq!(refused, ["/request/notify/email"], "no mail is sent here");
     for fixed in [json!({"dataset": "traces"}), json!({"window": "full"}), json!({"start": "now"})] {
         client.patch(&path, &fixed).await.expect(422);
     }

@@ -6,7 +6,7 @@ import { LitElement, type PropertyValues, css, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { attempt } from "../../core/attempt";
 import type { Client, Count, Dataset, Problem } from "../../core/client";
-import { type Query, EVERYTHING, toBody } from "../../core/filters";
+import { type Query, EVERYTHING, isSameQuery, toBody } from "../../core/filters";
 import * as text from "../../core/text";
 import "../../elements/export-dialog";
 import type { ExportDialogElement, Started } from "../../elements/export-dialog";
@@ -41,13 +41,15 @@ export class NewExportElement extends LitElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("of") || changed.has("query") || changed.has("datasets")) void this.count();
+    const before = changed.get("query") as Query | undefined;
+    const isOther = changed.has("query") && !(before && isSameQuery(before, this.query));
+    if (isOther || changed.has("of") || changed.has("datasets")) void this.count();
   }
 
   override render() {
     const { chosen: dataset, counted } = this;
     if (!dataset) return nothing;
-    const noun = dataset.title.toLowerCase();
+    const noun = m.noun(dataset.title, counted?.count.count ?? 0);
     return html`<section aria-labelledby="title">
       <div class="row"><h2 id="title">${m.exports.newTitle}</h2><span class="push"></span>
         <button @click=${() => this.dispatchEvent(new Event("close"))}>${m.dialog.close}</button></div>

@@ -8,7 +8,7 @@ import type { Problem } from "../../core/client";
 import { besides, forms, toRefused } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { BUDGET_PLACES, budgetFields } from "./budget-fields";
 import { RULE_PLACES, ruleFields } from "./rule-fields";
 

@@ -11,7 +11,7 @@ import type { ConfirmElement } from "../../elements/confirm";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { Watching } from "../../elements/watching";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { may } from "../rows-page";
 import "./alert-form";
 import type { AlertFormElement } from "./alert-form";
@@ -40,8 +40,8 @@ export class AlertsElement extends LitElement {
       .ok .standing { color: var(--_good); }
       .near .standing, .cooling .standing { color: light-dark(#8a5a00, #e8be5a); }
       .sentence { overflow-wrap: anywhere; }
-      dl { margin: 0; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 2px 12px; }
-      dt { color: var(--_quiet); } dd { margin: 0; }
+      dl { margin: 0; display: grid; grid-template-columns: fit-content(60%) minmax(0, 1fr); gap: 2px 12px; }
+      dt { color: var(--_quiet); } dt, dd { margin: 0; overflow-wrap: anywhere; }
       .actions { margin-block-start: auto; padding-block-start: 4px; }
       .nothing { border: 1px dashed var(--_line); border-radius: calc(var(--_radius) * 2); padding: 28px 20px; display: grid; gap: 10px; justify-items: start; }
     `,
@@ -114,7 +114,7 @@ export class AlertsElement extends LitElement {
   private card(alert: Alert, standing: Standing, now: number) {
     const said = (this.kind === "budget" ? words.budgets.standing[standing] : undefined) ?? words.standing[standing];
     return html`<li class=${standing}><article aria-labelledby="name-${alert.id}">
-      <div class="head"><h2 id="name-${alert.id}">${alert.name}</h2><span class="standing">${said}</span></div>
+      <div class="head"><h2 id="name-${alert.id}" class="name">${alert.name}</h2><span class="standing">${said}</span></div>
       ${this.kind === "metric" ? rule(alert, standing) : budget(alert, standing, now)}
       ${this.mayChange ? this.actions(alert) : nothing}
     </article></li>`;

@@ -1,7 +1,7 @@
 /** What a budget is made of. */
 import { html } from "lit";
 import { PERIODS } from "../../core/alerts";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { type Given, choice, enabled, input } from "./form-parts";
 
 const words = m.live.form;

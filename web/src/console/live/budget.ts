@@ -3,7 +3,7 @@ import { html, nothing } from "lit";
 import { type Alert, type Standing, projected } from "../../core/alerts";
 import * as text from "../../core/text";
 import "../../elements/when";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { gauge } from "./gauge";
 
 const words = m.live.budgets;

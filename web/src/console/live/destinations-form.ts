@@ -8,7 +8,7 @@ import type { Destination, Sending } from "../../core/sending";
 import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
 const NAMES = ["name", "bucket", "region", "endpoint", "prefix", "access_key", "secret_key"] as const;
@@ -47,7 +47,7 @@ export class DestinationFormElement extends LitElement {
         ${left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing}
         ${probe.length > 0 ? html`<div class="why" role="alert"><strong>${d.form.refused}</strong>${probe.map((error) => html`<p>${error.detail}</p>`)}</div>` : nothing}
         ${this.text("name", d.form.name)}
-        <div class="pair">${this.text("bucket", d.form.bucket)}${this.text("region", d.form.region, undefined, "eu-central-1")}</div>
+        <div class="pair">${this.text("bucket", d.form.bucket)}${this.text("region", d.form.region, d.form.regionHint)}</div>
         ${this.text("endpoint", d.form.endpoint, d.form.endpointHint)}
         ${this.said.endpoint.trim()
           ? html`<label class="check"><input type="checkbox" .checked=${live(this.isPathStyle)} @change=${() => (this.isPathStyle = !this.isPathStyle)} />${d.form.pathStyle}</label>`
@@ -64,10 +64,10 @@ export class DestinationFormElement extends LitElement {
     </form></dialog>`;
   }
 
-  private text(name: Name, label: string, hint?: string, placeholder = "") {
+  private text(name: Name, label: string, hint?: string) {
     const of: Field = { id: name, label, hint, error: refusal(this.problem, `/${name}`) };
     const type = name === "secret_key" ? "password" : "text";
-    return field(of, html`<input ${control(of)} type=${type} autocomplete=${type === "password" ? "new-password" : "off"} placeholder=${placeholder} spellcheck="false"
+    return field(of, html`<input ${control(of)} type=${type} autocomplete=${type === "password" ? "new-password" : "off"} spellcheck="false"
       .value=${live(this.said[name])} @input=${(event: Event) => this.changed(name, valueOf(event))} />`);
   }
 

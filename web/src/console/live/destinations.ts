@@ -11,7 +11,7 @@ import type { ConfirmElement } from "../../elements/confirm";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import "../../elements/when";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { may } from "../rows-page";
 import "./destinations-form";
 import type { DestinationFormElement } from "./destinations-form";

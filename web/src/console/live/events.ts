@@ -5,17 +5,19 @@ import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { Listed } from "../../core/buffer";
 import type { Client, Session } from "../../core/client";
-import { lineOf } from "../../core/event-line";
+import { lineOf } from "./event-line";
 import { EventStream, MOST_EVENTS, NUMBER_FILTERS, TEXT_FILTERS, typesFor } from "../../core/stream";
 import * as text from "../../core/text";
 import { control, field, forms } from "../../elements/field";
 import { shared } from "../../elements/styles";
 import { Watching } from "../../elements/watching";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
+import { parse } from "../route";
 import { may } from "../rows-page";
 import { eventStyles } from "./event-styles";
 import "./first-event";
 import { pace, paceStyles } from "./pace";
+import { type Wish, hashOf, isSame, wishOf } from "./wish";
 
 const words = m.live.events;
 /** The rate and its picture move although nothing comes. */
@@ -37,12 +39,14 @@ export class EventsElement extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.#ticks = setInterval(() => this.requestUpdate(), TICK_MS);
+    addEventListener("hashchange", this.moved);
     this.#stream?.start();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearInterval(this.#ticks);
+    removeEventListener("hashchange", this.moved);
     this.#stream?.stop();
   }
 
@@ -51,6 +55,11 @@ export class EventsElement extends LitElement {
     const known = streams.get(this.client);
     this.#stream = known ?? new EventStream(this.client, typesFor(this.session, may));
     streams.set(this.client, this.#stream);
+    // An address that says nothing leaves what was wanted before.
+    const said = wishOf(location.hash, this.#stream.offered);
+    const isSaid = !isSame(said, { types: this.#stream.offered, filters: {} }, this.#stream.offered);
+    if (isSaid && !isSame(said, this.#stream, this.#stream.offered)) this.#stream.ask(said.types, said.filters);
+    else this.keep();
     this.#stream.start();
   }
 
@@ -78,13 +87,13 @@ export class EventsElement extends LitElement {
         ${stream.offered.map((type) => html`<label><input type="checkbox" .checked=${stream.types.includes(type)} @change=${(event: Event) => this.chose(type, event)} />
           <span class="dot ${type}"></span>${m.live.types[type]}</label>`)}
       </fieldset>
-      <details class="filters" ?open=${isFiltered || refused !== null}><summary>${words.filters}${isFiltered ? html` <span class="badge">${Object.values(stream.filters).filter(Boolean).length}</span>` : nothing}</summary>
+      <details class="filters" ?open=${isFiltered || refused !== null}><summary>${words.filters}${isFiltered ? html` <span class="badge">${text.number(Object.values(stream.filters).filter(Boolean).length)}</span>` : nothing}</summary>
         <form novalidate @submit=${this.filtered}>
           ${refused && refused.errors.length === 0 ? html`<div role="alert" class="notice bad"><strong>${words.refused}</strong> ${refused.detail}</div>` : nothing}
           <div class="grid">${TEXT_FILTERS.map((name) => input(name, words.several))}${NUMBER_FILTERS.map((name) => input(name))}</div>
           <p class="hint">${words.filtersHint}</p>
           <div class="row"><button class="primary">${words.apply}</button>
-            <button type="button" ?disabled=${!isFiltered} @click=${() => stream.ask(stream.types, {})}>${words.clearFilters}</button></div>
+            <button type="button" ?disabled=${!isFiltered} @click=${() => this.want({ types: stream.types, filters: {} })}>${words.clearFilters}</button></div>
         </form>
       </details>`;
   }
@@ -153,13 +162,34 @@ export class EventsElement extends LitElement {
   private chose(type: string, event: Event): void {
     const stream = this.#stream!;
     const isWanted = (event.target as HTMLInputElement).checked;
-    stream.ask(stream.offered.filter((one) => (one === type ? isWanted : stream.types.includes(one))), stream.filters);
+    this.want({ types: stream.offered.filter((one) => (one === type ? isWanted : stream.types.includes(one))), filters: stream.filters });
   }
 
   private readonly filtered = (event: Event): void => {
     event.preventDefault();
     const said = new FormData(event.target as HTMLFormElement);
-    this.#stream!.ask(this.#stream!.types, Object.fromEntries([...said].map(([name, value]) => [name, String(value).trim()])));
+    this.want({ types: this.#stream!.types, filters: Object.fromEntries([...said].map(([name, value]) => [name, String(value).trim()])) });
+  };
+
+  private want({ types, filters }: Wish): void {
+    this.#stream!.ask(types, filters);
+    this.keep();
+  }
+
+  /** Keeps what is wanted in the address bar, for a reload and for others. */
+  private keep(): void {
+    const hash = hashOf(this.#stream!, this.#stream!.offered);
+    const isBare = location.hash.replace(/\/$/, "") === "#/live" && hash === "#/live/events";
+    if (hash !== location.hash && !isBare) history.replaceState(null, "", hash);
+  }
+
+  private readonly moved = (): void => {
+    const { page, tab } = parse(location.hash);
+    if (page !== "live" || (tab !== "" && tab !== "events")) return;
+    const stream = this.#stream;
+    if (!stream) return;
+    const said = wishOf(location.hash, stream.offered);
+    if (!isSame(said, stream, stream.offered)) stream.ask(said.types, said.filters);
   };
 
   private toggled(key: number, event: Event): void {

@@ -2,7 +2,7 @@
 import { LitElement, css, html } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 
 @customElement("offtake-first-event")
 export class FirstEventElement extends LitElement {

@@ -4,7 +4,7 @@ import type { Draft } from "../../core/alerts";
 import { DURATION_UNITS } from "../../core/alerts";
 import type { Problem } from "../../core/client";
 import { control, field, refusal, valueOf } from "../../elements/field";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 
 const words = m.live.form;
 

@@ -17,7 +17,7 @@ const LABEL = 0.2;
 
 export const gaugeStyles = css`
   .gauge { margin: 0; display: grid; gap: 4px; }
-  .gauge svg { inline-size: 100%; block-size: 34px; overflow: visible; }
+  .gauge svg { inline-size: 100%; block-size: 34px; overflow: visible; direction: ltr; }
   .gauge .track { fill: var(--_soft); stroke: var(--_line); }
   .gauge .fill { fill: var(--_accent); }
   .gauge .bad { fill: var(--_bad); }

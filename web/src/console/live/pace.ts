@@ -3,7 +3,7 @@ import { css, html, svg } from "lit";
 import type { Rate } from "../../core/rate";
 import { BARS, BAR_MS } from "../../core/stream";
 import * as text from "../../core/text";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 
 const words = m.live.events;
 const [WIDTH, HEIGHT] = [240, 36];

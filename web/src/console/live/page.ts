@@ -3,7 +3,7 @@ import { LitElement, css, html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import type { Client, Dataset, Session } from "../../core/client";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { may } from "../rows-page";
 import { type Route, parse, print } from "../route";
 import { tabs } from "./tabs";

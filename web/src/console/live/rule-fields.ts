@@ -1,7 +1,7 @@
 /** What a rule on a metric is made of. */
 import { html, nothing } from "lit";
 import { DIMENSIONS, METRICS } from "../../core/alerts";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { type Given, choice, duration, enabled, input } from "./form-parts";
 
 const words = m.live.form;

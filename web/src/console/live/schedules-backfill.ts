@@ -10,7 +10,7 @@ import * as text from "../../core/text";
 import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
 /** What the ends of a window are called in an export. */

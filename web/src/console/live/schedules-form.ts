@@ -11,7 +11,7 @@ import { besides, control, type Field, field, forms, refusal, toRefused, valueOf
 import "../../elements/filters";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { type Draft, type Told, bodyOf, changeOf, draftOf, isCompressible, isMasked, newDraft } from "./schedules-draft";
 import "./schedules-timing";
 import type { TimingChange } from "./schedules-timing";

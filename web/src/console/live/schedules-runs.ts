@@ -8,7 +8,8 @@ import type { Run, Sending } from "../../core/sending";
 import * as text from "../../core/text";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
+import { withJob } from "../exports/list";
 import { inZone, windowWords } from "./schedules-words";
 import { sendingStyles } from "./sending-styles";
 
@@ -66,11 +67,12 @@ export class ScheduleRunsElement extends LitElement {
       <td><span class="badge ${look}">${m.downloads.status[run.status]}</span></td>
       <td>${s.runs.kinds[run.kind]}</td>
       <td class="long">${windowWords(run.window_from, run.window_to)}</td>
-      <td>${run.status === "completed"
+      <td><a href=${withJob("#/exports", run.job_id)} aria-label=${m.sending.named(s.export, when)}>${s.export}</a>
+        ${run.status === "completed"
         ? html`<a href=${this.client.downloadPath(run.job_id)} download aria-label=${m.sending.named(s.download, when)}>${s.download}</a>`
         : run.status === "failed"
           ? html`<button aria-label=${m.sending.named(s.retry, when)} @click=${() => this.retried(run)}>${s.retry}</button>`
-          : html`<span class="quiet">–</span>`}</td>
+          : nothing}</td>
     </tr>`;
   }
 

@@ -8,7 +8,7 @@ import type { Sending } from "../../core/sending";
 import * as text from "../../core/text";
 import { control, type Field, field, forms, valueOf } from "../../elements/field";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { dayName, inZone } from "./schedules-words";
 
 /** Those that have a time of day. */
@@ -63,7 +63,7 @@ export class ScheduleTimingElement extends LitElement {
         ${field(kind, html`<select ${control(kind)} @change=${(event: Event) => this.changed(as(valueOf(event) as Timing["kind"], this.timing))}>
           ${KINDS.map((name) => html`<option value=${name} ?selected=${name === this.timing.kind}>${f.kinds[name]}</option>`)}</select>`)}
         ${this.details(this.wrong.cron ?? at("/cron"))}
-        ${field(zone, html`<select ${control(zone)} @change=${(event: Event) => this.changed(this.timing, valueOf(event))}>
+        ${field(zone, html`<select translate="no" ${control(zone)} @change=${(event: Event) => this.changed(this.timing, valueOf(event))}>
           ${zones(this.zone).map((name) => html`<option value=${name} ?selected=${name === this.zone}>${name}</option>`)}</select>`)}
       </div>
       ${this.timing.kind === "weekly" ? this.days(this.timing) : nothing}

@@ -1,7 +1,8 @@
 /** Cron expressions and windows of runs as a reader has them. */
 import { type Timing, parse } from "../../core/cron";
 import * as text from "../../core/text";
-import { locale, messages as m } from "../../i18n";
+import { locale } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 
 const { words, runs } = m.sending.schedules;
 const A_SUNDAY = Date.UTC(2023, 0, 1);

@@ -11,7 +11,8 @@ import type { ConfirmElement } from "../../elements/confirm";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import "../../elements/when";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
+import { withJob } from "../exports/list";
 import { may } from "../rows-page";
 import "./schedules-backfill";
 import type { ScheduleBackfillElement } from "./schedules-backfill";
@@ -83,7 +84,7 @@ export class SchedulesElement extends LitElement {
     return html`<li data-schedule=${one.id}>
       <div class="row"><span class="name">${one.name}</span>
         <span class="badge ${isPaused ? (one.pause_reason === "asked" ? "quiet" : "bad") : "good"}">${s.state[one.state]}</span></div>
-      <p>${inWords(one.cron)} <span class="quiet">${s.zone(one.time_zone)}</span> <code class="tag cron">${one.cron}</code></p>
+      <p>${inWords(one.cron)} <span class="quiet" translate="no">${s.zone(one.time_zone)}</span> <code class="tag cron">${one.cron}</code></p>
       <p class="quiet">${[dataset?.title ?? one.dataset, s.rows[one.window], place && s.to(place), s.owner(one.owner)].filter(Boolean).join(" · ")}</p>
       ${isPaused && one.pause_reason !== "asked"
         ? html`<div class="why"><strong>${s.reason[one.pause_reason ?? ""]}</strong> ${one.pause_detail}</div>`
@@ -107,6 +108,7 @@ export class SchedulesElement extends LitElement {
   private last(run: Run) {
     const look = run.status === "completed" ? "good" : run.status === "failed" ? "bad" : "quiet";
     return html`<span class="badge ${look}">${m.downloads.status[run.status]}</span> <offtake-when at=${run.created_at}></offtake-when>
+      <a href=${withJob("#/exports", run.job_id)}>${s.export}</a>
       ${run.status === "completed" && may(this.session, "exports:download")
         ? html` <a href=${this.client.downloadPath(run.job_id)} download>${s.download}</a>`
         : nothing}`;

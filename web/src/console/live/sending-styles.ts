@@ -23,7 +23,10 @@ export const sendingStyles = css`
   .scroll { position: relative; overflow: auto; border: 1px solid var(--_line); border-radius: var(--_radius); }
   table { border-collapse: collapse; min-inline-size: 100%; }
   th, td { padding: 6px 10px; text-align: start; border-block-end: 1px solid var(--_line); white-space: nowrap; vertical-align: top; }
-  td.long { white-space: normal; min-inline-size: 220px; overflow-wrap: anywhere; }
+  td.long { white-space: normal; overflow-wrap: anywhere; }
+  td .row { flex-wrap: nowrap; } td button { white-space: nowrap; overflow-wrap: normal; }
+  /* Cells have no smallest width of their own. */
+  td.long::before { content: ""; display: block; inline-size: 220px; }
   tbody tr:last-child > td { border-block-end: 0; }
   th { background: var(--_soft); font-weight: 600; }
   pre.code { background: var(--_soft); border: 1px solid var(--_line); border-radius: var(--_radius); padding: 10px 12px; overflow: auto; max-block-size: 320px; }

@@ -2,7 +2,7 @@
 import { type TemplateResult, html } from "lit";
 import type { Client, Dataset, Session } from "../../core/client";
 import { TYPES } from "../../core/stream";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import "./alerts";
 import "./events";
 import "./destinations";

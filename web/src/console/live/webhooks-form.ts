@@ -8,7 +8,7 @@ import type { Sending, Webhook } from "../../core/sending";
 import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
 const PLACES = ["/url", "/events", "/description", "/signing"];

@@ -10,12 +10,13 @@ import { valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import "../../elements/when";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
 const PAGE = "20";
 /** While something is on its way, it is looked at again this often. */
 const AGAIN_MS = 2000;
+const SOON_MS = 70_000;
 const l = m.sending.webhooks.log;
 
 @customElement("offtake-webhook-log")
@@ -136,7 +137,8 @@ export class WebhookLogElement extends LitElement {
       this.page = await this.sending.deliveries(this.webhook, query);
       if (this.shown) this.shown = await this.sending.delivery(this.webhook, this.shown.id);
     });
-    const soon = Date.now() + 10_000;
+    // Whoever sends has taken it for a minute.
+    const soon = Date.now() + SOON_MS;
     const isMoving = this.page?.deliveries.some((one) => one.due_at && new Date(one.due_at).getTime() < soon) ?? false;
     if (isMoving && this.isConnected) this.#timer = setTimeout(() => void this.load(), AGAIN_MS);
   }

@@ -7,7 +7,7 @@ import type { Sending, Webhook } from "../../core/sending";
 import { control, field, forms, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
 const A_DAY = "86400";

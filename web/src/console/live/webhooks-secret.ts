@@ -4,7 +4,7 @@ import { customElement, query, state } from "lit/decorators.js";
 import type { Webhook } from "../../core/sending";
 import { forms } from "../../elements/field";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 import { snippets } from "./webhooks-snippets";
 
@@ -44,7 +44,7 @@ export class WebhookSecretElement extends LitElement {
         <h3>${w.secret.verify}</h3>
         <p class="quiet">${w.secret.bytes}</p>
         ${Object.entries(snippets(isSecret ? "hmac" : "ed25519")).map(([language, code], index) => html`<details name="language" ?open=${index === 0}>
-          <summary>${language}</summary><pre class="code" tabindex="0">${code}</pre></details>`)}
+          <summary translate="no">${language}</summary><pre class="code" tabindex="0">${code}</pre></details>`)}
       </div>
       <footer><button class="primary" @click=${() => this.dialog.close()}>${isSecret ? w.secret.done : m.sending.close}</button></footer>
     </div></dialog>`;

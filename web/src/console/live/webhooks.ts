@@ -10,7 +10,7 @@ import "../../elements/confirm";
 import type { ConfirmElement } from "../../elements/confirm";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import { may } from "../rows-page";
 import { sendingStyles } from "./sending-styles";
 import "./webhooks-form";
@@ -72,7 +72,7 @@ export class WebhooksElement extends LitElement {
       ${one.description ? html`<p>${one.description}</p>` : nothing}
       ${one.disabled_reason ? html`<div class="why"><p>${one.disabled_reason}</p><p class="quiet">${w.cutHint}</p></div>` : nothing}
       ${!one.disabled_reason && one.given_up > 0 ? html`<div class="why">${w.givenUp(one.given_up, text.number(one.given_up))}</div>` : nothing}
-      <div class="row">${one.events.map((event) => html`<span class="tag" title=${w.events[event] ?? ""}>${event}</span>`)}</div>
+      <div class="row">${one.events.map((event) => html`<span class="tag" translate="no" title=${w.events[event] ?? ""}>${event}</span>`)}</div>
       <p class="quiet">${w.signing[one.signing]}${one.previous_key_until ? `; ${w.previous(text.at(one.previous_key_until))}` : ""} · ${w.madeBy(one.created_by)}</p>
       <div class="row">
         ${button(w.test, () => this.act(one, () => this.sending.testWebhook(one.id), w.tested))}
@@ -81,7 +81,7 @@ export class WebhooksElement extends LitElement {
           : button(w.enable, () => this.act(one, () => this.sending.changeWebhook(one.id, { enabled: true }), w.enabled))}
         ${button(m.sending.edit, () => this.form.open(one))}
         ${button(w.rotate, () => this.rotation.open(one))}
-        ${one.public_key ? button(w.secret.publicValue, () => this.secret.open(one)) : nothing}
+        ${one.public_key ? html`<button class="key" aria-label=${named(w.secret.publicValue)} @click=${() => this.secret.open(one)}>${w.secret.publicValue}</button>` : nothing}
         ${button(m.sending.delete, () => this.deleted(one))}
       </div>
       <details ?open=${this.open.id === one.id} @toggle=${(event: Event) => this.toggled(one, (event.target as HTMLDetailsElement).open)}>

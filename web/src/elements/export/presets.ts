@@ -25,6 +25,7 @@ export class ExportPresetsElement extends LitElement {
     parts,
     css`
       :host { display: grid; gap: 8px; }
+      offtake-confirm { display: contents; }
       .row { align-items: end; }
       label.field { flex: 1 1 200px; }
       .changed { border: 1px solid var(--_line); border-inline-start: 3px solid var(--_bad); border-radius: var(--_radius); padding: 8px 12px; display: grid; gap: 8px; }

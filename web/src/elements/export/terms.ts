@@ -22,11 +22,12 @@ export class ExportTermsElement extends LitElement {
   ];
 
   @property({ attribute: false }) of!: Dataset;
-  @property({ attribute: false }) sample!: Preview;
-  @property({ type: Boolean }) isCompressed = false;
+  /** `null` until it is known. */
+  @property({ attribute: false }) sample: Preview | null = null;
 
   override render() {
     const { sample, of } = this;
+    if (!sample) return html`<dl aria-busy="true">${[m.dialog.rows, m.dialog.size, m.dialog.time, m.dialog.kept].map((name) => fact(name, "…"))}</dl>`;
     const { refusal } = sample;
     const until = new Date(Date.now() + sample.kept_seconds * 1000).toISOString();
     const took = sample.estimated_seconds;
@@ -36,6 +37,7 @@ export class ExportTermsElement extends LitElement {
         ${fact(m.dialog.size, m.dialog.about(text.bytes(sample.estimated_bytes)))}
         ${fact(m.dialog.time, took ? m.dialog.about(text.seconds(Math.max(1, took))) : m.dialog.timeUnknown)}
         ${fact(m.dialog.kept, text.day(until))}
+        ${of.limits.rows == null ? nothing : fact(m.dialog.limit, text.number(of.limits.rows))}
       </dl>
       ${refusal ? html`<p class="warn" role="alert"><strong>${m.dialog.refused}</strong> ${sentence(refusal.detail)} ${m.problem.after(text.seconds(refusal.retry_after))}</p>` : nothing}
       ${sample.limited ? html`<p class="warn" role="status"><strong>${m.dialog.cut(text.number(sample.count - sample.expected_rows))}</strong>

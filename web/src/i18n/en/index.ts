@@ -1,16 +1,11 @@
-import { live } from "./live";
-import { sending } from "./sending";
-
 const rules = new Intl.PluralRules("en");
 const plural = (n: number, one: string, other: string): string => (rules.select(n) === "one" ? one : other);
 
-/** Everything the pages say, in English. A second language is a folder of this shape. */
+/** What elements say, and most pages, in English. What only pages say that no other page has stands in `pages.ts`. */
 export const en = {
   product: "Offtake",
   skip: "Skip to content",
   nav: { label: "Pages", exports: "Exports", live: "Live", api: "API" },
-  live,
-  sending,
   signedIn: (sub: string, org: string) => `${sub} · ${org}`,
   signOut: "Sign out",
   theme: { label: "Theme", system: "System", light: "Light", dark: "Dark" },
@@ -137,6 +132,7 @@ export const en = {
     size: "Size",
     time: "Takes",
     kept: "Kept until",
+    limit: "Rows at most",
     about: (what: string) => `about ${what}`,
     timeUnknown: "not known yet",
     keptUntil: (when: string) => `The file is kept until ${when}, and deleted then. Until that time it can be fetched again.`,
@@ -229,6 +225,7 @@ export const en = {
     more: "Older",
     newer: "Newest",
     timings: "Lately",
+    listed: "Which exports are listed",
     new: "New export",
     newTitle: "New export",
     go: "Columns and format…",
@@ -245,13 +242,22 @@ export const en = {
     title: "A link for somebody else",
     lead: "Works once, for whoever has it, without signing in. Opening it spends nothing; the button on its page does. A new one takes the place of your last one for this file.",
     lives: "Works for",
-    times: { "": "as long as is usual", "3600": "an hour", "14400": "four hours", "86400": "a day" } as Record<string, string>,
+    times: { usual: "as long as is usual", hour: "an hour", hours: "four hours", day: "a day" },
     make: "Make a link",
     another: "Make another",
     copy: "Copy link",
     copyToken: "Copy token",
     ends: (when: string) => `Until ${when},`,
     once: "It is shown this once. Nobody can read it here again.",
+    handedOut: "Links that were handed out",
+    columns: { for: "Made for", how: "How", at: "Made", state: "State", actions: "Revoke" },
+    purposes: { download: "copied", mail: "by e-mail" } as Record<string, string>,
+    live: "works until",
+    states: { spent: "used", expired: "over since" } as Record<string, string>,
+    revoke: "Revoke",
+    revokeNamed: (who: string) => `Revoke the link made for ${who}`,
+    revokeTitle: "Revoke this link?",
+    revokeDetail: (who: string) => `Whoever has the link made for ${who} cannot use it any more. A download that has begun goes on.`,
   },
   detail: {
     title: "Export",

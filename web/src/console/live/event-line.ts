@@ -1,8 +1,8 @@
 /** An event in words: what happened, how it is to be taken, and where there is more of it. */
-import { messages as m } from "../i18n";
-import { metricValue } from "./alerts";
-import type { LiveEvent } from "./live";
-import * as text from "./text";
+import { metricValue } from "../../core/alerts";
+import type { LiveEvent } from "../../core/live";
+import * as text from "../../core/text";
+import { messages as m } from "../../i18n/pages";
 
 export type Line = {
   /** What kind of event. */
