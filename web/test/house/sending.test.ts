@@ -262,6 +262,8 @@ describe("webhooks", () => {
     await one.getByText("Payload").click();
     const payload = JSON.parse((await one.locator("pre").textContent())!) as unknown;
     expect(payload).toEqual(JSON.parse(told.messages[0]!.body.toString()));
+    await page.setViewportSize({ width: 320, height: 640 });
+    expect(await house.violations(page)).toEqual([]);
 
     told.status = 204;
     told.answer = "";

@@ -25,6 +25,10 @@ export const sendingStyles = css`
   th, td { padding: 6px 10px; text-align: start; border-block-end: 1px solid var(--_line); white-space: nowrap; vertical-align: top; }
   td.long { white-space: normal; overflow-wrap: anywhere; }
   td .row { flex-wrap: nowrap; } td button { white-space: nowrap; overflow-wrap: normal; }
+  /* What opens in a row stays in sight, however far the table is scrolled. */
+  .scroll { container-type: inline-size; }
+  td[colspan] > .inside { display: grid; gap: 10px; position: sticky; inset-inline-start: 10px; inline-size: calc(100cqi - 22px); overflow: auto; }
+  td[colspan]::before { display: none; }
   /* Cells have no smallest width of their own. */
   td.long::before { content: ""; display: block; inline-size: 220px; }
   tbody tr:last-child > td { border-block-end: 0; }

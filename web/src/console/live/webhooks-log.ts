@@ -93,7 +93,7 @@ export class WebhookLogElement extends LitElement {
 
   private whole(one: Delivery) {
     const log = one.log ?? [];
-    return html`<div class="inside">
+    return html`<div class="inside" tabindex="0" role="region" aria-label=${l.message(one.id)}>
       <p class="quiet"><code>${l.message(one.id)}</code></p>
       ${log.length === 0
         ? html`<p class="quiet">${l.noTries}</p>`
