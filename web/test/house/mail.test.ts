@@ -155,7 +155,8 @@ test("by pointer: the file has what the banner said, and comes by the panel and 
   expect(rowsOf(csv)).toBe(number(chosen!));
   for (const id of out) expect(csv).not.toContain(id);
   await page.locator("offtake-downloads").getByText("Ready").first().waitFor();
-  expect(frames.map((frame) => frame.status)).toEqual(["pending", "processing", "completed"]);
+  // Progress is told in between, if there is time for any.
+  expect(frames.map((frame) => frame.status).filter((status, index, all) => status !== all[index - 1])).toEqual(["pending", "processing", "completed"]);
   expect(new Set(frames.map((frame) => frame.job)).size).toBe(1);
 
   const reader = await fresh(await linkInMail());
