@@ -2273,6 +2273,11 @@ export interface components {
              */
             expires_at: string;
         };
+        /** @description When a schedule would run. */
+        TimetableResponse: {
+            /** @description The next five times from now on. */
+            next_runs: string[];
+        };
         /** @description The tokens for an export. */
         TokenListResponse: {
             tokens: components["schemas"]["TokenView"][];
@@ -2296,11 +2301,6 @@ export interface components {
             expires_at: string;
             /** Format: date-time */
             spent_at?: string | null;
-        };
-        /** @description When a schedule would run. */
-        TimetableResponse: {
-            /** @description The next five times from now on. */
-            next_runs: string[];
         };
         /** @description Sums. */
         Totals: {

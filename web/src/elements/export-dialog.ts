@@ -95,7 +95,7 @@ export class ExportDialogElement extends LitElement {
           ${sample ? html`<offtake-export-sample .sample=${sample}></offtake-export-sample>` : this.problem || !this.hasColumns ? nothing : html`<p class="quiet">${m.loading}</p>`}
         </div>
         <footer>
-          <span class="quiet" role="status">${this.isAsking ? m.dialog.asking : ""}</span><span class="push"></span>
+          <span class="quiet">${this.isAsking ? m.dialog.asking : ""}</span><span class="push"></span>
           <button type="button" @click=${() => this.dialog.close()}>${m.dialog.cancel}</button>
           <button class="primary" aria-busy=${this.isAsking} ?disabled=${this.isAsking || !this.hasColumns || Boolean(sample?.refusal)}>${m.dialog.start}</button>
         </footer>

@@ -101,7 +101,7 @@ describe("the dialog", () => {
     await dialog.getByText("Numbers and dates for people").click();
     await dialog.getByLabel("Time zone").selectOption("Asia/Tokyo");
     await dialog.getByLabel("Send an e-mail when it is ready").check();
-    await dialog.getByText("ada@example.org").waitFor();
+    await dialog.getByText("It goes to ada@example.org.").waitFor();
     await dialog.getByLabel("And to").fill("nobody@example.org");
     await dialog.getByRole("button", { name: "Start export" }).click();
     await dialog.getByText("is no address of somebody in your organization").waitFor();

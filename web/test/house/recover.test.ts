@@ -92,7 +92,8 @@ async function onlyOnwards(page: Page, id: string): Promise<void> {
 
 test("the network is cut, the server is killed and started again: the panel goes on by itself", { timeout: LONG }, async () => {
   const { page, id, file, frames } = await standing();
-  await eventually("word by WebSocket of how it goes on", async () => frames.find((frame) => frame.job === id && (frame.percent ?? 0) > 0));
+  // How far it is may be known by looking before it is told: then the database is held already.
+  await eventually("word by WebSocket that it goes on", async () => frames.find((frame) => frame.job === id && frame.status === "processing"));
   const panel = page.locator("offtake-downloads");
   const said = panel.getByText("The server does not answer");
 

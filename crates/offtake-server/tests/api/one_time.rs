@@ -375,7 +375,7 @@ async fn tokens_are_listed_without_their_text_and_taken_back() {
     );
     assert!(!listed.to_string().contains(&text[4..20]), "{listed}");
     for (org, sub) in [("other", "alice"), ("acme", "bob")] {
-        let grants = "exports:read exports:download traces:read";
+        let grants = "exports:read,exports:download,traces:read";
         house.ask(Method::GET, &path).by(org, sub, grants).answer().await.expect(404);
         let one = format!("{path}/{}", listed[0]["id"].as_str().expect("an id"));
         house.ask(Method::DELETE, &one).by(org, sub, grants).answer().await.expect(404);

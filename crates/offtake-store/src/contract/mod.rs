@@ -170,7 +170,7 @@ macro_rules! contract_tests {
                 a_token_is_known_by_its_digest
                 a_token_is_spent_once
                 a_token_ends_by_the_clock_of_the_database
-                a_fresh_token_takes_the_place_of_the_one_before,
+                a_fresh_token_takes_the_place_of_the_one_before
                 tokens_are_listed_and_taken_back
                 tokens_are_of_jobs_of_their_organization
                 of_many_who_spend_a_token_one_succeeds

@@ -13,7 +13,7 @@ const MOST = 10;
 
 @customElement("offtake-export-notify")
 export class ExportNotifyElement extends LitElement {
-  static override styles = [shared, parts, css`fieldset { display: grid; gap: 8px; } .others { padding-inline-start: 24px; } .hint { padding-inline-start: 24px; }`];
+  static override styles = [shared, parts, css`fieldset { display: grid; gap: 8px; } .others { padding-inline-start: 24px; } .hint { padding-inline-start: 24px; overflow-wrap: anywhere; } .refused { color: var(--_bad); }`];
 
   @property({ attribute: false }) draft!: Draft;
   /** Who asks; `null` while that is not known. */
@@ -27,22 +27,23 @@ export class ExportNotifyElement extends LitElement {
     if (!session) return nothing;
     const { is_sent: isSent, address } = session.mail;
     const why = !isSent ? m.notify.notSent : !address ? m.notify.noAddress : "";
+    const hint = why || m.notify.to(address ?? "");
     return html`<fieldset>
       <legend>${m.notify.title}</legend>
-      <label class="check"><input type="checkbox" .checked=${draft.isMailed} ?disabled=${why !== ""} aria-describedby=${why ? "why" : nothing}
+      <label class="check"><input type="checkbox" .checked=${draft.isMailed} ?disabled=${why !== ""} aria-describedby="to"
         @change=${(event: Event) => this.tell({ isMailed: (event.target as HTMLInputElement).checked, others: [] })} />
-        <span>${m.notify.mail}${address && isSent ? html` <span class="quiet">${address}</span>` : nothing}</span></label>
-      ${why ? html`<p class="quiet hint" id="why">${why}</p>` : nothing}
+        ${m.notify.mail}</label>
+      <p class="quiet hint" id="to">${hint}</p>
       ${draft.isMailed ? this.others() : nothing}
     </fieldset>`;
   }
 
   private others() {
-    return html`<label class="field others">${m.notify.others}
+    return html`<div class="others"><label class="field">${m.notify.others}
       <input type="text" inputmode="email" autocomplete="off" .value=${this.said} aria-describedby="others" aria-invalid=${this.refused ? "true" : nothing}
-        @change=${(event: Event) => this.named(valueOf(event))} />
-      <span class="quiet" id="others">${this.refused || m.notify.othersHint(MOST)}</span>
-    </label>`;
+        @change=${(event: Event) => this.named(valueOf(event))} /></label>
+      <span class=${this.refused ? "refused" : "quiet"} id="others">${this.refused || m.notify.othersHint(MOST)}</span>
+    </div>`;
   }
 
   /** Whoever names others is told besides, by address: a request says either or. */

@@ -175,6 +175,7 @@ export const en = {
   notify: {
     title: "Who is told",
     mail: "Send an e-mail when it is ready",
+    to: (address: string) => `It goes to ${address}.`,
     notSent: "This installation sends no mail: its administrator has configured no mail server.",
     noAddress: "No e-mail address of yours is known here. Sign in with a token that has one.",
     others: "And to",
