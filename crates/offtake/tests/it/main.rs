@@ -66,6 +66,7 @@ mod issuers;
 mod limits;
 mod live;
 mod mail;
+mod mail_exim;
 mod matrix;
 mod memory;
 mod metrics_logs;
