@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::event::EventType;
+use serde_json::{Value as Json, json};
+
+use crate::event::{Event, EventType};
 use crate::id::WebhookId;
 
 /// Endpoints of an organization.
@@ -72,6 +74,15 @@ pub struct Webhook {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub changed_at: Timestamp,
+}
+
+/// What an endpoint is told of an event.
+pub fn message(event: &Event) -> Json {
+    let Event { org, seq, kind, at, .. } = event;
+    let mut data = event.data.clone();
+    data.insert("org_id".to_owned(), org.as_str().into());
+    data.insert("timestamp".to_owned(), at.to_string().into());
+    json!({"type": kind.name(), "timestamp": at.to_string(), "seq": seq, "data": data})
 }
 
 /// The types of events an endpoint may be told of: those that are written down. What happens to traces is derived from

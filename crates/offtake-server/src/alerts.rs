@@ -33,7 +33,7 @@ pub(crate) struct AlertResponse {
     id: String,
     /// What it says, as in the request, with the defaults.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = AlertRule)]
     says: Map<String, Json_>,
     state: AlertStateResponse,
     created_by: String,
@@ -95,7 +95,7 @@ impl From<AlertState> for AlertStateResponse {
 /// What an alert rule is made of.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "bodies are read as JSON, so that everything wrong is found at once")]
-struct AlertRequest {
+struct AlertRule {
     /// `metric` or `budget`.
     kind: String,
     /// 1 to 200 characters.
@@ -135,7 +135,7 @@ struct AlertRequest {
 
 /// Makes an alert rule. It counts what comes in from now on; a budget also what was spent in its period before.
 #[utoipa::path(post, path = "/api/v1/alerts", tag = "alerts", operation_id = "create_alert",
-    request_body = inline(AlertRequest),
+    request_body = inline(AlertRule),
     responses((status = 201, description = "Made", body = AlertResponse,
         headers(("Location" = String, description = "The rule"), ("ETag" = String, description = "Its version")))))]
 pub(crate) async fn create(
@@ -178,7 +178,7 @@ pub(crate) async fn detail(State(app): State<App>, caller: Caller, name: Name) -
         ("id" = String, Path, description = "The rule's id"),
         ("If-Match" = Option<String>, Header, description = "Only if it still has this ETag; else 412"),
     ),
-    request_body = inline(AlertRequest),
+    request_body = inline(AlertRule),
     responses((status = 200, description = "Changed", body = AlertResponse,
         headers(("ETag" = String, description = "Its version")))))]
 pub(crate) async fn change(

@@ -1,5 +1,6 @@
 //! Destinations over HTTP: buckets of the organization's own. One is kept only once it took what a delivery needs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
-use offtake_model::destination::{Destination, DestinationContent};
-use offtake_model::id::DestinationId;
+use offtake_model::destination::{Delivery, Destination, DestinationContent};
+use offtake_model::id::{DestinationId, OrgId};
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use offtake_store::NewDestination;
 use offtake_store::objects::OutsideBucket;
@@ -23,6 +24,7 @@ use crate::acting::Acting;
 use crate::auth::Caller;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name};
+use crate::jobs::view::DeliveryView;
 use crate::state::App;
 
 /// How long each request of a probe is tried.
@@ -66,6 +68,22 @@ pub(crate) struct DestinationResponse {
     /// When it last took what we tried.
     #[schema(value_type = String, format = DateTime)]
     probed_at: Timestamp,
+    /// The newest file that is to go there, and how that stands.
+    last_delivery: Option<LastDeliveryView>,
+}
+
+/// A file that is to go to a destination, and how that stands.
+#[derive(Debug, Serialize, ToSchema)]
+struct LastDeliveryView {
+    job_id: String,
+    #[serde(flatten)]
+    delivery: DeliveryView,
+}
+
+impl From<Delivery> for LastDeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self { job_id: delivery.job.to_string(), delivery: delivery.into() }
+    }
 }
 
 impl From<Destination> for DestinationResponse {
@@ -86,8 +104,25 @@ impl From<Destination> for DestinationResponse {
             created_by,
             created_at,
             probed_at,
+            last_delivery: None,
         }
     }
+}
+
+/// The destinations with the newest delivery to each.
+async fn with_deliveries(app: &App, org: &OrgId, found: Vec<Destination>) -> Result<Vec<DestinationResponse>> {
+    let latest = app.store.destinations.latest_deliveries(org).await?;
+    let mut latest: HashMap<_, _> = latest.into_iter().map(|delivery| (delivery.destination, delivery)).collect();
+    let with = |destination: Destination| {
+        let last_delivery = latest.remove(&destination.id).map(LastDeliveryView::from);
+        DestinationResponse { last_delivery, ..destination.into() }
+    };
+    Ok(found.into_iter().map(with).collect())
+}
+
+async fn with_delivery(app: &App, org: &OrgId, found: Destination) -> Result<DestinationResponse> {
+    let mut all = with_deliveries(app, org, vec![found]).await?;
+    all.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a destination was lost on the way to its answer"))
 }
 
 /// A bucket to deliver files to.
@@ -140,7 +175,7 @@ pub(crate) async fn create(
     responses((status = 200, description = "All, by name", body = DestinationListResponse)))]
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<DestinationListResponse>, Problem> {
     let found = app.store.destinations.destinations(&caller.0.org).await?;
-    Ok(Json(DestinationListResponse { destinations: found.into_iter().map(DestinationResponse::from).collect() }))
+    Ok(Json(DestinationListResponse { destinations: with_deliveries(&app, &caller.0.org, found).await? }))
 }
 
 /// One destination.
@@ -152,7 +187,9 @@ pub(crate) async fn detail(
     caller: Caller,
     name: Name,
 ) -> Result<Json<DestinationResponse>, Problem> {
-    Ok(Json(app.store.destinations.destination(&caller.0.org, id_of(&name)?).await?.into()))
+    let org = &caller.0.org;
+    let found = app.store.destinations.destination(org, id_of(&name)?).await?;
+    Ok(Json(with_delivery(&app, org, found).await?))
 }
 
 /// Probes a destination once more. 422 says what failed, and what to grant.
@@ -169,7 +206,8 @@ pub(crate) async fn probe_again(
     let opened = app.destinations.sealer.open(Holder { org, row: &id.to_string() }, &sealed)?;
     let secret = String::from_utf8_lossy(opened.expose()).into_owned();
     probe(&app, id, &destination.content, &secret).await?;
-    Ok(Json(app.store.destinations.note_probe(org, id).await?.into()))
+    let probed = app.store.destinations.note_probe(org, id).await?;
+    Ok(Json(with_delivery(&app, org, probed).await?))
 }
 
 /// Forgets a destination. What is still owed to it fails; what lies there stays.

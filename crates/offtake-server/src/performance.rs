@@ -35,6 +35,8 @@ struct PerfView {
     completed_at: Timestamp,
     row_count: u64,
     file_size_bytes: u64,
+    /// From the request to the first claim; null once the job itself is no longer kept.
+    queued_ms: Option<u64>,
     /// From the first claim to publication.
     duration_ms: u64,
     rows_per_second: f64,
@@ -54,6 +56,7 @@ struct Spread {
 /// Distributions over the exports listed.
 #[derive(Debug, Serialize, ToSchema)]
 struct Percentiles {
+    queued_ms: Option<Spread>,
     duration_ms: Option<Spread>,
     rows_per_second: Option<Spread>,
     row_count: Option<Spread>,
@@ -88,6 +91,7 @@ impl PerfView {
             completed_at: row.completed_at,
             row_count: row.rows,
             file_size_bytes: row.bytes,
+            queued_ms: row.queued_ms,
             duration_ms: row.usage.duration_ms,
             frame_ms: Spread { p50, p95, max },
             frame_bytes: Spread::of_u64(row.usage.frame_bytes),
@@ -112,6 +116,7 @@ pub(crate) async fn recent(
     let with_id = caller.may(&Permission::ExportsReadAll);
     let jobs: Vec<PerfView> = rows.into_iter().map(|row| PerfView::of(row, with_id)).collect();
     let percentiles = Percentiles {
+        queued_ms: Spread::over(jobs.iter().filter_map(|job| job.queued_ms).map(|queued| queued as f64)),
         duration_ms: Spread::over(jobs.iter().map(|job| job.duration_ms as f64)),
         rows_per_second: Spread::over(jobs.iter().map(|job| job.rows_per_second)),
         row_count: Spread::over(jobs.iter().map(|job| job.row_count as f64)),

@@ -1,14 +1,16 @@
 //! What an export would be: its first rows, how many there are, how large and how long.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
 use offtake_datasets::{Dataset, PageRequest};
-use offtake_model::Result;
 use offtake_model::as_of::AsOf;
 use offtake_model::export::{ExportSpec, Field};
 use offtake_model::format::extension;
 use offtake_model::query::RowQuery;
 use offtake_model::sensitive::Shown;
+use offtake_model::{Error, ErrorKind, Result};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,9 +47,22 @@ pub(crate) struct PreviewResponse {
     estimated_bytes: u64,
     /// From recent exports of the same dataset; null if there were none.
     estimated_seconds: Option<f64>,
+    /// How long the file is kept once it is there.
+    kept_seconds: u64,
+    /// Why the export would be refused now, if one of the limits of how many may be asked for is reached.
+    refusal: Option<RefusalView>,
     /// The moment the count is true for; hand it to the export to get these rows.
     #[schema(value_type = String)]
     as_of: AsOf,
+}
+
+/// A limit that is reached.
+#[derive(Debug, Serialize, ToSchema)]
+struct RefusalView {
+    /// Which, and until when.
+    detail: String,
+    /// Seconds after which to ask again.
+    retry_after: u64,
 }
 
 /// A column of the file.
@@ -105,6 +120,12 @@ pub(crate) async fn preview(
     let of_kind = alike(&recent, &spec).filter(|row| row.format == kind).map(|row| (row.bytes, row.rows));
     let (bytes, of_rows) = total(of_kind).unwrap_or((rows.len() as u64, shown as u64));
     let speed = total(alike(&recent, &spec).map(|row| (row.usage.duration_ms, row.rows)));
+    let jobs = &app.settings.limits.jobs;
+    let refusal = match app.store.jobs.may_ask(&caller.0.org, &caller.0.sub, *jobs).await {
+        Ok(()) => None,
+        Err(error) if error.kind() == ErrorKind::TooManyRequests => Some(RefusalView::of(&error)),
+        Err(error) => return Err(error.into()),
+    };
     let body = PreviewResponse {
         rows: (),
         columns,
@@ -114,9 +135,18 @@ pub(crate) async fn preview(
         limited: expected_rows < count.rows,
         estimated_bytes: scale(expected_rows, bytes, of_rows).round() as u64,
         estimated_seconds: speed.map(|(ms, rows)| scale(expected_rows, ms, rows) / 1000.0),
+        kept_seconds: app.settings.keep.as_secs(),
+        refusal,
         as_of: count.as_of,
     };
     Ok(splice_rows(&rows, &body)?)
+}
+
+impl RefusalView {
+    fn of(error: &Error) -> Self {
+        let wait = error.refused().map_or(Duration::ZERO, |refused| refused.wait);
+        Self { detail: error.detail().to_owned(), retry_after: wait.as_secs().max(1) }
+    }
 }
 
 fn columns(dataset: &Dataset, spec: &ExportSpec) -> Vec<PreviewColumn> {

@@ -59,6 +59,7 @@ fn table(app: &App) -> Table {
         .add(Needs(Admin), routes!(webhooks::deliveries::replay))
         .add(Needs(ExportsCreate), routes!(schedules::create))
         .add(Needs(ExportsRead), routes!(schedules::list))
+        .add(Needs(ExportsCreate), routes!(schedules::preview))
         .add(Needs(ExportsRead), routes!(schedules::detail))
         .add(Needs(ExportsCreate), routes!(schedules::change))
         .add(Needs(ExportsCreate), routes!(schedules::delete))

@@ -68,6 +68,8 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// Live sockets.
     pub live: LiveSettings,
+    /// How long the workers keep a file.
+    pub keep: Duration,
     /// Whether the workers send mail.
     pub sends_mail: bool,
 }
@@ -92,6 +94,7 @@ impl Default for ServerSettings {
             limits: LimitSettings::default(),
             allowed_origins: Vec::new(),
             live: LiveSettings::default(),
+            keep: Duration::from_hours(7 * 24),
             sends_mail: false,
         }
     }

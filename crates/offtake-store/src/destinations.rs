@@ -99,6 +99,9 @@ pub trait Destinations: Send + Sync + std::fmt::Debug {
     /// The deliveries of these jobs, as far as they have one.
     async fn deliveries(&self, org: &OrgId, jobs: &[JobId]) -> Result<Vec<Delivery>>;
 
+    /// The newest delivery to each destination that was given one.
+    async fn latest_deliveries(&self, org: &OrgId) -> Result<Vec<Delivery>>;
+
     /// A delivery that failed, once more.
     ///
     /// # Errors
@@ -133,6 +136,16 @@ pub(crate) const DESTINATION_COLUMNS: &str = "destinations.id, destinations.org,
      destinations.created_at, destinations.probed_at";
 pub(crate) const DELIVERY_COLUMNS: &str = "deliveries.job, deliveries.org, deliveries.destination, \
      deliveries.object_key, deliveries.state, deliveries.tries, deliveries.error, deliveries.delivered_at";
+
+/// The newest delivery to each destination of the organization that is the one parameter.
+pub(crate) fn latest_deliveries(parameter: &str) -> String {
+    format!(
+        "SELECT {DELIVERY_COLUMNS} FROM destinations
+         JOIN deliveries ON deliveries.job =
+             (SELECT max(newest.job) FROM deliveries newest WHERE newest.destination = destinations.id)
+         WHERE destinations.org = {parameter}"
+    )
+}
 
 pub(crate) fn no_such_destination() -> Error {
     Error::new(ErrorKind::NotFound, "there is no such destination; GET /api/v1/destinations lists those there are")

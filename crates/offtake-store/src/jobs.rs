@@ -263,6 +263,8 @@ pub struct PerfRow {
     pub rows: u64,
     /// Size of the file.
     pub bytes: u64,
+    /// How long it waited for a worker at first, in milliseconds; `None` once the job's row is gone.
+    pub queued_ms: Option<u64>,
     /// How it performed.
     pub usage: JobUsage,
 }
@@ -340,6 +342,12 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// `not_found`; `conflict` if it did not fail, or `gone` if what it kept has expired; `too_many_requests` if its
     /// owner has too many active ones already.
     async fn retry(&self, by: &Act, scope: &JobScope, id: JobId, limits: JobLimits) -> Result<(Job, Vec<Allowance>)>;
+
+    /// Whether this user may ask for one more export now. Asks for nothing, and promises nothing.
+    ///
+    /// # Errors
+    /// `too_many_requests` if one of the limits is reached.
+    async fn may_ask(&self, org: &OrgId, owner: &str, limits: JobLimits) -> Result<()>;
 
     /// The newest performance rows of an organization, newest first.
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>>;

@@ -252,6 +252,7 @@ pub(crate) fn performance(row: &impl Record) -> Result<PerfRow> {
         completed_at: cells.time("completed_at")?,
         rows: cells.number("rows_done")?,
         bytes: cells.number("bytes_done")?,
+        queued_ms: cells.maybe_number("queued_ms")?,
         usage: JobUsage {
             duration_ms: cells.number("duration_ms")?,
             frame_ms: [cells.real("frame_ms_p50")?, cells.real("frame_ms_p95")?, cells.real("frame_ms_max")?],

@@ -213,6 +213,9 @@ pub trait Schedules: Send + Sync + std::fmt::Debug {
     /// Its newest runs, as far as their jobs are kept, newest first.
     async fn schedule_runs(&self, org: &OrgId, id: ScheduleId, limit: u32) -> Result<Vec<ScheduleRun>>;
 
+    /// The newest run of each schedule of the organization that has one.
+    async fn latest_runs(&self, org: &OrgId) -> Result<Vec<(ScheduleId, ScheduleRun)>>;
+
     /// Begins a run that somebody asked for. One over the next window moves the position, from where `schedule` has it, to
     /// `position`.
     ///
@@ -239,6 +242,16 @@ pub(crate) const SCHEDULE_COLUMNS: &str = "schedules.id, schedules.org, schedule
      schedules.needs, schedules.sees_all, schedules.content, schedules.state, schedules.pause_reason, \
      schedules.pause_detail, schedules.position, schedules.next_run_at, schedules.last_run_at, schedules.errors, \
      schedules.last_error, schedules.version, schedules.created_at, schedules.updated_at";
+
+/// The newest run of each schedule of the organization that is the one parameter.
+pub(crate) fn latest_runs(parameter: &str) -> String {
+    format!(
+        "SELECT schedule_runs.schedule, {RUN_COLUMNS} FROM schedules
+         JOIN schedule_runs ON schedule_runs.job =
+             (SELECT max(newest.job) FROM schedule_runs newest WHERE newest.schedule = schedules.id)
+         JOIN jobs ON jobs.id = schedule_runs.job WHERE schedules.org = {parameter}"
+    )
+}
 
 pub(crate) const RUN_COLUMNS: &str = "schedule_runs.job, jobs.status, schedule_runs.kind, schedule_runs.window_from, \
      schedule_runs.window_to, schedule_runs.due_at, schedule_runs.created_at";
@@ -315,6 +328,12 @@ pub(crate) fn run(row: &impl Record) -> Result<ScheduleRun> {
         due_at: cells.moment("due_at")?,
         created_at: cells.moment("created_at")?,
     })
+}
+
+/// A row of [`latest_runs`].
+pub(crate) fn run_of_schedule(row: &impl Record) -> Result<(ScheduleId, ScheduleRun)> {
+    let schedule = Cells(row).text("schedule")?.parse().map_err(|_| unreadable("schedule"))?;
+    Ok((schedule, run(row)?))
 }
 
 /// The cells of a row about schedules, destinations or deliveries.

@@ -1,22 +1,24 @@
 /** The frame around every page: who is signed in, which pages there are, and the downloads, which are always at hand. */
 import { LitElement, css, html, nothing } from "lit";
-import { customElement, query, state } from "lit/decorators.js";
+import { customElement, state } from "lit/decorators.js";
 import { asked } from "../core/asked";
 import { Client, type Dataset, type Job, Problem, type Session } from "../core/client";
 import { isActive, Jobs } from "../core/jobs";
 import * as text from "../core/text";
 import "../elements/downloads";
+import type { Started } from "../elements/export-dialog";
 import "../elements/problem";
 import { shared } from "../elements/styles";
 import { messages as m } from "../i18n";
 import "./exports-page";
+import "./exports/detail";
+import { jobIn, withJob } from "./exports/list";
 import "./live/page";
-import "./receipt";
-import type { ReceiptElement } from "./receipt";
 import { type Route, parse, print } from "./route";
-import "./rows-page";
+import { may } from "./rows-page";
 import "./sign-in";
 import { applyTheme, themes, theme } from "./theme";
+import * as wanted from "./wanted";
 
 /** What there is for traces comes first; other datasets follow by name. */
 const FIRST = ["traces", "spans", "prompts"];
@@ -45,7 +47,11 @@ export class ConsoleElement extends LitElement {
       }
       .badge { background: var(--_accent); color: var(--_on-accent); border-radius: 9px; padding: 0 6px; margin-inline-start: 4px; font-size: 0.85em; }
       .toast { position: fixed; inset: auto auto 20px 20px; background: var(--_accent); color: var(--_on-accent); padding: 10px 14px; border-radius: var(--_radius); z-index: 6; }
-      @media print { header, .panel, .toast { display: none; } }
+      @media print {
+        :host { display: block; }
+        header, .panel, .toast, main:has(~ offtake-export-detail:not([job=""])) { display: none; }
+        main { padding: 0; }
+      }
     `,
   ];
 
@@ -58,7 +64,8 @@ export class ConsoleElement extends LitElement {
   @state() private active = 0;
   @state() private isOpen = false;
   @state() private said = "";
-  @query("offtake-receipt") private receipt!: ReceiptElement;
+  /** The export that is open over whatever page there is. */
+  @state() private opened = "";
   #wasSignedIn = false;
   #stop: (() => void) | undefined;
 
@@ -83,13 +90,13 @@ export class ConsoleElement extends LitElement {
     if (!this.session) return html`<main><p class="quiet">${m.loading}</p></main>`;
     return html`
       ${this.head(this.session)}
-      <main id="content" tabindex="-1">${this.page(this.session)}</main>
       <aside class="panel" aria-label=${m.downloads.title} ?hidden=${!this.isOpen} @keydown=${this.escaped}>
         <div class="row"><h2>${m.downloads.title}</h2><span class="push"></span>
-          <button @click=${() => this.open(false)}>${m.dialog.close}</button></div>
+          <button class="close" @click=${() => this.open(false)}>${m.dialog.close}</button></div>
         <offtake-downloads .jobs=${this.#jobs} @receipt=${this.receiptAsked}></offtake-downloads>
       </aside>
-      <offtake-receipt .client=${this.#client}></offtake-receipt>
+      <main id="content" tabindex="-1">${this.page(this.session)}</main>
+      <offtake-export-detail .client=${this.#client} .jobs=${this.#jobs} job=${this.linked ?? this.opened} @close=${this.detailClosed}></offtake-export-detail>
       <div role="status">${this.said ? html`<div class="toast">${this.said}</div>` : nothing}</div>`;
   }
 
@@ -106,7 +113,7 @@ export class ConsoleElement extends LitElement {
         <a href="docs/">${m.nav.api}</a>
       </nav>
       <span class="push"></span>
-      <button id="downloads" aria-expanded=${this.isOpen} aria-label=${m.downloads.open(this.active)} @click=${() => this.open(!this.isOpen)}>
+      <button id="downloads" aria-expanded=${this.isOpen} aria-label=${m.downloads.open(this.active)} @click=${this.downloadsPressed}>
         ${m.downloads.title}${this.active > 0 ? html`<span class="badge number">${text.number(this.active)}</span>` : nothing}
       </button>
       <select aria-label=${m.theme.label} @change=${(event: Event) => applyTheme((event.target as HTMLSelectElement).value)}>
@@ -120,7 +127,8 @@ export class ConsoleElement extends LitElement {
   private page(session: Session) {
     const { route } = this;
     if (route.page === "exports") {
-      return html`<offtake-exports-page .client=${this.#client} .jobs=${this.#jobs} .datasets=${this.datasets} @receipt=${this.receiptAsked}></offtake-exports-page>`;
+      return html`<offtake-exports-page .client=${this.#client} .jobs=${this.#jobs} .datasets=${this.datasets}
+        .mayExport=${may(session, "exports:create")} .hash=${location.hash} @started=${this.started}></offtake-exports-page>`;
     }
     if (route.page === "live") {
       return html`<offtake-live-page .client=${this.#client} .route=${route} .session=${session} .datasets=${this.datasets}></offtake-live-page>`;
@@ -131,9 +139,20 @@ export class ConsoleElement extends LitElement {
       @route=${(event: CustomEvent<Partial<Route>>) => this.go(event.detail)} @started=${this.started}></offtake-rows-page>`;
   }
 
+  /** The export that the address opens. */
+  private get linked(): string | null {
+    return this.route.page === "exports" ? jobIn(location.hash) : null;
+  }
+
+  private readonly detailClosed = (): void => {
+    this.opened = "";
+    if (this.linked !== null) location.hash = withJob(location.hash, null);
+  };
+
   private async begin(): Promise<void> {
     try {
       this.session = await this.#client.session();
+      if (wanted.take(location.hash)) this.moved();
       this.datasets = (await this.#client.datasets()).sort((a, b) => rank(a) - rank(b) || a.title.localeCompare(b.title));
       this.problem = null;
       this.#wasSignedIn = true;
@@ -147,6 +166,7 @@ export class ConsoleElement extends LitElement {
       });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
+      if (error.isStranger) wanted.keep(location.hash);
       this.problem = error;
     }
   }
@@ -160,14 +180,17 @@ export class ConsoleElement extends LitElement {
     if (next !== location.hash) location.hash = next;
   }
 
-  private readonly started = (event: CustomEvent<string>): void => {
-    asked.add(event.detail);
-    this.open(true);
-    this.say(m.dialog.started);
-    void this.#jobs.look();
+  private readonly started = (event: CustomEvent<Started>): void => {
+    const { id, link, isMailed } = event.detail;
+    const isFetched = asked.fetchOrAdd(id, link);
+    if (!isFetched) this.open(true);
+    this.say(isFetched ? m.dialog.fetched : isMailed ? m.dialog.startedByMail : m.dialog.started);
+    void this.#jobs.changed();
   };
 
-  private readonly receiptAsked = (event: CustomEvent<Job>): void => void this.receipt.open(event.detail);
+  private readonly receiptAsked = (event: CustomEvent<Job>): void => {
+    this.opened = event.detail.job_id;
+  };
 
   private say(words: string): void {
     this.said = words;
@@ -180,6 +203,13 @@ export class ConsoleElement extends LitElement {
     this.isOpen = isOpen;
     if (!isOpen) this.renderRoot.querySelector<HTMLElement>("#downloads")?.focus();
   }
+
+  /** Whoever opens the panel goes into it. */
+  private readonly downloadsPressed = async (): Promise<void> => {
+    this.open(!this.isOpen);
+    await this.updateComplete;
+    if (this.isOpen) this.renderRoot.querySelector<HTMLElement>(".panel .close")?.focus();
+  };
 
   private readonly escaped = (event: KeyboardEvent): void => {
     if (event.key === "Escape") this.open(false);

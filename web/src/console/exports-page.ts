@@ -1,13 +1,20 @@
-/** All exports one may see, and how long they took lately. */
-import { LitElement, css, html, nothing } from "lit";
+/** All exports one may see; asking for one of any dataset; how they performed lately. What is listed stands in the address. */
+import { LitElement, type PropertyValues, css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { type Client, type Dataset, type Job, type JobPage, Problem } from "../core/client";
+import { attempt } from "../core/attempt";
+import type { Client, Dataset, Job, JobPage, Problem } from "../core/client";
+import { EVERYTHING, type Query, fromParams, toParams } from "../core/filters";
 import type { Jobs } from "../core/jobs";
 import * as text from "../core/text";
+import type { Started } from "../elements/export-dialog";
+import { valueOf } from "../elements/field";
 import "../elements/problem";
 import { shared } from "../elements/styles";
 import { Watching } from "../elements/watching";
 import { messages as m } from "../i18n";
+import { type Listed, EVERY, fromHash, toHash, toRequest, withJob } from "./exports/list";
+import "./exports/new-export";
+import { locationOf } from "./route";
 import "./timings";
 
 const PAGE = "25";
@@ -23,51 +30,75 @@ export class ExportsPageElement extends LitElement {
       table { border-collapse: collapse; min-inline-size: 100%; }
       th, td { padding: 6px 10px; text-align: start; border-block-end: 1px solid var(--_line); white-space: nowrap; }
       th { background: var(--_soft); }
+      tbody tr:last-child td { border-block-end: 0; }
+      tbody tr:hover { background: var(--_soft); }
       td.name { white-space: normal; min-inline-size: 220px; overflow-wrap: anywhere; }
-      .number { text-align: end; }
+      th.number, td.number { text-align: end; }
       .failed { color: var(--_bad); } .completed { color: var(--_good); }
       .nothing { padding: 28px; text-align: center; }
+      input[type="search"] { inline-size: 230px; max-inline-size: 100%; }
     `,
   ];
 
   @property({ attribute: false }) client!: Client;
   @property({ attribute: false }) jobs!: Jobs;
   @property({ attribute: false }) datasets: readonly Dataset[] = [];
+  @property({ type: Boolean }) mayExport = true;
+  /** The address, which says what is listed. */
+  @property() hash = "";
   @state() private page: JobPage | null = null;
   @state() private problem: Problem | null = null;
-  @state() private status = "";
-  @state() private of = "";
-  @state() private isMine = false;
+  #listed: Listed = EVERY;
   #cursor: string | null = null;
   /** One's own exports moving is a reason to look again. */
   protected readonly watching = new Watching(this, () => this.jobs);
   #seen = "";
 
-  protected override willUpdate(changed: Map<string, unknown>): void {
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    const listed = fromHash(this.hash);
     const now = this.jobs.state.jobs.map((job) => `${job.job_id} ${job.status}`).join();
-    const isAsked = ["status", "of", "isMine", "client"].some((name) => changed.has(name));
-    if (!isAsked && now === this.#seen) return;
+    const isOther = changed.has("client") || JSON.stringify(listed) !== JSON.stringify(this.#listed);
+    if (!isOther && now === this.#seen) return;
+    if (isOther) this.#cursor = null;
+    this.#listed = listed;
     this.#seen = now;
     void this.load();
   }
 
   override render() {
     const { page, problem } = this;
-    return html`<h1>${m.exports.title}</h1>
-      <div class="row">
-        <label>${m.exports.status}<select @change=${(event: Event) => this.chose({ status: value(event) })}>
-          <option value="">${m.exports.any}</option>
-          ${Object.entries(m.downloads.status).map(([name, title]) => html`<option value=${name}>${title}</option>`)}
-        </select></label>
-        <label>${m.exports.dataset}<select @change=${(event: Event) => this.chose({ of: value(event) })}>
-          <option value="">${m.exports.any}</option>
-          ${this.datasets.map((dataset) => html`<option value=${dataset.name}>${dataset.title}</option>`)}
-        </select></label>
-        <label><input type="checkbox" @change=${(event: Event) => this.chose({ isMine: (event.target as HTMLInputElement).checked })} />${m.exports.mine}</label>
+    return html`<div class="row"><h1>${m.exports.title}</h1><span class="push"></span>
+        ${this.mayExport && this.fresh === null ? html`<button class="primary" @click=${() => this.change({ new: this.datasets[0]?.name ?? null })}>${m.exports.new}</button>` : nothing}
       </div>
+      ${this.mayExport && this.fresh !== null ? this.newExport(this.fresh) : nothing}
+      ${this.filters(this.#listed)}
       ${problem ? html`<offtake-problem again .problem=${problem} @again=${() => void this.load()}></offtake-problem>` : nothing}
       ${page ? this.table(page) : problem ? nothing : html`<p class="quiet">${m.loading}</p>`}
       <offtake-timings .client=${this.client}></offtake-timings>`;
+  }
+
+  private filters(listed: Listed) {
+    return html`<div class="row" role="search" aria-label=${m.filters.label}>
+      <label>${m.exports.status}<select @change=${(event: Event) => this.list({ status: valueOf(event) })}>
+        <option value="">${m.exports.any}</option>
+        ${Object.entries(m.downloads.status).map(([name, title]) => html`<option value=${name} .selected=${name === listed.status}>${title}</option>`)}
+      </select></label>
+      <label>${m.exports.dataset}<select @change=${(event: Event) => this.list({ dataset: valueOf(event) })}>
+        <option value="">${m.exports.any}</option>
+        ${this.datasets.map(({ name, title }) => html`<option value=${name} .selected=${name === listed.dataset}>${title}</option>`)}
+      </select></label>
+      <label>${m.exports.requestId}<input type="search" maxlength="128" spellcheck="false" .value=${listed.requestId} @change=${(event: Event) => this.list({ requestId: valueOf(event).trim() })} /></label>
+      <label><input type="checkbox" .checked=${listed.isMine} @change=${(event: Event) => this.list({ isMine: (event.target as HTMLInputElement).checked })} />${m.exports.mine}</label>
+      ${JSON.stringify(listed) === JSON.stringify(EVERY) ? nothing : html`<button class="link" @click=${() => this.list(EVERY)}>${m.filters.clear}</button>`}
+    </div>`;
+  }
+
+  private newExport(of: string) {
+    return html`<offtake-new-export .client=${this.client} .datasets=${this.datasets} of=${of} .query=${this.query}
+      @of=${(event: CustomEvent<string>) => this.change({ new: event.detail }, EVERYTHING)}
+      @query=${(event: CustomEvent<Query>) => this.change({}, event.detail)}
+      @close=${() => this.change({ new: null }, EVERYTHING)}
+      @started=${(event: CustomEvent<Started>) => this.dispatchEvent(new CustomEvent("started", { detail: event.detail }))}></offtake-new-export>`;
   }
 
   private table(page: JobPage) {
@@ -82,30 +113,49 @@ export class ExportsPageElement extends LitElement {
       <div class="row">
         <button ?disabled=${this.#cursor === null} @click=${() => this.turn(null)}>${m.exports.newer}</button>
         <button ?disabled=${!page.pagination.next_cursor} @click=${() => this.turn(page.pagination.next_cursor ?? null)}>${m.exports.more}</button>
-        <span class="quiet number">${text.number(page.pagination.total)}</span>
+        <span class="quiet number">${m.exports.total(page.pagination.total, text.number(page.pagination.total))}</span>
       </div>`;
   }
 
   private row(job: Job) {
     return html`<tr>
-      <td class="name">${job.name}</td>
+      <td class="name"><a href=${withJob(this.hash, job.job_id)}>${job.name}</a></td>
       <td><span class=${job.status}>${m.downloads.status[job.status]}</span>${job.status === "processing" && job.progress_percent != null ? ` ${text.percent(Math.floor(job.progress_percent))}` : ""}</td>
       <td class="number">${job.row_count == null ? "–" : text.number(job.row_count)}</td>
-      <td class="number">${job.file_size_bytes == null ? "–" : text.bytes(job.file_size_bytes)}</td>
+      <td class="number">${job.file_size_bytes ? text.bytes(job.file_size_bytes) : "–"}</td>
       <td><time datetime=${job.created_at}>${text.at(job.created_at)}</time></td>
       <td>${job.owner}</td>
       <td>${job.metadata.can_download
-        ? html`<a href=${this.client.downloadUrl(job)} download aria-label=${m.downloads.named(m.downloads.download, job.name)}>${m.downloads.download}</a>
-            <button class="link" aria-label=${m.downloads.named(m.downloads.receipt, job.name)} @click=${() => this.dispatchEvent(new CustomEvent<Job>("receipt", { detail: job }))}>${m.downloads.receipt}</button>`
+        ? html`<a href=${this.client.downloadUrl(job)} download aria-label=${m.downloads.named(m.downloads.download, job.name)}>${m.downloads.download}</a>`
         : nothing}</td>
     </tr>`;
   }
 
-  private chose(change: { status?: string; of?: string; isMine?: boolean }): void {
-    this.status = change.status ?? this.status;
-    this.of = change.of ?? this.of;
-    this.isMine = change.isMine ?? this.isMine;
-    this.#cursor = null;
+  /** The dataset of which an export is about to be asked for. */
+  private get fresh(): string | null {
+    return locationOf(this.hash).params.get("new");
+  }
+
+  /** Which of its rows. */
+  private get query(): Query {
+    return fromParams(locationOf(this.hash).params);
+  }
+
+  private list(change: Partial<Listed>): void {
+    location.hash = toHash(this.hash, { ...this.#listed, ...change });
+  }
+
+  /** Another address: the export that is about to be asked for, and of which rows. */
+  private change(named: { new?: string | null }, query: Query = this.query): void {
+    const { path, params } = locationOf(this.hash);
+    const kept = [...params].filter(([name]) => !name.startsWith("f.") && name !== "when");
+    const next = new URLSearchParams([...kept, ...toParams(query)]);
+    for (const [name, value] of Object.entries(named)) {
+      if (value === null) next.delete(name);
+      else next.set(name, value);
+    }
+    const search = next.toString();
+    location.hash = `#/${path}${search ? `?${search}` : ""}`;
   }
 
   private turn(cursor: string | null): void {
@@ -114,22 +164,8 @@ export class ExportsPageElement extends LitElement {
   }
 
   private async load(): Promise<void> {
-    try {
-      this.page = await this.client.jobs({
-        limit: PAGE,
-        ...(this.status && { status: this.status }),
-        ...(this.of && { dataset: this.of }),
-        ...(this.isMine && { mine: "true" }),
-        ...(this.#cursor && { cursor: this.#cursor }),
-      });
-      this.problem = null;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      this.problem = error;
-    }
+    this.problem = await attempt(async () => {
+      this.page = await this.client.jobs({ limit: PAGE, ...toRequest(this.#listed), ...(this.#cursor && { cursor: this.#cursor }) });
+    });
   }
-}
-
-function value(event: Event): string {
-  return (event.target as HTMLSelectElement).value;
 }

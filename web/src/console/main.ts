@@ -1,2 +1,6 @@
 /** The console begins here. */
+import { direction, locale } from "../i18n";
 import "./console";
+
+document.documentElement.lang = locale;
+document.documentElement.dir = direction;

@@ -17,9 +17,14 @@ export type Route = {
   readonly trace: string | null;
 };
 
-export function parse(hash: string): Route {
+/** An address as it is written, before anybody knows what its parameters mean. */
+export function locationOf(hash: string): { path: string; params: URLSearchParams } {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?", 2) as [string, string?];
-  const params = new URLSearchParams(search);
+  return { path, params: new URLSearchParams(search) };
+}
+
+export function parse(hash: string): Route {
+  const { path, params } = locationOf(hash);
   const sort = params.get("sort");
   return {
     page: decoded(path.split("/", 1)[0] ?? ""),

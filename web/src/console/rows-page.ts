@@ -6,10 +6,11 @@ import type { Query } from "../core/filters";
 import { type Sort, View } from "../core/view";
 import "../elements/banner";
 import "../elements/export-dialog";
-import type { ExportDialogElement } from "../elements/export-dialog";
+import type { ExportDialogElement, Started } from "../elements/export-dialog";
 import "../elements/filters";
 import { shared } from "../elements/styles";
 import "../elements/table";
+import type { TableElement } from "../elements/table";
 import { Watching } from "../elements/watching";
 import "./empty";
 import type { Route } from "./route";
@@ -25,13 +26,18 @@ const SHOWN_AT_FIRST = 10;
 
 @customElement("offtake-rows-page")
 export class RowsPageElement extends LitElement {
-  static override styles = [shared, css`:host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; min-inline-size: 0; }`];
+  static override styles = [shared, css`
+    :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; min-inline-size: 0; }
+    /* A trace that is open is what is printed. */
+    @media print { :host { display: block; } offtake-filters, :has(~ offtake-trace) { display: none; } }
+  `];
 
   @property({ attribute: false }) client!: Client;
   @property({ attribute: false }) of!: Dataset;
   @property({ attribute: false }) route!: Route;
   @property({ attribute: false }) session!: Session;
   @query("offtake-export-dialog") private dialog!: ExportDialogElement;
+  @query("offtake-table") private table!: TableElement | null;
   protected readonly watching = new Watching(this, () => this.#view);
   #view: View | undefined;
 
@@ -56,14 +62,14 @@ export class RowsPageElement extends LitElement {
     return html`
       <h1>${this.of.title}</h1>
       <offtake-filters .of=${this.of} .query=${state.query} @query=${(event: CustomEvent<Query>) => this.tell({ query: event.detail })}></offtake-filters>
-      <offtake-banner .view=${view} .mayExport=${may(this.session, "exports:create")} @download=${this.download} @undo=${this.undo}></offtake-banner>
+      <offtake-banner .view=${view} .mayExport=${may(this.session, "exports:create")} @download=${this.download} @undo=${this.undo} @left=${() => this.table?.focusRows()}></offtake-banner>
       ${isEmpty
         ? html`<offtake-empty></offtake-empty>`
         : html`<offtake-table .view=${view} .columns=${this.columns} .opens=${this.opens}
             @sort=${(event: CustomEvent<Sort | null>) => this.tell({ sort: event.detail })}
             @columns=${(event: CustomEvent<string[]>) => this.tell({ columns: event.detail })}
             @open=${(event: CustomEvent<Row>) => this.tell({ trace: String(event.detail["trace_id"]) })}></offtake-table>`}
-      <offtake-export-dialog .client=${this.client} @started=${(event: CustomEvent<string>) => this.started(event.detail)}></offtake-export-dialog>
+      <offtake-export-dialog .client=${this.client} @started=${(event: CustomEvent<Started>) => this.started(event.detail)}></offtake-export-dialog>
       ${this.route.trace
         ? html`<offtake-trace .client=${this.client} .trace=${this.route.trace} @close=${() => this.tell({ trace: null })}></offtake-trace>`
         : nothing}`;
@@ -97,8 +103,8 @@ export class RowsPageElement extends LitElement {
     this.tell({ query: view.state.query });
   };
 
-  private started(id: string): void {
-    this.dispatchEvent(new CustomEvent<string>("started", { detail: id }));
+  private started(started: Started): void {
+    this.dispatchEvent(new CustomEvent<Started>("started", { detail: started }));
   }
 
   private tell(change: Partial<Route>): void {

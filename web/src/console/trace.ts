@@ -44,6 +44,12 @@ export class TraceElement extends LitElement {
       dt { color: var(--_quiet); } dd { margin: 0; overflow-wrap: anywhere; }
       summary { cursor: pointer; padding-block: 6px; font-weight: 600; }
       .bad { color: var(--_bad); }
+      @media print {
+        header { position: static; }
+        .body { padding: 0; }
+        .name { overflow: visible; overflow-wrap: anywhere; }
+        li button { inline-size: 100%; }
+      }
     `,
   ];
 

@@ -2,6 +2,8 @@
  * Which exports this tab asked for and has not fetched yet: they are fetched by themselves when they are ready, if the tab is
  * looked at then. Survives a reload, and is no other tab's business.
  */
+import { save } from "./save";
+
 const KEY = "offtake.asked";
 
 function read(): string[] {
@@ -22,7 +24,13 @@ function write(ids: readonly string[]): void {
 }
 
 export const asked = {
-  add: (id: string): void => write([...read(), id]),
+  /** Fetches what is there already, if the tab is looked at; else it is one to fetch when it is ready. True if it was fetched. */
+  fetchOrAdd: (id: string, link: string | null): boolean => {
+    const isFetched = link !== null && document.visibilityState === "visible";
+    if (isFetched) save(link);
+    else write([...read(), id]);
+    return isFetched;
+  },
   has: (id: string): boolean => read().includes(id),
   take: (id: string): boolean => {
     const ids = read();

@@ -17,7 +17,46 @@ export type Session = Schemas["SessionResponse"];
 export type Timings = Schemas["PerfResponse"];
 export type OneTimeToken = Schemas["OneTimeTokenResponse"];
 export type Page = { rows: Row[]; next_cursor: string | null; as_of: string };
-export type Receipt = Record<string, unknown>;
+/** As `offtake verify` reads it. */
+export type Receipt = {
+  readonly job_id: string;
+  readonly dataset: string;
+  readonly spec: Readonly<Record<string, unknown>>;
+  /** `cutoff` or `snapshot`. */
+  readonly mode: string;
+  readonly as_of: string;
+  readonly rows_matching: number;
+  readonly rows_expected: number;
+  readonly rows_written: number;
+  readonly limited: boolean;
+  readonly truncated_cells: readonly { readonly row: number; readonly column: string; readonly sheet: string; readonly cell: string; readonly length: number }[];
+  readonly truncated_cells_count: number;
+  readonly guarded_cells: number;
+  readonly masked: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly format: string;
+  readonly compression: string;
+  readonly media_type: string;
+  readonly file_name: string;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly attempts: number;
+  readonly started_at: string;
+  readonly finished_at: string;
+  readonly offtake_version: string;
+};
+/** What an organization asks for again and again. */
+export type Preset = Schemas["PresetResponse"] & {
+  readonly fields?: readonly (string | { readonly name: string; readonly as: string })[];
+  readonly format?: string;
+  readonly compression?: string;
+  readonly dialect?: string;
+  readonly delimiter?: string;
+  readonly formats?: { readonly locale?: string; readonly time_zone?: string };
+  readonly filters?: Readonly<Record<string, unknown>>;
+};
+/** An export that was taken; of few rows it is done already, and there is a link that needs nothing else. */
+export type Created = { readonly job_id: string; readonly status: string; readonly link?: string | null };
 
 /** What the API answers to what went wrong (RFC 9457). */
 export class Problem extends Error {
@@ -53,7 +92,10 @@ export type ClientOptions = {
   readonly token?: () => Promise<string> | string;
 };
 
-type Call = { method?: string; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal | undefined };
+/** An answer, and which version of the thing it is (`ETag`), to be handed back as `If-Match`. */
+export type Answer<T> = { readonly body: T; readonly version: string | null };
+
+export type Call = { method?: string; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal | undefined };
 
 export class Client {
   readonly #base: string;
@@ -79,17 +121,27 @@ export class Client {
     this.#json(`export/${encodeURIComponent(dataset)}/preview`, { method: "POST", body, signal });
 
   /** Asks for an export. The key makes it safe to ask again after an answer that got lost. */
-  create = (dataset: string, body: unknown, key: string): Promise<{ job_id: string }> =>
+  create = (dataset: string, body: unknown, key: string): Promise<Created> =>
     this.#json(`export/${encodeURIComponent(dataset)}`, { method: "POST", body, headers: { "idempotency-key": key } });
 
-  job = (id: string): Promise<Job> => this.#json(`export/jobs/${id}`);
+  presets = async (): Promise<Preset[]> => (await this.#json<{ presets: Preset[] }>("presets")).presets;
+  preset = (name: string): Promise<Answer<Preset>> => this.call(`presets/${encodeURIComponent(name)}`);
+  savePreset = (body: unknown): Promise<Answer<Preset>> => this.call("presets", { method: "POST", body });
+  /** Changes a preset, if it still is of this version. */
+  changePreset = (name: string, body: unknown, version: string | null): Promise<Answer<Preset>> =>
+    this.call(`presets/${encodeURIComponent(name)}`, { method: "PATCH", body, headers: version ? { "if-match": version } : {} });
+  deletePreset = (name: string): Promise<void> => this.#json(`presets/${encodeURIComponent(name)}`, { method: "DELETE" });
+
+  job = (id: string): Promise<Job> => this.#json(`export/jobs/${encodeURIComponent(id)}`);
   jobs = (query: Record<string, string>, signal?: AbortSignal): Promise<JobPage> =>
     this.#json(`export/jobs?${new URLSearchParams(query)}`, { signal });
   cancel = (id: string): Promise<void> => this.#json(`export/jobs/${id}`, { method: "DELETE" });
   retry = (id: string): Promise<unknown> => this.#json(`export/jobs/${id}/retry`, { method: "POST" });
   deleteFile = (id: string): Promise<void> => this.#json(`export/jobs/${id}/file`, { method: "DELETE" });
   receipt = (id: string): Promise<Receipt> => this.#json(`export/jobs/${id}/receipt`);
-  oneTimeToken = (id: string): Promise<OneTimeToken> => this.#json(`export/jobs/${id}/token`, { method: "POST", body: {} });
+  /** A link that works once, for so many seconds, or as long as is usual. */
+  oneTimeToken = (id: string, seconds?: number): Promise<OneTimeToken> =>
+    this.#json(`export/jobs/${id}/token`, { method: "POST", body: seconds === undefined ? {} : { expires_in: seconds } });
   timings = (): Promise<Timings> => this.#json("export/jobs/perf");
 
   /** Where events come from. A page of the server's own is known by its cookie; another needs a ticket. */
@@ -111,14 +163,25 @@ export class Client {
   /** Where a click fetches the file. */
   downloadUrl = (job: Job): string => `${this.#base}${job.download_url}`;
 
+  /** The same where only the job is known. */
+  downloadPath = (id: string): string => `${this.#base}/api/v1/export/jobs/${id}/download`;
+
   /** A fresh link to the file that needs nothing else, for a click that has no cookie. */
   link = async (job: Job): Promise<string> => {
     const { token } = await this.oneTimeToken(job.job_id);
     const { link } = await this.#json<Schemas["RedeemResponse"]>("export/redeem", { method: "POST", body: { token } });
-    return new URL(link, this.#base || globalThis.location.href).href;
+    return this.resolved(link);
   };
 
+  /** A link as the API says it, whole. */
+  resolved = (link: string): string => new URL(link, this.#base || globalThis.location.href).href;
+
   async #json<T>(path: string, call: Call = {}): Promise<T> {
+    return (await this.call<T>(path, call)).body;
+  }
+
+  /** Any call, by its path behind `/api/v1/`. */
+  async call<T>(path: string, call: Call = {}): Promise<Answer<T>> {
     const headers: Record<string, string> = { accept: "application/json", ...call.headers };
     if (call.body !== undefined) headers["content-type"] = "application/json";
     if (this.#token) headers["authorization"] = `Bearer ${await this.#token()}`;
@@ -134,7 +197,7 @@ export class Client {
     });
     const text = await answer.text();
     const body: unknown = text === "" ? undefined : parsed(text);
-    if (answer.ok) return body as T;
+    if (answer.ok) return { body: body as T, version: answer.headers.get("etag") };
     throw problem(answer, body);
   }
 }

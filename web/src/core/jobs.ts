@@ -31,6 +31,8 @@ export class Jobs extends EventTarget {
   #listeners = 0;
   #isLive = false;
   readonly #live: Live;
+  /** What a tab did, the others see at once: they are told to look, and of nothing else. */
+  readonly #tabs = new BroadcastChannel("offtake.jobs");
 
   constructor(readonly client: Client) {
     super();
@@ -38,7 +40,10 @@ export class Jobs extends EventTarget {
       event: (event) => this.#happened(event),
       missed: () => void this.look(),
       connected: (isConnected) => {
+        const wasLive = this.#isLive;
         this.#isLive = isConnected;
+        // What the events told is looked for from now on.
+        if (wasLive && !isConnected) void this.look();
       },
     });
   }
@@ -55,6 +60,7 @@ export class Jobs extends EventTarget {
       document.addEventListener("visibilitychange", this.#seen);
       addEventListener("online", this.#seen);
       this.#live.start();
+      this.#tabs.addEventListener("message", this.#told);
       void this.look();
     }
     heard();
@@ -64,9 +70,18 @@ export class Jobs extends EventTarget {
       clearTimeout(this.#timer);
       document.removeEventListener("visibilitychange", this.#seen);
       removeEventListener("online", this.#seen);
+      this.#tabs.removeEventListener("message", this.#told);
       this.#live.stop();
     };
   }
+
+  /** Something was done here: looks now, here and in the other tabs. */
+  async changed(): Promise<void> {
+    this.#tabs.postMessage("changed");
+    await this.look();
+  }
+
+  readonly #told = (): void => void this.look();
 
   readonly #seen = (): void => {
     if (document.visibilityState === "visible") void this.look();
@@ -118,8 +133,9 @@ export class Jobs extends EventTarget {
     const before = this.#state.jobs.find((known) => known.job_id === job.job_id);
     if (!before || !isActive(job) || !isActive(before)) return job;
     const percent = Math.max(before.progress_percent ?? 0, job.progress_percent ?? 0);
+    const rows = Math.max(before.row_count ?? 0, job.row_count ?? 0);
     // 100 is for a file that is there.
-    return { ...job, progress_percent: job.progress_percent == null ? before.progress_percent ?? null : Math.min(percent, 99.9) };
+    return { ...job, row_count: rows, progress_percent: job.progress_percent == null ? before.progress_percent ?? null : Math.min(percent, 99.9) };
   }
 
   #set(state: JobsState): void {

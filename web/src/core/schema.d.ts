@@ -771,6 +771,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** When a schedule would run that is yet to be made, or changed. */
+        post: operations["preview_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules/{id}": {
         parameters: {
             query?: never;
@@ -964,7 +981,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One message, with every try. */
+        /** One message, with what is sent and every try. */
         get: operations["get_webhook_delivery"];
         put?: never;
         post?: never;
@@ -1197,7 +1214,7 @@ export interface components {
             alerts: components["schemas"]["AlertResponse"][];
         };
         /** @description An alert rule, and how things stand with it. */
-        AlertResponse: Record<string, never> & {
+        AlertResponse: components["schemas"]["AlertRule"] & {
             /** @example alr_0199c0ffee0070008000000000000001 */
             id: string;
             state: components["schemas"]["AlertStateResponse"];
@@ -1206,6 +1223,62 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description What an alert rule is made of. */
+        AlertRule: {
+            /** @description `metric` or `budget`. */
+            kind: string;
+            /** @description 1 to 200 characters. */
+            name: string;
+            /** @description True unless said otherwise. */
+            enabled?: boolean | null;
+            /**
+             * @description Of a metric: `latency_avg`, `latency_p50`, `latency_p95`, `latency_p99` (milliseconds), `error_rate` (0 to 1), `tokens`,
+             *     `cost` (dollars), `traces_per_minute`.
+             */
+            metric?: string | null;
+            /**
+             * Format: int64
+             * @description Of a metric: 60 to 86400.
+             */
+            window_seconds?: number | null;
+            /** @description Of a metric: `above` or `below`. */
+            direction?: string | null;
+            /**
+             * Format: double
+             * @description Of a metric: beyond this it fires,
+             */
+            threshold?: number | null;
+            /**
+             * Format: double
+             * @description and at this or on the good side of it, it is over. The threshold unless said otherwise.
+             */
+            clear_threshold?: number | null;
+            /**
+             * Format: int64
+             * @description Of a metric: for how long it does not fire again, 0 to 86400; 300.
+             */
+            cool_down_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description Of a metric: with fewer traces in the window nothing is judged; 0.
+             */
+            min_traces?: number | null;
+            /** @description Of a metric: a value or a list of values for `provider`, `model`, `environment`, `user_id`, `service`, `project_id`. */
+            filters?: Record<string, never> | null;
+            /** @description Of a budget: what was spent with this provider; null: with all. */
+            provider?: string | null;
+            /**
+             * @description Of a budget: a decimal above 0.
+             * @example 125.50
+             */
+            amount_usd?: string | null;
+            /** @description Of a budget: `day`, `week` (from Monday) or `month`. */
+            period?: string | null;
+            /** @description Of a budget: where days begin, by its IANA name; `UTC`. */
+            time_zone?: string | null;
+            /** @description Of a budget: at which percentages it is told; 50, 80, 100. */
+            percentages?: number[] | null;
         };
         /** @description How things stand. */
         AlertStateResponse: {
@@ -1420,6 +1493,8 @@ export interface components {
             created_at: string;
             /** @description What the last try came to. */
             last_answer?: string | null;
+            /** @description What is sent, where one message was asked for by somebody who may read events of its type. */
+            payload?: Record<string, never> | null;
             /** @description Every try, where one message was asked for. */
             log?: components["schemas"]["TryResponse"][] | null;
         };
@@ -1466,6 +1541,7 @@ export interface components {
              * @description When it last took what we tried.
              */
             probed_at: string;
+            last_delivery?: components["schemas"]["LastDeliveryView"] | null;
         };
         /** @description Why a job failed. */
         ErrorView: {
@@ -1623,6 +1699,10 @@ export interface components {
              */
             link_expires_at?: string | null;
         };
+        /** @description A file that is to go to a destination, and how that stands. */
+        LastDeliveryView: components["schemas"]["DeliveryView"] & {
+            job_id: string;
+        };
         /** @description What a request may ask for at most. */
         LimitsView: {
             /** Format: int64 */
@@ -1630,6 +1710,13 @@ export interface components {
             /** Format: int32 */
             days: number;
             identities: number;
+        };
+        /** @description Whether `"notify": {"email": true}` can be asked for. */
+        MailView: {
+            /** @description Whether this installation sends mail. */
+            is_sent: boolean;
+            /** @description Where it would go: the address one comes with, or else last came with. */
+            address?: string | null;
         };
         /** @description What the caller can do with it now. */
         Metadata: {
@@ -1735,6 +1822,7 @@ export interface components {
         };
         /** @description Distributions over the exports listed. */
         Percentiles: {
+            queued_ms?: components["schemas"]["Spread"] | null;
             duration_ms?: components["schemas"]["Spread"] | null;
             rows_per_second?: components["schemas"]["Spread"] | null;
             row_count?: components["schemas"]["Spread"] | null;
@@ -1762,6 +1850,11 @@ export interface components {
             row_count: number;
             /** Format: int64 */
             file_size_bytes: number;
+            /**
+             * Format: int64
+             * @description From the request to the first claim; null once the job itself is no longer kept.
+             */
+            queued_ms?: number | null;
             /**
              * Format: int64
              * @description From the first claim to publication.
@@ -1827,6 +1920,12 @@ export interface components {
              * @description From recent exports of the same dataset; null if there were none.
              */
             estimated_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description How long the file is kept once it is there.
+             */
+            kept_seconds: number;
+            refusal?: components["schemas"]["RefusalView"] | null;
             /** @description The moment the count is true for; hand it to the export to get these rows. */
             as_of: string;
         };
@@ -1875,6 +1974,16 @@ export interface components {
             /** @description Of the file, in lower-case hex. */
             sha256: string;
         };
+        /** @description A limit that is reached. */
+        RefusalView: {
+            /** @description Which, and until when. */
+            detail: string;
+            /**
+             * Format: int64
+             * @description Seconds after which to ask again.
+             */
+            retry_after: number;
+        };
         /** @description A page of rows. */
         RowsResponse: {
             /** @description Hand it back as `cursor` for the next page; null on the last. */
@@ -1922,6 +2031,7 @@ export interface components {
             next_runs: string[];
             /** Format: date-time */
             last_run_at?: string | null;
+            last_run?: components["schemas"]["ScheduleRunResponse"] | null;
             /**
              * Format: int32
              * @description Configuration errors in a row; the fifth pauses it.
@@ -1962,6 +2072,7 @@ export interface components {
             org_id: string;
             sub: string;
             email?: string | null;
+            mail: components["schemas"]["MailView"];
             /** @description As granted. */
             permissions: string[];
             /** @description What of it an administrator withholds. */
@@ -2030,6 +2141,11 @@ export interface components {
              * @description When its time is over.
              */
             expires_at: string;
+        };
+        /** @description When a schedule would run. */
+        TimetableResponse: {
+            /** @description The next five times from now on. */
+            next_runs: string[];
         };
         /** @description Sums. */
         Totals: {
@@ -5284,6 +5400,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    preview_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Five fields: minute, hour, day of the month, month, day of the week. */
+                    cron: string;
+                    /** @description UTC unless said. */
+                    time_zone?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The next runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimetableResponse"];
                 };
             };
             default: components["responses"]["Problem"];

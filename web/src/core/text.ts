@@ -7,17 +7,31 @@ const whole = new Intl.NumberFormat(locale);
 const short = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
 const percentage = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
 const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const date = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
 const precise = new Intl.DateTimeFormat(locale, {
   year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
   fractionalSecondDigits: 3, hour12: false,
 });
+const timeOfDay = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const sharePercentage = new Intl.NumberFormat(locale, { style: "percent", maximumSignificantDigits: 3 });
+const alternatives = new Intl.ListFormat(locale, { type: "disjunction" });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
 
 export const number = (value: number): string => whole.format(value);
 export const percent = (value: number): string => percentage.format(value / 100);
 export const at = (text: string): string => moment.format(new Date(text));
+export const day = (text: string): string => date.format(new Date(text));
 export const exactly = (text: string): string => precise.format(new Date(text));
+export const clock = (text: string): string => timeOfDay.format(new Date(text));
+/** A part of one, as percent. */
+export const share = (value: number): string => sharePercentage.format(value);
+export const either = (values: readonly string[]): string => alternatives.format(values);
 export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+const regions = new Intl.DisplayNames(locale, { type: "language" });
+
+/** What a language tag is called. */
+export const region = (tag: string): string => regions.of(tag) ?? tag;
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 

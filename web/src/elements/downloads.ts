@@ -1,15 +1,23 @@
-/** One's exports: how far they are, and what can be done with each. Draws `Jobs`. */
+/** One's exports, newest first. Draws `Jobs`; what this tab asked for it fetches when it is ready. */
 import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { asked } from "../core/asked";
-import { type Client, type ClientOptions, type Job, Problem } from "../core/client";
+import { attempt } from "../core/attempt";
+import type { ClientOptions, Job, Problem } from "../core/client";
 import { isActive, type Jobs } from "../core/jobs";
 import { jobsOf } from "../core/shared";
-import * as text from "../core/text";
 import { messages as m } from "../i18n";
+import "./download";
+import { fetchFile } from "./download";
 import "./problem";
 import { shared } from "./styles";
+
+const TICK_MS = 1000;
+/** How often the words are looked over when no file is about to go. */
+const SELDOM_MS = 15_000;
+/** Before a file goes its seconds are counted. */
+const SOON_MS = 120_000;
 
 @customElement("offtake-downloads")
 export class DownloadsElement extends LitElement {
@@ -17,17 +25,9 @@ export class DownloadsElement extends LitElement {
     shared,
     css`
       :host { display: block; }
-      ul { list-style: none; margin: 0; padding: 0; display: grid; }
-      li { display: grid; gap: 4px; padding: 10px 0; border-block-end: 1px solid var(--_line); }
+      ul { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: minmax(0, 1fr); }
+      li { padding: 10px 0; border-block-end: 1px solid var(--_line); }
       li:last-child { border-block-end: 0; }
-      .name { font-weight: 600; overflow-wrap: anywhere; }
-      .failed { color: var(--_bad); }
-      .completed { color: var(--_good); }
-      .actions button, .actions a { font-size: 0.93em; }
-      a.button {
-        display: inline-flex; align-items: center; min-height: 32px; padding: 4px 10px; border-radius: var(--_radius);
-        background: var(--_accent); color: var(--_on-accent); font-weight: 600; text-decoration: none;
-      }
       .nothing { padding: 24px 0; text-align: center; display: grid; gap: 4px; }
     `,
   ];
@@ -48,7 +48,7 @@ export class DownloadsElement extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#clock = setInterval(() => (this.now = Date.now()), 15_000);
+    this.#clock = setInterval(this.ticked, TICK_MS);
     this.requestUpdate();
   }
 
@@ -60,10 +60,6 @@ export class DownloadsElement extends LitElement {
 
   protected override willUpdate(): void {
     this.#watch(this.jobs ?? (this.token && jobsOf(this.server, this.token)));
-  }
-
-  get #client(): Client {
-    return this.#jobs!.client;
   }
 
   #watch(jobs: Jobs | undefined): void {
@@ -84,81 +80,38 @@ export class DownloadsElement extends LitElement {
       ${problem || this.problem ? html`<offtake-problem again .problem=${this.problem ?? problem} @again=${this.again}></offtake-problem>` : nothing}
       ${jobs.length === 0 && !problem
         ? html`<div class="nothing"><strong>${m.downloads.none}</strong><span class="quiet">${m.downloads.noneDetail}</span></div>`
-        : html`<ul>${repeat(jobs.slice(0, this.most), (job) => job.job_id, (job) => this.item(job))}</ul>`}`;
+        : html`<ul @problem=${this.failed} @said=${this.done}>${repeat(jobs.slice(0, this.most), (job) => job.job_id, (job) => this.item(job))}</ul>`}`;
   }
 
   private item(job: Job) {
     return html`<li data-job=${job.job_id} data-status=${job.status}>
-      <span class="name">${job.name}</span>
-      ${isActive(job) ? this.progress(job) : this.outcome(job)}
-      <div class="row actions">${this.actions(job)}</div>
+      <offtake-download .job=${job} .jobs=${this.#jobs} .now=${this.now}></offtake-download>
     </li>`;
   }
 
-  private progress(job: Job) {
-    const percent = job.progress_percent;
-    const facts = [
-      job.expected_rows != null ? m.downloads.progress(text.number(job.row_count ?? 0), text.number(job.expected_rows)) : null,
-      job.rows_per_second ? m.downloads.rate(text.about(job.rows_per_second)) : null,
-      job.eta_seconds != null ? m.downloads.eta(text.seconds(job.eta_seconds)) : null,
-    ].filter((fact) => fact !== null);
-    return html`<progress max="100" aria-label=${job.name} .value=${percent ?? 0}></progress>
-      <span class="quiet number">${m.downloads.phase[job.phase]}${percent != null ? ` ${text.percent(Math.floor(percent))}` : ""}${facts.length > 0 ? ` · ${facts.join(" · ")}` : ""}</span>`;
-  }
+  private readonly failed = (event: CustomEvent<Problem | null>): void => {
+    event.stopPropagation();
+    this.problem = event.detail;
+  };
 
-  private outcome(job: Job) {
-    const facts = [
-      job.row_count != null && job.status !== "failed" ? m.downloads.rows(job.row_count, text.number(job.row_count)) : null,
-      job.file_size_bytes != null ? text.bytes(job.file_size_bytes) : null,
-      job.format + (job.compression === "none" ? "" : `, ${job.compression}`),
-      job.expires_at && job.status === "completed" ? m.downloads.expires(text.fromNow(job.expires_at, this.now)) : null,
-      job.limited ? m.downloads.limited : null,
-    ].filter((fact) => fact !== null);
-    return html`<span class="number"><span class=${job.status}>${m.downloads.status[job.status]}</span> <span class="quiet">${facts.join(" · ")}</span></span>
-      ${job.error ? html`<span>${job.error.message}</span>` : nothing}`;
-  }
-
-  private actions(job: Job) {
-    const { can_cancel, can_download, can_retry } = job.metadata;
-    const named = (action: string) => m.downloads.named(action, job.name);
-    return html`
-      ${can_download
-        ? html`${this.downloadAction(job, named(m.downloads.download))}
-            <button aria-label=${named(m.downloads.copyLink)} @click=${() => this.act(() => this.copyLink(job))}>${m.downloads.copyLink}</button>
-            <button class="receipt" aria-label=${named(m.downloads.receipt)} @click=${() => this.dispatchEvent(new CustomEvent<Job>("receipt", { detail: job }))}>${m.downloads.receipt}</button>`
-        : nothing}
-      ${can_cancel ? html`<button aria-label=${named(m.downloads.cancel)} @click=${() => this.act(() => this.#client.cancel(job.job_id))}>${m.downloads.cancel}</button>` : nothing}
-      ${can_retry
-        ? html`<button aria-label=${named(m.downloads.retry)} @click=${() => this.act(() => this.#client.retry(job.job_id))}>${m.downloads.retry}</button>
-            ${job.row_count ? html`<span class="quiet">${m.downloads.retryHint(text.number(job.row_count))}</span>` : nothing}`
-        : nothing}`;
-  }
-
-  private downloadAction(job: Job, label: string) {
-    return this.#client.fetchesByClick
-      ? html`<a class="button" href=${this.#client.downloadUrl(job)} download aria-label=${label} @click=${() => asked.take(job.job_id)}>${m.downloads.download}</a>`
-      : html`<button class="primary" aria-label=${label} @click=${() => this.act(() => this.fetch(job))}>${m.downloads.download}</button>`;
-  }
-
-  private async act(work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work();
-      this.problem = null;
-      await this.#jobs?.look();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      this.problem = error;
-    }
-  }
-
-  private async copyLink(job: Job): Promise<void> {
-    const { url } = await this.#client.oneTimeToken(job.job_id);
-    await navigator.clipboard.writeText(new URL(url, location.href).href);
-    this.said = m.downloads.linkCopied;
-  }
+  private readonly done = (event: CustomEvent<string>): void => {
+    event.stopPropagation();
+    this.said = event.detail;
+  };
 
   private readonly again = (): void => {
     this.problem = null;
+    void this.#jobs?.look();
+  };
+
+  private readonly ticked = (): void => {
+    const ends = (this.#jobs?.state.jobs ?? []).filter((job) => job.status === "completed" && job.expires_at).map((job) => new Date(job.expires_at!).getTime());
+    const [before, now] = [this.now, Date.now()];
+    const isCounted = ends.some((end) => end > now && end - now < SOON_MS);
+    if (isCounted || now - before >= SELDOM_MS) this.now = now;
+    if (!ends.some((end) => end > before && end <= now)) return;
+    // A file has just gone.
+    this.now = now;
     void this.#jobs?.look();
   };
 
@@ -167,16 +120,7 @@ export class DownloadsElement extends LitElement {
     for (const job of jobs.state.jobs) {
       if (isActive(job) || !asked.has(job.job_id)) continue;
       if (!job.metadata.can_download) asked.take(job.job_id);
-      else if (document.visibilityState === "visible" && asked.take(job.job_id)) void this.act(() => this.fetch(job));
+      else if (document.visibilityState === "visible" && asked.take(job.job_id)) void attempt(() => fetchFile(jobs.client, job)).then((problem) => (this.problem = problem));
     }
-  }
-
-  private async fetch(job: Job): Promise<void> {
-    const client = this.#client;
-    asked.take(job.job_id);
-    const link = document.createElement("a");
-    link.href = client.fetchesByClick ? client.downloadUrl(job) : await client.link(job);
-    link.download = "";
-    link.click();
   }
 }

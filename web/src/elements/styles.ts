@@ -24,6 +24,7 @@ export const shared = css`
   }
   input[type="checkbox"] { inline-size: 16px; block-size: 16px; margin: 0; accent-color: var(--_accent); }
   button { cursor: pointer; white-space: nowrap; }
+  @media (max-width: 560px) { button { white-space: normal; overflow-wrap: anywhere; } }
   button:hover:not(:disabled) { background: var(--_soft); }
   button:disabled { opacity: 0.55; cursor: default; }
   button.primary { background: var(--_accent); color: var(--_on-accent); border-color: var(--_accent); font-weight: 600; }
@@ -53,4 +54,19 @@ export const shared = css`
   progress::-webkit-progress-value { background: var(--_accent); }
   progress::-moz-progress-bar { background: var(--_accent); }
   @media (prefers-reduced-motion: no-preference) { progress::-webkit-progress-value { transition: inline-size 0.4s; } }
+  /* On paper nothing scrolls and nothing can be pressed. */
+  @media print {
+    :host { font-size: 9pt; }
+    button, select, input, textarea { display: none; }
+    :host .scroll, :host pre { overflow: visible; max-block-size: none; }
+    :host .scroll { border: 0; }
+    thead { display: table-header-group; }
+    :host thead th { position: static; }
+    tr, li, article, figure, dt { break-inside: avoid; }
+    :host th, :host td { white-space: normal; overflow-wrap: anywhere; padding: 3px 6px; }
+    :host td.number, time { white-space: nowrap; }
+    :host td .cut { max-inline-size: none; overflow: visible; }
+    :host dialog { position: absolute; inset: 0 0 auto; margin: 0; inline-size: 100%; max-inline-size: none; block-size: auto; max-block-size: none; overflow: visible; border: 0; }
+    details::details-content { content-visibility: visible; block-size: auto; }
+  }
 `;

@@ -41,6 +41,11 @@ export class TableElement extends LitElement {
       .menu label { display: flex; gap: 8px; align-items: center; white-space: nowrap; }
       .nothing { padding: 32px 16px; text-align: center; display: grid; gap: 4px; }
       .loading { opacity: 0.6; }
+      @media print {
+        nav, details, .box, tbody td:first-child { display: none; }
+        thead button, .open { display: inline; padding: 3px 6px; }
+        .open { padding: 0; color: inherit; text-decoration: none; text-align: start; white-space: normal; }
+      }
     `,
   ];
 
@@ -49,6 +54,11 @@ export class TableElement extends LitElement {
   /** The column whose cells open the row. */
   @property() opens = "";
   protected readonly watching = new Watching(this, () => this.view);
+
+  /** Puts the focus on the rows. */
+  focusRows(): void {
+    this.renderRoot.querySelector<HTMLElement>(".scroll")?.focus();
+  }
 
   private get shown(): Column[] {
     const { columns } = this.view.dataset;
@@ -78,16 +88,16 @@ export class TableElement extends LitElement {
           ? html`<div class="nothing"><strong>${m.table.none}</strong><span class="quiet">${m.table.noneDetail}</span></div>`
           : nothing}
       </div>
-      <nav class="row" aria-label=${m.table.page("")}>
+      <nav class="row" aria-label=${m.table.pages}>
         <button ?disabled=${state.page === 0} @click=${() => void this.view.turn(-1)}>${m.table.previous}</button>
-        <span class="number">${m.table.page(text.number(state.page + 1))}</span>
+        <span class="number" role="status">${m.table.page(text.number(state.page + 1))}</span>
         <button ?disabled=${!state.hasMore} @click=${() => void this.view.turn(1)}>${m.table.next}</button>
       </nav>`;
   }
 
   private bar() {
     const { state, dataset } = this.view;
-    const noun = dataset.title.toLowerCase();
+    const noun = m.noun(dataset.title, state.count ?? 0);
     return html`<div class="row">
       <span role="status" class="number">
         ${state.count === null ? m.table.counting : m.table.matching(text.number(state.count), noun)}

@@ -18,6 +18,7 @@ export class ExportBannerElement extends LitElement {
     css`
       :host { display: block; }
       .bar { background: var(--_tint); border-radius: var(--_radius); padding: 8px 12px; min-block-size: 48px; }
+      .said { font-weight: 600; }
     `,
   ];
 
@@ -34,23 +35,43 @@ export class ExportBannerElement extends LitElement {
   @property() noun = m.embed.rows;
 
   override render() {
-    const { selection, total, noun } = this;
-    if (selection.mode === "none") return nothing;
-    const named = selection.mode === "all" ? 0 : selection.ids.length;
-    const chosen = selection.mode === "partial" ? named : Math.max(0, total - named);
-    const [count, all] = [text.number(chosen), text.number(total)];
-    const said = selection.mode === "all" ? m.banner.all(count, noun) : selection.mode === "partial" ? m.banner.chosen(count, noun) : m.banner.allBut(count, all, text.number(named), noun);
-    return html`<div class="bar row" part="banner">
-      <strong role="status" class="number">${said}</strong>
-      ${selection.mode === "partial" && total > named ? html`<button class="link" @click=${() => this.fire("all")}>${m.banner.selectAll(all, noun)}</button>` : nothing}
+    const isChosen = this.selection.mode !== "none";
+    // What it says stands in one place all the time: a region that came with its words would not be heard.
+    return html`<div class="row ${isChosen ? "bar" : ""}" part=${isChosen ? "banner" : nothing}>
+      <span role="status" class="number said">${this.selection.mode === "none" ? nothing : this.said(this.selection)}</span>
+      ${this.selection.mode === "none" ? nothing : this.actions(this.selection)}
+    </div>`;
+  }
+
+  private chosen(selection: SelectionRequest): number {
+    return selection.mode === "partial" ? selection.ids.length : Math.max(0, this.total - left(selection));
+  }
+
+  private said(selection: SelectionRequest): string {
+    const { noun } = this;
+    const count = text.number(this.chosen(selection));
+    if (selection.mode === "all") return m.banner.all(count, noun);
+    if (selection.mode === "partial") return m.banner.chosen(count, noun);
+    return m.banner.allBut(count, text.number(this.total), text.number(left(selection)), noun);
+  }
+
+  private actions(selection: SelectionRequest) {
+    const { total, noun } = this;
+    const chosen = this.chosen(selection);
+    return html`
+      ${selection.mode === "partial" && total > chosen ? html`<button class="link" @click=${() => this.fire("all")}>${m.banner.selectAll(text.number(total), noun)}</button>` : nothing}
       <button class="link" @click=${() => this.fire("clear")}>${m.banner.clear}</button>
       <span class="push"></span>
       <offtake-export-button exportparts="button" of=${this.of} server=${this.server} .token=${this.token} .filters=${this.filters} .selection=${selection}
-        ?disabled=${chosen === 0}>${m.banner.download(count, noun)}</offtake-export-button>
-    </div>`;
+        ?disabled=${chosen === 0}>${m.banner.download(text.number(chosen), noun)}</offtake-export-button>`;
   }
 
   private fire(type: string): void {
     this.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true }));
   }
+}
+
+/** How many rows are left out by name. */
+function left(selection: SelectionRequest): number {
+  return selection.mode === "all_except" ? selection.ids.length : 0;
 }

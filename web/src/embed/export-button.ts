@@ -10,7 +10,7 @@ import { isActive } from "../core/jobs";
 import type { SelectionRequest } from "../core/selection";
 import { jobsOf } from "../core/shared";
 import "../elements/export-dialog";
-import type { ExportDialogElement } from "../elements/export-dialog";
+import type { ExportDialogElement, Started } from "../elements/export-dialog";
 import "../elements/problem";
 import { shared } from "../elements/styles";
 import { messages as m } from "../i18n";
@@ -79,14 +79,14 @@ export class ExportButtonElement extends LitElement {
     }
   };
 
-  private readonly started = (event: CustomEvent<string>): void => {
+  private readonly started = (event: CustomEvent<Started>): void => {
     event.stopPropagation();
-    const id = event.detail;
+    const { id, link } = event.detail;
     // A list of downloads on the page fetches it; without one the page is told when it is ready.
-    if (document.querySelector("offtake-downloads")) asked.add(id);
+    if (document.querySelector("offtake-downloads")) asked.fetchOrAdd(id, link);
     this.#waiting.add(id);
     this.#stop ??= this.jobs.subscribe(({ jobs }) => this.looked(jobs));
-    void this.jobs.look();
+    void this.jobs.changed();
     this.fire("started", id);
   };
 

@@ -65,12 +65,24 @@ afterAll(async () => {
   await house?.close();
 });
 
-async function exported(page: Page, press: string): Promise<number> {
+/** What the page says the accent is, and what everything else is by itself. */
+const COLOURS = {
+  light: { accent: "rgb(122, 31, 162)", text: "rgb(22, 32, 44)", page: "rgb(255, 255, 255)" },
+  dark: { accent: "rgb(225, 166, 255)", text: "rgb(230, 235, 241)", page: "rgb(17, 17, 17)" },
+};
+
+async function exported(page: Page, press: string, theme: keyof typeof COLOURS): Promise<number> {
   await page.getByRole("button", { name: press }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText("The first rows").waitFor();
+  const start = dialog.getByRole("button", { name: "Start export" });
+  expect({
+    accent: await start.evaluate((button) => getComputedStyle(button).backgroundColor),
+    text: await dialog.evaluate((element) => getComputedStyle(element).color),
+    page: await page.evaluate(() => getComputedStyle(document.body).backgroundColor),
+  }).toEqual(COLOURS[theme]);
   const fetched = page.waitForEvent("download");
-  await dialog.getByRole("button", { name: "Start export" }).click();
+  await start.click();
   return rowsOf(readFileSync(await (await fetched).path(), "utf8"));
 }
 
@@ -79,7 +91,7 @@ describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
     const { page, trouble } = await house.guest(urls["html"]!, { colorScheme });
     await page.getByLabel("Choose two rows").check();
     await page.getByText("2 spans selected").waitFor();
-    expect(await exported(page, "Download 2 spans")).toBe(2);
+    expect(await exported(page, "Download 2 spans", colorScheme)).toBe(2);
     await page.getByRole("button", { name: "Clear selection" }).click();
     await page.getByText("2 spans selected").waitFor({ state: "hidden" });
     expect(await house.violations(page)).toEqual([]);
@@ -89,13 +101,48 @@ describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
 
   test.each(["react", "vue"])("a page of %s", async (name) => {
     const { page, trouble } = await house.guest(urls[name]!, { colorScheme });
-    const rows = await exported(page, "Export OpenAI");
+    const rows = await exported(page, "Export OpenAI", colorScheme);
     expect(rows).toBeGreaterThan(100);
     await page.locator("#said").getByText(`ready: ${rows}`).waitFor();
     await page.getByRole("button", { name: "Clear selection" }).click();
     await page.getByRole("button", { name: "Clear selection" }).waitFor({ state: "hidden" });
     expect(await house.violations(page)).toEqual([]);
     expect(trouble).toEqual([]);
+    await page.context().close();
+  });
+});
+
+describe("who may ask", () => {
+  const asked = async (origin: string, method: string, headers: Record<string, string>) => {
+    const answer = await fetch(`${house.url}/api/v1/datasets`, { method, headers: { origin, ...headers } });
+    return { allowed: answer.headers.get("access-control-allow-origin"), cookies: answer.headers.get("access-control-allow-credentials"), varies: answer.headers.get("vary") };
+  };
+  const preflight = { "access-control-request-method": "GET", "access-control-request-headers": "authorization" };
+
+  test.each(["html", "react", "vue"])("a page of an origin that is named: %s", async (name) => {
+    const origin = urls[name]!;
+    for (const [method, headers] of [["OPTIONS", preflight], ["GET", { authorization: `Bearer ${house.token}` }]] as const) {
+      const { allowed, cookies, varies } = await asked(origin, method, headers);
+      expect([allowed, cookies]).toEqual([origin, null]);
+      expect(varies!.toLowerCase()).toContain("origin");
+    }
+  });
+
+  test("no other", async () => {
+    const { port } = new URL(urls["html"]!);
+    for (const origin of [`https://127.0.0.1:${port}`, `http://localhost:${port}`, `http://127.0.0.1:${port}.evil.test`, `http://127.0.0.1:${port}0`, "http://127.0.0.1", "null"]) {
+      for (const [method, headers] of [["OPTIONS", preflight], ["GET", { authorization: `Bearer ${house.token}` }]] as const) {
+        expect((await asked(origin, method, headers)).allowed, origin).toBeNull();
+      }
+    }
+  });
+
+  test("in a browser a page of another origin gets nothing", async () => {
+    const { server, url } = await serve(files("html", [["page.js", ""]]), () => house);
+    servers.push(server);
+    const { page } = await house.guest(url);
+    const got = await page.evaluate(async ([at, token]) => fetch(`${at}/api/v1/datasets`, { headers: { authorization: `Bearer ${token}` } }).then(() => "an answer", () => "nothing"), [house.url, house.token] as const);
+    expect(got).toBe("nothing");
     await page.context().close();
   });
 });

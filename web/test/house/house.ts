@@ -8,6 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { Hold } from "./hold";
+import { Wire } from "./wire";
 
 const root = new URL("../../../", import.meta.url).pathname;
 const binary = process.env["OFFTAKE_BIN"] ?? join(root, "target/debug/offtake");
@@ -16,21 +18,35 @@ const ENVIRONMENT = { PATH: process.env["PATH"] ?? "" };
 const BROWSERS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
 const axe = readFileSync(join(root, "web/node_modules/axe-core/axe.min.js"), "utf8");
 type State = Awaited<ReturnType<BrowserContext["storageState"]>>;
+type Prepare = (page: Page) => Promise<unknown>;
 const ran = promisify(execFile);
+
+export type HouseOptions = {
+  /** Whether the genuine spans are sent. */
+  readonly spans: boolean;
+  readonly origins?: readonly string[];
+  /** Sections of the configuration. */
+  readonly settings?: string;
+  /** Whether browsers come by a wire that can be cut. */
+  readonly wired?: boolean;
+};
 
 export class House {
   readonly #data = mkdtempSync(join(tmpdir(), "offtake-web-"));
   #config = "";
   #server: ChildProcess | undefined;
   #browser: Browser | undefined;
-  #state: State | undefined;
+  readonly #states = new Map<string, State>();
   url = "";
   token = "";
+  wire: Wire | undefined;
 
-  static async open(options: { spans: boolean; origins?: string[] } = { spans: true }): Promise<House> {
+  static async open(options: HouseOptions = { spans: true }): Promise<House> {
     const house = new House();
     house.#config = join(house.#data, "offtake.toml");
-    writeFileSync(house.#config, `[server]\nallowed_origins = ${JSON.stringify(options.origins ?? [])}\n`);
+    if (options.wired) house.wire = await Wire.laid();
+    const front = house.wire ? `public_url = "${house.wire.url}"\n` : "";
+    writeFileSync(house.#config, `[server]\nallowed_origins = ${JSON.stringify(options.origins ?? [])}\n${front}${options.settings ?? ""}`);
     await house.start("127.0.0.1:0");
     house.token = (await house.#offtake("token", "--org", "acme", "--sub", "ada", "--email", "ada@example.org", "--permissions", "all")).trim();
     if (options.spans) await house.#sendSpans();
@@ -52,34 +68,47 @@ export class House {
       });
       server.once("exit", () => reject(new Error(`the server ended: ${said}`)));
     });
+    if (this.wire) this.wire.to = Number(new URL(this.url).port);
   }
 
-  async stop(): Promise<void> {
+  /** What can hold the database. */
+  hold(): Hold {
+    return new Hold(join(this.#data, "offtake.db"));
+  }
+
+  /** Where browsers come in. */
+  get front(): string {
+    return this.wire?.url ?? this.url;
+  }
+
+  async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
     const server = this.#server;
-    if (!server || server.exitCode !== null) return;
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
     const ended = new Promise((resolve) => server.once("exit", resolve));
-    server.kill("SIGTERM");
+    server.kill(signal);
     await ended;
   }
 
   async close(): Promise<void> {
     await this.#browser?.close();
     await this.stop();
+    this.wire?.close();
     rmSync(this.#data, { recursive: true, force: true });
   }
 
-  /** A page that is signed in, at `hash`. What goes wrong in it fails the test by `trouble`. */
-  async page(hash = "", options: BrowserContextOptions = {}): Promise<{ page: Page; trouble: string[] }> {
+  /** A page that is signed in, at `hash`. What goes wrong in it fails the test by `trouble`. `prepare` has it before it goes there. */
+  async page(hash = "", options: BrowserContextOptions = {}, prepare?: Prepare): Promise<{ page: Page; trouble: string[] }> {
     const browser = await this.#launched();
-    this.#state ??= await this.#signIn(browser);
-    const opened = await this.#opened(browser, { storageState: this.#state, ...options }, [this.url]);
-    await opened.page.goto(`${this.url}/${hash}`);
+    const opened = await this.#opened(browser, { storageState: await this.signedIn(), ...options }, [this.front, this.front.replace("http", "ws")]);
+    await prepare?.(opened.page);
+    await opened.page.goto(`${this.front}/${hash}`);
     return opened;
   }
 
   /** Somebody else's page. */
-  async guest(url: string, options: BrowserContextOptions = {}): Promise<{ page: Page; trouble: string[] }> {
-    const opened = await this.#opened(await this.#launched(), options, [this.url, this.url.replace("http", "ws"), url]);
+  async guest(url: string, options: BrowserContextOptions = {}, prepare?: Prepare): Promise<{ page: Page; trouble: string[] }> {
+    const opened = await this.#opened(await this.#launched(), options, [this.front, this.front.replace("http", "ws"), url]);
+    await prepare?.(opened.page);
     await opened.page.goto(url);
     return opened;
   }
@@ -112,9 +141,21 @@ export class House {
     });
   }
 
-  async #signIn(browser: Browser): Promise<State> {
-    const link = /http:\S+/.exec(await this.#offtake("sign-in", "--org", "acme", "--sub", "ada", "--server", this.url))![0];
-    const context = await browser.newContext();
+  /** A link that signs a browser in, once. */
+  async signInLink(org = "acme"): Promise<string> {
+    return /http:\S+/.exec(await this.#offtake("sign-in", "--org", org, "--sub", "ada", "--server", this.front))![0];
+  }
+
+  /** What a browser keeps that is signed in to an organization. */
+  async signedIn(org = "acme"): Promise<State> {
+    const state = this.#states.get(org) ?? (await this.#signIn(org));
+    this.#states.set(org, state);
+    return state;
+  }
+
+  async #signIn(org: string): Promise<State> {
+    const link = await this.signInLink(org);
+    const context = await (await this.#launched()).newContext();
     const page = await context.newPage();
     await page.goto(link);
     await page.getByRole("button", { name: "Sign in" }).click();

@@ -1,4 +1,4 @@
-/** The whole story in a browser: look, choose, ask, watch, fetch. */
+/** What one does in a browser: look, choose, ask, watch, fetch. */
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -123,48 +123,6 @@ describe("in a browser", () => {
     const { page } = await at("", { storageState: { cookies: [], origins: [] } });
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
     await page.getByText("offtake sign-in").waitFor();
-  });
-});
-
-const screens: [string, string, (page: Page) => Promise<void>][] = [
-  ["traces", "#/traces", (page) => counted(page, "traces")],
-  ["a selection", "#/spans", async (page) => {
-    await counted(page, "spans");
-    await page.getByLabel("Select the rows on this page").check();
-    await banner(page).waitFor();
-  }],
-  ["the dialog", "#/spans", async (page) => {
-    await counted(page, "spans");
-    await page.getByLabel("Select the rows on this page").check();
-    await page.getByRole("button", { name: /^Download \d/ }).click();
-    await page.getByRole("dialog").getByText("The first rows").waitFor();
-  }],
-  ["a trace", "#/traces?sort=-span_count", async (page) => {
-    await page.locator("offtake-table tbody button").first().click();
-    await page.getByRole("dialog").getByText("16 spans").waitFor();
-  }],
-  ["downloads", "#/exports", async (page) => {
-    await page.locator("offtake-exports-page td").getByText("Ready").first().waitFor();
-    await page.getByRole("button", { name: /^Downloads/ }).click();
-    await page.locator("offtake-downloads li").first().waitFor();
-  }],
-  ["an error", "#/spans?f.trace_id=nonsense", (page) => page.getByRole("alert").first().waitFor()],
-];
-const looks: [string, object][] = [
-  ["light", { colorScheme: "light" }],
-  ["dark", { colorScheme: "dark" }],
-  ["small", { colorScheme: "light", viewport: { width: 320, height: 640 } }],
-  // What zooming to 200 % makes of the screen.
-  ["zoomed", { colorScheme: "dark", viewport: { width: 680, height: 430 }, deviceScaleFactor: 2 }],
-];
-
-describe.each(looks)("%s", (_, options) => {
-  test.each(screens)("axe has nothing against %s", async (_, hash, reach) => {
-    const { page } = await at(hash, options);
-    await reach(page);
-    expect(await house.violations(page)).toEqual([]);
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    expect(overflow, "nothing scrolls sideways but tables").toBeLessThanOrEqual(0);
   });
 });
 

@@ -126,9 +126,9 @@ impl<'a> Statements<'a> {
         self.select("count(*)", Bounds::default())
     }
 
-    /// The keys of the matching rows, in any order.
-    pub(crate) fn unordered_keys(&self) -> Result<Sql> {
-        self.select(&self.read_expressions(&self.schema.key)?.join(", "), Bounds::default())
+    /// These columns of the matching rows, in any order.
+    pub(crate) fn unordered(&self, columns: &[String]) -> Result<Sql> {
+        self.select(&self.read_expressions(columns)?.join(", "), Bounds::default())
     }
 
     /// The keys of the matching rows above `above`, in order.

@@ -67,6 +67,25 @@ async fn ten_thousand_rows_are_left_out_and_found() {
     assert_eq!(bench.export(&everything(Chosen::Only(ids)), settings).await.unwrap().0.rows_matching, 10_000);
 }
 
+/// Each range is told of the rows that it leaves out alone, also where these share the beginning of their keys with others.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_left_out_of_every_range() {
+    for (mode, spread) in [(RowsMode::AppendOnly, 1), (RowsMode::AppendOnly, 7), (RowsMode::Mutable, 1_000)] {
+        let items = crowded(3_000, spread);
+        let bench = Bench::postgres(&items, mode);
+        let id = |item: &Item| vec![Value::Text(item.trace.clone()), Value::Text(item.span.clone())];
+        let mut ids: Vec<_> = items.iter().filter(|item| item.seq % 3 == 0).map(id).collect();
+        ids.extend((0..200).map(|other| vec![Value::Text(format!("{other:032x}")), Value::Text("nobody".to_owned())]));
+        let expected: Vec<i64> = in_key_order(&items).into_iter().filter(|seq| seq % 3 != 0).collect();
+        for limit in [None, Some(1_111)] {
+            let settings = PlanSettings { limit, max_frame_rows: 64, ..settings() };
+            let (plan, read) = bench.export(&everything(Chosen::AllExcept(ids.clone())), settings).await.unwrap();
+            assert!(plan.cuts.len() > 10, "{}", plan.cuts.len());
+            assert_eq!(read, expected[..limit.map_or(2_000, |limit| limit as usize)], "{mode:?} {spread} {limit:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mutable_dataset_is_read_as_it_was_counted() {
     let bench = Bench::postgres(&many(300), RowsMode::Mutable);

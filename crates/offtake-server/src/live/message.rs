@@ -2,7 +2,7 @@
 
 use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
-use offtake_model::event::EventType;
+use offtake_model::event::{EventType, Stream};
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -133,8 +133,17 @@ fn names(events: &[EventType]) -> Vec<&'static str> {
     events.iter().map(|kind| kind.name()).collect()
 }
 
-pub(super) fn subscribed(events: &[EventType], subscription: &str) -> Utf8Bytes {
-    text(&json!({"type": "subscribed", "events": names(events), "subscription_id": subscription}))
+/// With the numbers behind which everything is told: whoever loses the connection before the first event names these.
+pub(super) fn subscribed(events: &[EventType], subscription: &str, at: Numbers) -> Utf8Bytes {
+    let mut after = Map::new();
+    for (stream, name, number) in
+        [(Stream::Traces, "traces", at.traces), (Stream::Organization, "organization", at.organization)]
+    {
+        if events.iter().any(|kind| kind.stream() == stream) {
+            after.insert(name.to_owned(), json!(number));
+        }
+    }
+    text(&json!({"type": "subscribed", "events": names(events), "subscription_id": subscription, "after": after}))
 }
 
 pub(super) fn unsubscribed(events: &[EventType]) -> Utf8Bytes {

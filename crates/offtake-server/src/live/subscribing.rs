@@ -64,7 +64,7 @@ impl Subscriptions {
         // Read before it is answered: whatever is committed after the answer comes behind these numbers.
         let mut from = self.newest(&kinds).await?;
         let mut at = after.within(from);
-        self.subscriber.queue.answer(message::subscribed(&kinds, &format!("sub_{id}"))).await;
+        self.subscriber.queue.answer(message::subscribed(&kinds, &format!("sub_{id}"), at)).await;
         loop {
             let subscriber = Arc::clone(&self.subscriber);
             let subscription = Arc::new(Subscription { id, subscriber, filter: filter.clone(), from });

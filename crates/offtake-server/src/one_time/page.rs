@@ -19,6 +19,10 @@ const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,
     margin:3rem auto;padding:0 1rem}dt{float:left;clear:left;width:7rem;opacity:.7}dd{margin:0 0 .3rem 7rem;\
     overflow-wrap:anywhere}button{font:inherit;font-weight:600;padding:.6rem 1.6rem;margin:1rem 0;cursor:pointer}";
 
+/// Where to go on from a token that is over.
+const GONE: &str =
+    "<p><a href=\"../#/exports\">Look at your exports</a> for a fresh link. You may have to sign in.</p>";
+
 /// How the style is known to the policy, so that no other counts.
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| BASE64_STANDARD.encode(Sha256::digest(STYLE)));
 
@@ -65,7 +69,8 @@ pub(super) fn refusal(error: &Error) -> Response {
         let detail = "Try again in a minute. If the link then says that it was used, ask for a fresh one.";
         ("Not possible at the moment", detail)
     };
-    let body = format!("<h1>{title}</h1><p>{}</p>", escaped(&sentence(detail)));
+    let more = if error.kind() == ErrorKind::Gone { GONE } else { "" };
+    let body = format!("<h1>{title}</h1><p>{}</p>{more}", escaped(&sentence(detail)));
     let mut response = page(status, title, &body, "'none'");
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

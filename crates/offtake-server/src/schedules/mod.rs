@@ -5,6 +5,8 @@
 mod request;
 mod view;
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +16,7 @@ use offtake_datasets::Dataset;
 use offtake_model::audit::Act;
 use offtake_model::id::ScheduleId;
 use offtake_model::permission::Permission;
-use offtake_model::schedule::{Position, RunKind, Schedule, ScheduleOwner, ScheduleState, Window};
+use offtake_model::schedule::{Position, RunKind, Schedule, ScheduleOwner, ScheduleRun, ScheduleState, Window};
 use offtake_model::{Error, ErrorKind, Result, Violation};
 use offtake_store::{JobScope, NewRun, NewSchedule};
 use serde_json::{Map, Value as Json_};
@@ -27,8 +29,10 @@ use crate::extract::{JsonBody, Name, Params};
 use crate::state::App;
 use crate::versions::{self, expected};
 
-use request::{BackfillRequest, ScheduleChangeRequest, ScheduleRequest, Start};
-use view::{ScheduleListResponse, ScheduleResponse, ScheduleRunListResponse, ScheduleRunResponse};
+use request::{BackfillRequest, ScheduleChangeRequest, ScheduleRequest, Start, TimetableRequest};
+use view::{
+    AHEAD, ScheduleListResponse, ScheduleResponse, ScheduleRunListResponse, ScheduleRunResponse, TimetableResponse,
+};
 
 /// Runs that are listed when nothing is said, and at most.
 const RUNS: (u64, u64) = (50, 200);
@@ -64,7 +68,7 @@ pub(crate) async fn create(
     };
     let made = app.store.schedules.create_schedule(&act, &caller.0.org, new).await?;
     let location = HeaderValue::from_str(&format!("/api/v1/schedules/{}", made.id)).ok();
-    let mut response = (StatusCode::CREATED, answered(&app, &caller, made)).into_response();
+    let mut response = (StatusCode::CREATED, answered(&app, &caller, (made, None))).into_response();
     response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
     Ok(response)
 }
@@ -75,9 +79,26 @@ pub(crate) async fn create(
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<ScheduleListResponse>, Problem> {
     let found = app.store.schedules.schedules(&caller.scope()).await?;
     let visible = found.into_iter().filter(|schedule| sees(&app, &caller, schedule));
+    let mut runs: HashMap<_, _> = app.store.schedules.latest_runs(&caller.0.org).await?.into_iter().collect();
     let now = app.clock.now();
-    let schedules = visible.map(|schedule| ScheduleResponse::of(schedule, seen(&app, &caller), now)).collect();
+    let with_run = visible.map(|schedule| {
+        let run = runs.remove(&schedule.id);
+        ScheduleResponse::of((schedule, run), seen(&app, &caller), now)
+    });
+    let schedules = with_run.collect();
     Ok(Json(ScheduleListResponse { schedules }))
+}
+
+/// When a schedule would run that is yet to be made, or changed.
+#[utoipa::path(post, path = "/api/v1/schedules/preview", tag = "schedules", operation_id = "preview_schedule",
+    request_body = inline(TimetableRequest),
+    responses((status = 200, description = "The next runs", body = TimetableResponse)))]
+pub(crate) async fn preview(
+    State(app): State<App>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<TimetableResponse>, Problem> {
+    let next_runs = request::timetable(body)?.upcoming(app.clock.now(), AHEAD);
+    Ok(Json(TimetableResponse { next_runs }))
 }
 
 /// One schedule.
@@ -87,7 +108,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<
         headers(("ETag" = String, description = "Its version")))))]
 pub(crate) async fn detail(State(app): State<App>, caller: Caller, name: Name) -> Result<Response, Problem> {
     let schedule = visible(&app, &caller, &name, &caller.scope()).await?;
-    Ok(answered(&app, &caller, schedule))
+    with_run(&app, &caller, schedule).await
 }
 
 /// Changes a schedule: what the body names is replaced, the rest stays. Dataset and kind of window stay too: windows that
@@ -121,7 +142,7 @@ pub(crate) async fn change(
     let next_run_at = next_run(&content.timetable()?, app.clock.now())?;
     schedule = Schedule { content, version, ..schedule };
     let changed = app.store.schedules.change_schedule(&act, &schedule, next_run_at).await?;
-    Ok(answered(&app, &caller, changed))
+    with_run(&app, &caller, changed).await
 }
 
 /// Forgets a schedule. Its exports stay.
@@ -151,7 +172,7 @@ pub(crate) async fn pause(
 ) -> Result<Response, Problem> {
     let schedule = visible(&app, &caller, &name, &own(&caller)).await?;
     let paused = app.store.schedules.pause_schedule(&act, &own(&caller), schedule.id).await?;
-    Ok(answered(&app, &caller, paused))
+    with_run(&app, &caller, paused).await
 }
 
 /// Lets a schedule run again. The first window has everything since the last one.
@@ -167,7 +188,7 @@ pub(crate) async fn resume(
     let schedule = visible(&app, &caller, &name, &own(&caller)).await?;
     let next_run_at = next_run(&schedule.content.timetable()?, app.clock.now())?;
     let resumed = app.store.schedules.resume_schedule(&act, &own(&caller), schedule.id, next_run_at).await?;
-    Ok(answered(&app, &caller, resumed))
+    with_run(&app, &caller, resumed).await
 }
 
 /// Runs a schedule now, paused or not: its next window up to this moment. 409 if no row can be in it.
@@ -333,7 +354,12 @@ async fn require_destination(app: &App, caller: &Caller, request: &Map<String, J
     }
 }
 
-fn answered(app: &App, caller: &Caller, schedule: Schedule) -> Response {
-    let version = schedule.version;
+async fn with_run(app: &App, caller: &Caller, schedule: Schedule) -> Result<Response, Problem> {
+    let run = app.store.schedules.schedule_runs(&schedule.org, schedule.id, 1).await?.pop();
+    Ok(answered(app, caller, (schedule, run)))
+}
+
+fn answered(app: &App, caller: &Caller, schedule: (Schedule, Option<ScheduleRun>)) -> Response {
+    let version = schedule.0.version;
     versions::answered(ScheduleResponse::of(schedule, seen(app, caller), app.clock.now()), version)
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::Dataset;
-use offtake_model::schedule::{HORIZON, LONGEST_HORIZON, ScheduleContent, WindowMode, is_schedule_name};
+use offtake_model::schedule::{HORIZON, LONGEST_HORIZON, ScheduleContent, Timetable, WindowMode, is_schedule_name};
 use offtake_model::{Error, Result, Violation};
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
@@ -49,6 +49,16 @@ pub(crate) struct ScheduleChangeRequest {
     cron: Option<String>,
     time_zone: Option<String>,
     horizon_seconds: Option<u32>,
+}
+
+/// When a schedule would run.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "bodies are read as JSON, so that everything wrong is found at once")]
+pub(crate) struct TimetableRequest {
+    /// Five fields: minute, hour, day of the month, month, day of the week.
+    cron: String,
+    /// UTC unless said.
+    time_zone: Option<String>,
 }
 
 /// A window of the past, half-open, by the dataset's time column.
@@ -198,6 +208,14 @@ async fn against_dataset(
         body.wrong.extend(error.violations().iter().cloned());
     }
     if body.wrong.is_empty() { Ok((content, dataset)) } else { Err(Error::invalid(body.wrong)) }
+}
+
+/// A timetable that is thought of.
+pub(crate) fn timetable(body: Map<String, Json>) -> Result<Timetable> {
+    let mut body = Body::of(body, &["cron", "time_zone"]);
+    let cron = body.text("cron", None);
+    let time_zone = body.text("time_zone", Some("UTC".to_owned()));
+    if body.wrong.is_empty() { Timetable::parse(&cron, &time_zone) } else { Err(Error::invalid(body.wrong)) }
 }
 
 /// The ends of a window of the past.

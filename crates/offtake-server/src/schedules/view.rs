@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
 /// Runs that are told ahead.
-const AHEAD: usize = 5;
+pub(crate) const AHEAD: usize = 5;
 
 /// The schedules there are.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,6 +54,8 @@ pub(crate) struct ScheduleResponse {
     next_runs: Vec<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_run_at: Option<Timestamp>,
+    /// The newest run, by the clock or asked for.
+    last_run: Option<ScheduleRunResponse>,
     /// Configuration errors in a row; the fifth pauses it.
     errors: u32,
     /// The last thing that went wrong.
@@ -67,7 +69,11 @@ pub(crate) struct ScheduleResponse {
 impl ScheduleResponse {
     /// The schedule as those see it who see datasets so: what it says of sensitive columns is masked, and what it asks of
     /// a dataset that they do not see is not shown.
-    pub(crate) fn of(schedule: Schedule, seen: impl Fn(&str) -> Option<Dataset>, now: Timestamp) -> Self {
+    pub(crate) fn of(
+        (schedule, last_run): (Schedule, Option<ScheduleRun>),
+        seen: impl Fn(&str) -> Option<Dataset>,
+        now: Timestamp,
+    ) -> Self {
         let Schedule { id, owner, content, state, position, next_run_at, last_run_at, errors, last_error, .. } =
             schedule;
         let next_runs = content.timetable().map_or_else(|_| Vec::new(), |table| table.upcoming(now, AHEAD));
@@ -93,6 +99,7 @@ impl ScheduleResponse {
             next_run_at,
             next_runs,
             last_run_at,
+            last_run: last_run.map(ScheduleRunResponse::from),
             errors,
             last_error,
             created_at: schedule.created_at,
@@ -113,6 +120,14 @@ fn shown(mut request: Map<String, Json>, seen: Option<Dataset>) -> Map<String, J
         mask(&mut request, sensitive);
     }
     request
+}
+
+/// When a schedule would run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TimetableResponse {
+    /// The next five times from now on.
+    #[schema(value_type = Vec<String>)]
+    pub(crate) next_runs: Vec<Timestamp>,
 }
 
 /// The runs of a schedule.

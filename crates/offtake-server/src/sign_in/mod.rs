@@ -60,6 +60,7 @@ pub(crate) struct SessionResponse {
     org_id: String,
     sub: String,
     email: Option<String>,
+    mail: MailView,
     /// As granted.
     permissions: Vec<String>,
     /// What of it an administrator withholds.
@@ -71,9 +72,26 @@ pub(crate) struct SessionResponse {
     expires_at: Option<Timestamp>,
 }
 
+/// Whether `"notify": {"email": true}` can be asked for.
+#[derive(Debug, Serialize, ToSchema)]
+struct MailView {
+    /// Whether this installation sends mail.
+    is_sent: bool,
+    /// Where it would go: the address one comes with, or else last came with.
+    address: Option<String>,
+}
+
 impl SessionResponse {
-    fn of(principal: &Principal, via: &'static str, expires_at: Option<Timestamp>) -> Self {
+    fn of(
+        app: &App,
+        principal: &Principal,
+        known: Option<String>,
+        via: &'static str,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        let address = principal.email.clone().or(known);
         Self {
+            mail: MailView { is_sent: app.settings.sends_mail, address },
             org_id: principal.org.as_str().to_owned(),
             sub: principal.sub.clone(),
             email: principal.email.clone(),
@@ -125,7 +143,7 @@ pub(crate) async fn open(
         app.store.sessions.close(&act, &fingerprint(former)).await?;
     }
     tracing::info!(org_id = org.as_str(), sub, "signed in");
-    let body = SessionResponse::of(&session.principal, "session", Some(session.expires_at));
+    let body = SessionResponse::of(&app, &session.principal, stand.email, "session", Some(session.expires_at));
     let cookie = cookie(&app.settings, &secret, LIFETIME)?;
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(body)).into_response())
 }
@@ -133,13 +151,18 @@ pub(crate) async fn open(
 /// Who one is, by whatever one shows.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", operation_id = "get_session",
     responses((status = 200, description = "Who one is", body = SessionResponse)))]
-pub(crate) async fn detail(caller: Caller, via: Via) -> Json<SessionResponse> {
+pub(crate) async fn detail(State(app): State<App>, caller: Caller, via: Via) -> Result<Json<SessionResponse>, Problem> {
     let (word, expires_at) = match via {
         Via::Token { .. } | Via::Ticket { .. } => ("token", None),
         Via::ApiKey { .. } => ("api_key", None),
         Via::Session { expires_at, .. } => ("session", Some(expires_at)),
     };
-    Json(SessionResponse::of(&caller.0, word, expires_at))
+    let principal = &caller.0;
+    let known = match principal.email {
+        Some(_) => None,
+        None => app.store.principals.standing(&principal.org, &principal.sub).await?.email,
+    };
+    Ok(Json(SessionResponse::of(&app, principal, known, word, expires_at)))
 }
 
 /// Signs out.

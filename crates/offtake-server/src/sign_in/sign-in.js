@@ -24,7 +24,10 @@ async function signIn() {
     }
     history.replaceState(null, "", location.pathname);
     say(`Signed in as ${body.sub} of ${body.org_id}.`);
-    button.parentElement.replaceChildren(Object.assign(document.createElement("a"), { href: ".", textContent: "Go on" }));
+    const onwards = Object.assign(document.createElement("a"), { href: ".", textContent: "Go on" });
+    button.parentElement.replaceChildren(onwards);
+    // The button that had it is gone.
+    onwards.focus();
   } catch {
     say("The server does not answer. Try again in a moment.");
     button.disabled = false;

@@ -5,12 +5,14 @@ use axum::extract::State;
 use http::StatusCode;
 use jiff::Timestamp;
 use offtake_model::id::{NotificationId, WebhookId};
+use offtake_model::webhook::message;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Channel, Notification, NotificationFilter, NotificationState, Tried};
 use serde::Serialize;
+use serde_json::Value as Json_;
 use utoipa::ToSchema;
 
-use super::id_of;
+use super::{id_of, may_be_told};
 use crate::acting::Acting;
 use crate::auth::Caller;
 use crate::error::Problem;
@@ -48,6 +50,10 @@ pub(crate) struct DeliveryResponse {
     created_at: Timestamp,
     /// What the last try came to.
     last_answer: Option<String>,
+    /// What is sent, where one message was asked for by somebody who may read events of its type.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Json_>,
     /// Every try, where one message was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<Vec<TryResponse>>,
@@ -77,6 +83,7 @@ impl From<Notification> for DeliveryResponse {
             due_at: (state == NotificationState::Pending).then_some(due_at),
             created_at,
             last_answer,
+            payload: None,
             log: None,
         }
     }
@@ -144,7 +151,7 @@ pub(crate) async fn list(
     Ok(Json(DeliveryListResponse { deliveries: found.into_iter().map(DeliveryResponse::from).collect(), next_cursor }))
 }
 
-/// One message, with every try.
+/// One message, with what is sent and every try.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries/{delivery}", tag = "webhooks",
     operation_id = "get_webhook_delivery",
     params(
@@ -159,7 +166,8 @@ pub(crate) async fn detail(
 ) -> Result<Json<DeliveryResponse>, Problem> {
     let (notification, tried) = of_endpoint(&app, &caller, id_of(&id)?, &delivery).await?;
     let log = tried.into_iter().map(TryResponse::from).collect();
-    Ok(Json(DeliveryResponse { log: Some(log), ..notification.into() }))
+    let payload = may_be_told(&caller, &[notification.event.kind]).is_ok().then(|| message(&notification.event));
+    Ok(Json(DeliveryResponse { log: Some(log), payload, ..notification.into() }))
 }
 
 /// Sends a message once more, under the same id, and again by the schedule if that fails.

@@ -1,8 +1,11 @@
 //! Asking for exports.
 
+use std::time::Duration;
+
 use http::Method;
 use jiff::SignedDuration;
-use offtake_server::ServerSettings;
+use offtake_server::{LimitSettings, ServerSettings};
+use offtake_store::JobLimits;
 use serde_json::{Value as Json, json};
 
 use crate::house::{House, identity};
@@ -225,4 +228,22 @@ async fn a_preview_shows_rows_count_and_size_and_makes_no_job() {
     assert_eq!(few["rows"].as_array().expect("rows").len(), 2);
     house.post(format!("{SPANS}/preview"), &json!({"format": "csv", "nope": 1})).answer().await.problem(422);
     assert_eq!(jobs(&house).await, 0);
+}
+
+#[tokio::test]
+async fn a_preview_says_what_would_be_refused_and_how_long_a_file_is_kept() {
+    let jobs = JobLimits { active: 1, ..JobLimits::NONE };
+    let limits = LimitSettings { jobs, ..LimitSettings::NONE };
+    let house = House::with(ServerSettings { limits, keep: Duration::from_secs(3600), ..ServerSettings::default() });
+    house.send_spans("acme", 3).await;
+    let look =
+        async || house.post(format!("{SPANS}/preview"), &json!({"format": "csv"})).answer().await.expect(200).json();
+    let free = look().await;
+    assert_eq!((&free["refusal"], &free["kept_seconds"]), (&Json::Null, &json!(3600)));
+    house.post(SPANS, &json!({"format": "csv"})).answer().await.expect(202);
+    let full = look().await;
+    assert_eq!(full["rows"].as_array().expect("rows").len(), 3, "the rest is answered as ever");
+    let refused = house.post(SPANS, &json!({"format": "csv"})).answer().await.expect(429).json();
+    assert_eq!(refused["detail"], full["refusal"]["detail"]);
+    assert!(full["refusal"]["retry_after"].as_u64().expect("when") >= 1);
 }

@@ -107,3 +107,14 @@ async fn they_are_the_administrators_of_the_organization() {
     let theirs = house.ask(Method::GET, LIST).by("other", "eve", "all").answer().await.expect(200).json();
     assert_eq!(theirs["notifications"], json!([]));
 }
+
+#[tokio::test]
+async fn a_session_says_whether_mail_can_be_asked_for() {
+    let of = async |house: &House| house.get("/api/v1/session").answer().await.expect(200).json()["mail"].clone();
+    let silent = House::new();
+    assert_eq!(of(&silent).await, json!({"is_sent": false, "address": null}));
+    let house = house();
+    a_watched_file(&house).await;
+    // The token has no address; the account last came with one.
+    assert_eq!(of(&house).await, json!({"is_sent": true, "address": "alice@acme.example"}));
+}

@@ -58,6 +58,10 @@ pub(crate) async fn what_is_over_makes_room(b: &Backend) {
     }
     let error = refused(ask().await);
     assert!(error.detail().starts_with("5 exports of this user"), "{error}");
+    // It can be known without asking, by whom it concerns.
+    let may_ask = async |owner| b.jobs.may_ask(&org("acme"), owner, ACTIVE).await;
+    assert_eq!(may_ask("ada").await.unwrap_err().detail(), error.detail());
+    assert!(may_ask("bob").await.is_ok());
     assert_eq!(left(&error.refused().unwrap().allowances, Policy::ActiveExports), 0);
     // One that runs is as active as one that waits,
     let running = b.claimed("w1").await;
@@ -71,6 +75,7 @@ pub(crate) async fn what_is_over_makes_room(b: &Backend) {
     ask().await.unwrap();
     refused(ask().await);
     b.jobs.cancel(&act(), &scope("acme"), asked[4].id).await.unwrap();
+    may_ask("ada").await.unwrap();
     ask().await.unwrap();
 }
 

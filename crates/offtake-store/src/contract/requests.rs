@@ -219,6 +219,7 @@ pub(crate) async fn retry_comes_too_late(b: &Backend) {
 
 pub(crate) async fn performance_and_statistics_add_up(b: &Backend) {
     b.enqueued().await;
+    b.pass(SignedDuration::from_secs(2));
     let (first, _) = b.completed(b.claimed("w1").await).await;
     b.pass(SignedDuration::from_mins(1));
     b.enqueued().await;
@@ -234,6 +235,7 @@ pub(crate) async fn performance_and_statistics_add_up(b: &Backend) {
     assert_eq!((row.dataset.as_str(), row.format.as_str()), ("spans", "csv.gz"));
     assert_eq!((row.rows, row.bytes, Some(row.completed_at)), (200, 2000, first.completed_at));
     assert_eq!(row.usage, usage());
+    assert_eq!(row.queued_ms, Some(2005), "between the request and the first claim");
     assert_eq!(b.jobs.recent_performance(&org("acme"), 1).await.unwrap().len(), 1);
 
     let statistics = async |since| b.jobs.statistics(&org("acme"), since).await.unwrap();

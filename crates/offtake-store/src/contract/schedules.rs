@@ -187,6 +187,10 @@ pub(crate) async fn a_window_has_one_job(backend: &Backend) {
     assert_eq!(runs[0].window, window);
     assert_eq!((runs[1].window.from, runs[1].kind), (runs[2].window.to, RunKind::Scheduled), "windows meet");
     assert!(backend.schedules.schedule_runs(&org("other"), made.id, 10).await.unwrap().is_empty());
+    let without = backend.scheduled("acme", "bea").await;
+    let latest = backend.schedules.latest_runs(&org("acme")).await.unwrap();
+    assert_eq!(latest, [(made.id, runs[0].clone())], "{} has none", without.id);
+    assert!(backend.schedules.latest_runs(&org("other")).await.unwrap().is_empty());
     backend.schedules.delete_schedule(&by("ada"), &scope("acme"), made.id).await.unwrap();
     assert_eq!(backend.jobs.get(&scope("acme"), backfill.id).await.unwrap().id, backfill.id, "jobs stay");
 }

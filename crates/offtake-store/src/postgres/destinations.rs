@@ -108,6 +108,12 @@ impl Destinations for PostgresStore {
         rows.iter().map(destinations::delivery).collect()
     }
 
+    async fn latest_deliveries(&self, org: &OrgId) -> Result<Vec<Delivery>> {
+        let sql = destinations::latest_deliveries("$1");
+        let rows = self.read_of(org).await?.rows(&sql, &[&org.as_str()]).await?;
+        rows.iter().map(destinations::delivery).collect()
+    }
+
     async fn deliver_again(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Delivery> {
         let tx = self.write_of(&scope.org).await?;
         let again = async {

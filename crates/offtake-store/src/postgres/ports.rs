@@ -159,6 +159,12 @@ impl Jobs for PostgresStore {
         self.end_moved(tx, id, outcome).await
     }
 
+    async fn may_ask(&self, org: &OrgId, owner: &str, limits: JobLimits) -> Result<()> {
+        let work = self.read_of(org).await?;
+        let now = self.now(&work).await?;
+        requests::may_ask(&work, now, limits, org, owner).await
+    }
+
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
         requests::recent_performance(&self.read_of(org).await?, org, limit).await
     }

@@ -170,6 +170,11 @@ impl Schedules for PostgresStore {
         self.read_of(org).await?.rows(&sql, &params).await?.iter().map(schedules::run).collect()
     }
 
+    async fn latest_runs(&self, org: &OrgId) -> Result<Vec<(ScheduleId, ScheduleRun)>> {
+        let rows = self.read_of(org).await?.rows(&schedules::latest_runs("$1"), &[&org.as_str()]).await?;
+        rows.iter().map(schedules::run_of_schedule).collect()
+    }
+
     async fn run_now(&self, schedule: &Schedule, run: NewRun, position: Option<Position>) -> Result<Job> {
         let tx = self.write_of(&schedule.org).await?;
         let begin = async {

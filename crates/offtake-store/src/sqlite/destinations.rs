@@ -99,6 +99,15 @@ impl Destinations for SqliteStore {
         .await
     }
 
+    async fn latest_deliveries(&self, org: &OrgId) -> Result<Vec<Delivery>> {
+        let org = org.clone();
+        let found = move |tx: &Connection, _| {
+            let sql = destinations::latest_deliveries("?1");
+            rows::all(tx, &sql, [org.as_str()], |row| Ok(destinations::delivery(row)?))
+        };
+        self.read(found).await
+    }
+
     async fn deliver_again(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Delivery> {
         let (by, scope) = (by.clone(), scope.clone());
         self.write(move |tx, now| {

@@ -103,6 +103,11 @@ impl Jobs for SqliteStore {
         Ok(retried)
     }
 
+    async fn may_ask(&self, org: &OrgId, owner: &str, limits: JobLimits) -> Result<()> {
+        let (org, owner) = (org.clone(), owner.to_owned());
+        self.read(move |tx, now| requests::may_ask(tx, now, limits, &org, &owner)).await
+    }
+
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
         let org = org.clone();
         self.read(move |tx, _| requests::recent_performance(tx, &org, limit)).await

@@ -65,6 +65,10 @@ pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> 
     Ok(Enqueued { job: load(tx, new.id)?, created: true, allowances })
 }
 
+pub(super) fn may_ask(tx: &Connection, now: i64, limits: JobLimits, org: &OrgId, owner: &str) -> Sql<()> {
+    allowed(tx, now, limits, org, owner, true).map(drop)
+}
+
 /// How the limits stand with one more job. The transaction holds the write lock: nobody adds one meanwhile.
 fn allowed(tx: &Connection, now: i64, limits: JobLimits, org: &OrgId, owner: &str, new: bool) -> Sql<Vec<Allowance>> {
     let mut counted = Counted::default();
@@ -207,7 +211,8 @@ pub(super) fn retry(
 pub(super) fn recent_performance(connection: &Connection, org: &OrgId, limit: u32) -> Sql<Vec<PerfRow>> {
     rows::all(
         connection,
-        "SELECT * FROM performance WHERE org = ?1 ORDER BY completed_at DESC, job DESC LIMIT ?2",
+        "SELECT *, (SELECT max(started_at - created_at, 0) / 1000 FROM jobs WHERE id = job) AS queued_ms
+         FROM performance WHERE org = ?1 ORDER BY completed_at DESC, job DESC LIMIT ?2",
         params![org.as_str(), limit],
         rows::performance,
     )

@@ -152,6 +152,14 @@ impl Schedules for SqliteStore {
         .await
     }
 
+    async fn latest_runs(&self, org: &OrgId) -> Result<Vec<(ScheduleId, ScheduleRun)>> {
+        let org = org.clone();
+        let found = move |tx: &Connection, _| {
+            rows::all(tx, &schedules::latest_runs("?1"), [org.as_str()], |row| Ok(schedules::run_of_schedule(row)?))
+        };
+        self.read(found).await
+    }
+
     async fn run_now(&self, schedule: &Schedule, run: NewRun, position: Option<Position>) -> Result<Job> {
         let schedule = schedule.clone();
         let job = self

@@ -97,6 +97,10 @@ impl Jobs for Moody {
         self.inner.retry(by, scope, id, limits).await
     }
 
+    async fn may_ask(&self, org: &OrgId, owner: &str, limits: JobLimits) -> Result<()> {
+        self.inner.may_ask(org, owner, limits).await
+    }
+
     async fn recent_performance(&self, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
         self.inner.recent_performance(org, limit).await
     }

@@ -175,6 +175,7 @@ impl Config {
         }
         config.mail = super::mail::mail(read, config.server.public_url.clone());
         config.server.sends_mail = config.mail.is_some();
+        config.server.keep = config.worker.keep;
         reader.finish()?;
         if let StoreConfig::S3(settings) = &mut config.store {
             settings.part_bytes = config.worker.part_bytes;
@@ -256,6 +257,7 @@ fn server(read: &mut Reader<'_>) -> ServerSettings {
         limits: limits(read),
         allowed_origins: allowed_origins(read),
         live: live(read),
+        keep: Duration::ZERO,
         sends_mail: false,
     }
 }

@@ -59,6 +59,7 @@ async fn a_destination_is_probed_before_it_is_kept() {
     assert_eq!(client.get(DESTINATIONS).await.expect(200).json()["destinations"], json!([]));
 
     let made = client.post(DESTINATIONS, &destination(&server)).await.expect(201);
+    assert_eq!(made.json()["last_delivery"], Json::Null);
     let path = made.header("location").to_owned();
     assert!(server.objects().await.is_empty(), "the probe leaves nothing");
     client.post(&format!("{path}/probe"), &json!({})).await.expect(200);
@@ -93,6 +94,14 @@ async fn a_file_is_delivered_with_its_receipt() {
     assert_eq!(found(&key), Some(size), "{objects:?}");
     assert!(found(&format!("{key}.receipt.json")).is_some(), "{objects:?}");
     assert_eq!(objects.len(), 2);
+    let last = client.get(&format!("{DESTINATIONS}/{id}")).await.expect(200).json()["last_delivery"].clone();
+    assert_eq!(
+        (&last["job_id"], &last["state"], &last["key"]),
+        (&json!(job), &json!("delivered"), &json!(key)),
+        "{last}"
+    );
+    let listed = client.get(DESTINATIONS).await.expect(200).json();
+    assert_eq!(listed["destinations"][0]["last_delivery"], last);
     assert!(client.get("/api/v1/export/jobs?limit=1").await.expect(200).to_string().contains("\"delivered\""));
     client.post(&format!("/api/v1/export/jobs/{job}/deliver"), &json!({})).await.expect(409);
 

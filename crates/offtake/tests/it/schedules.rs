@@ -66,6 +66,21 @@ async fn a_schedule_is_run_now_and_each_row_is_in_one_file() {
     let runs = client.get(&format!("{path}/runs")).await.expect(200).json();
     assert_eq!(runs["runs"].as_array().expect("runs").len(), 4);
     assert_eq!(runs["runs"][3]["job_id"], first["job_id"]);
+    let listed = client.get(SCHEDULES).await.expect(200).json()["schedules"][0].clone();
+    assert_eq!(listed["last_run"], runs["runs"][0]);
+    assert_eq!(listed["last_run"]["job_id"], backfill["job_id"]);
+
+    let ahead = format!("{SCHEDULES}/preview");
+    let thought = json!({"cron": "0 3 1 1 *", "time_zone": "Europe/Berlin"});
+    let thought = client.post(&ahead, &thought).await.expect(200).json();
+    assert_eq!(thought, json!({"next_runs": listed["next_runs"]}), "as if it were made");
+    for (body, pointers) in [
+        (json!({"cron": "61 * * * *", "time_zone": "Mars/Olympus"}), &["/cron", "/time_zone"][..]),
+        (json!({"cron": "0 0 30 2 *"}), &["/cron"]),
+        (json!({"time_zone": "UTC", "colour": "red"}), &["/colour", "/cron"]),
+    ] {
+        assert_eq!(client.post(&ahead, &body).await.expect(422).problem().1, pointers);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -279,7 +279,12 @@ async fn who_is_gone_is_told_nothing_more() {
     assert_eq!(delivered["state"], "delivered", "{delivered}");
     let log = delivered["log"].as_array().expect("a log");
     assert!(log.len() >= 3 && log[0]["answer"].as_str().is_some_and(|answer| answer.starts_with("410")), "{delivered}");
-    assert!(gone.messages().iter().any(|message| message.id() == failed), "the id is the same each time");
+    let arrived = gone.messages();
+    let same = arrived.iter().find(|message| message.id() == failed).expect("the id is the same each time");
+    assert_eq!(delivered["payload"], same.json(), "what is told of a message is what was sent");
+    let admin = app.client_of("acme", "root", "admin").await;
+    let seen = admin.get(&format!("{}/deliveries/{failed}", path(&webhook))).await.expect(200).json();
+    assert!(seen["log"].is_array() && seen.get("payload").is_none(), "who may not read such events: {seen}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ import { customElement, property } from "lit/decorators.js";
 import type { Client, Dataset, Session } from "../../core/client";
 import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n";
+import { may } from "../rows-page";
 import { type Route, parse, print } from "../route";
 import { tabs } from "./tabs";
 
@@ -12,7 +13,7 @@ export class LivePage extends LitElement {
   static override styles = [
     shared,
     css`
-      :host { display: grid; gap: 16px; }
+      :host { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
       nav { display: flex; gap: 2px; flex-wrap: wrap; border-block-end: 1px solid var(--_line); }
       nav a { padding: 6px 12px; text-decoration: none; color: inherit; border-block-end: 2px solid transparent; }
       nav a[aria-current] { border-color: var(--_accent); font-weight: 600; }
@@ -25,7 +26,7 @@ export class LivePage extends LitElement {
   @property({ attribute: false }) route!: Route;
 
   override render() {
-    const mine = tabs.filter((tab) => tab.needs.length === 0 || tab.needs.some((one) => this.session.permissions.includes(one)));
+    const mine = tabs.filter((tab) => tab.needs.length === 0 || tab.needs.some((one) => may(this.session, one)));
     const shown = mine.find((tab) => tab.name === this.route.tab) ?? mine[0];
     return html`
       <h1>${m.live.title}</h1>

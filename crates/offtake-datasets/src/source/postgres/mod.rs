@@ -5,6 +5,7 @@
 
 mod copy;
 mod decode;
+mod excluded;
 mod line;
 mod numeric;
 mod page;
@@ -313,16 +314,14 @@ impl Source for PostgresSource {
                 let session = self.sessions.begin_in(&query.org, Some(self.sessions.turn().await?), None).await?;
                 let task = self.timeless(dataset, query)?.at(plan.as_of);
                 self.has_come_to(&session, &task, sequence).await?;
-                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
-                ranges.check(&session).await?;
+                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?.prepare(&session).await?;
                 session.end().await?;
                 Ok(Arc::new(ranges::Reader::new(ranges, self.sessions.clone(), readers)))
             }
             AsOf::Snapshot { at } => {
                 let keeper = self.open_kept(at).await?;
                 let task = self.timeless(dataset, query)?.at(plan.as_of);
-                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
-                ranges.check(keeper.session()).await?;
+                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?.prepare(keeper.session()).await?;
                 let reader = ranges::Reader::new(ranges, self.sessions.clone(), readers);
                 Ok(Arc::new(reader.holding(keeper, Arc::clone(&self.snapshots), at)))
             }

@@ -1,5 +1,6 @@
 //! Reading the ranges of a plan: one streamed statement each, over as many connections as are asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,11 +9,13 @@ use jiff::Timestamp;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::dataset::Column;
 use offtake_model::plan::Plan;
+use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::copy::Tuple;
 use super::decode::Decoder;
+use super::excluded::ByRange;
 use super::session::{Rows, Session, Sessions};
 use super::snapshot::Keeper;
 use super::{RangeReader, RangeRows, Task};
@@ -28,21 +31,35 @@ pub(super) struct Ranges {
     names: Vec<String>,
     columns: Vec<Column>,
     form: Arc<Form>,
+    excluded: Option<ByRange>,
 }
 
 impl Ranges {
     pub(super) fn new(task: Task, plan: Arc<Plan>, names: &[String]) -> Result<Self> {
         let columns = task.columns(names)?;
         let form = Form::of(columns.iter());
-        Ok(Self { task, plan, names: names.to_vec(), columns, form })
+        Ok(Self { task, plan, names: names.to_vec(), columns, form, excluded: None })
     }
 
-    /// Finds out whether the columns are there and of their types.
-    pub(super) async fn check(&self, session: &Session) -> Result<()> {
-        let sql = self.task.statements().range(&self.names, Bounds::default(), 0)?;
+    /// Finds out whether the columns are there and of their types, and where the rows lie that are left out.
+    pub(super) async fn prepare(mut self, session: &Session) -> Result<Self> {
+        self.excluded = self.task.excluded(session, &self.plan).await?;
+        let sql = self.task_of(0).statements().range(&self.names, Bounds::default(), 0)?;
         let mut rows = self.task.rows(session, &sql, &self.columns, None).await?;
         while rows.next().await?.is_some() {}
-        Ok(())
+        drop(rows);
+        Ok(self)
+    }
+
+    /// What is asked of one range.
+    fn task_of(&self, index: usize) -> Cow<'_, Task> {
+        match self.excluded.as_ref().and_then(|excluded| excluded.get(index)) {
+            None => Cow::Borrowed(&self.task),
+            Some(ids) => {
+                let query = RowQuery { chosen: Chosen::AllExcept(ids.clone()), ..self.task.query.as_ref().clone() };
+                Cow::Owned(Task { query: query.into(), ..self.task.clone() })
+            }
+        }
     }
 
     fn sql(&self, index: usize) -> Result<Sql> {
@@ -51,7 +68,7 @@ impl Ranges {
         if expected == 0 || upto.is_none() {
             return Err(Error::new(ErrorKind::Internal, format!("the plan has no range {index}")));
         }
-        self.task.statements().range(&self.names, Bounds { above, upto, by_key: true }, expected + 1)
+        self.task_of(index).statements().range(&self.names, Bounds { above, upto, by_key: true }, expected + 1)
     }
 }
 

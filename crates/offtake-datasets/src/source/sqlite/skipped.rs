@@ -46,7 +46,7 @@ impl Task {
         session.load(&only.statements())?;
         let width = self.schema.key.len();
         let mut skipped = Skipped::default();
-        session.query(&only.statements().unordered_keys()?, scope, |rows| {
+        session.query(&only.statements().unordered(&self.schema.key)?, scope, |rows| {
             while let Some(row) = rows.next()? {
                 skipped.insert(row, width)?;
             }

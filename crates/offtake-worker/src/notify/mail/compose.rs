@@ -69,6 +69,8 @@ pub(super) struct JobView {
     pub(super) name: String,
     pub(super) dataset: String,
     pub(super) request_id: Option<String>,
+    /// The console's page of it, for who can sign in.
+    pub(super) page: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -196,6 +198,7 @@ impl Composer {
                 name: job.name.clone(),
                 dataset: job.spec.dataset.clone(),
                 request_id: job.request_id.clone(),
+                page: self.settings.public_url.as_deref().map(|base| format!("{base}/#/exports?job={}", job.id)),
             },
             file: artifact.map(|artifact| self.file(job, artifact, notification, &reader)),
             failure: artifact.is_none().then(|| self.failure(job, &reader)),
@@ -332,6 +335,7 @@ impl View {
                 name: text("Spans 2026-10"),
                 dataset: text("spans"),
                 request_id: some("req-1"),
+                page: some("https://offtake.example.org/#/exports?job=job_0199c0ffee0070008000000000000001"),
             },
             file: Some(FileView {
                 name: text("spans-2026-10.csv.gz"),
@@ -364,7 +368,7 @@ impl View {
     /// The same with as little as there can be.
     pub(super) fn least(language: &str) -> Self {
         let mut view = Self::sample(language);
-        view.job.request_id = None;
+        (view.job.request_id, view.job.page) = (None, None);
         view.link = None;
         if let Some(file) = &mut view.file {
             (file.traces, file.expires, file.masked, file.dropped, file.limited) = (None, None, None, None, false);

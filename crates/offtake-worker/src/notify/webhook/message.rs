@@ -3,10 +3,11 @@
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use offtake_model::event::{Event, EventType};
+use offtake_model::webhook::message;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::Notification;
 use offtake_store::webhooks::{SigningKey, TEST_ALERT};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 /// A message as it is sent; the same bytes each time.
 pub(super) struct Message {
@@ -16,12 +17,7 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn of(owed: &Notification) -> Result<Self> {
-        let Event { org, seq, kind, at, data, .. } = &owed.event;
-        let mut data = data.clone();
-        data.insert("org_id".to_owned(), org.as_str().into());
-        data.insert("timestamp".to_owned(), at.to_string().into());
-        let body = json!({"type": kind.name(), "timestamp": at.to_string(), "seq": seq, "data": data});
-        let body = serde_json::to_vec(&body).map_err(|error| internal().caused_by(error))?;
+        let body = serde_json::to_vec(&message(&owed.event)).map_err(|error| internal().caused_by(error))?;
         Ok(Self { id: owed.id.to_string(), body })
     }
 

@@ -231,6 +231,29 @@ async fn who_was_away_is_told_what_it_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_told_of_nothing_yet_knows_from_where_to_go_on() {
+    let app = TestApp::start(OFFTAKE).await;
+    let client = app.client("acme").await;
+    send(&client, &[SpanSketch::new(1)]).await;
+    let mut asked = json!({"type": "subscribe", "events": ["trace_created", "system_alert"]});
+    let mut socket = client.socket().await;
+    socket.say(&asked).await;
+    let after = socket.of_type("subscribed").await["after"].clone();
+    assert!(after["traces"].is_u64() && after["organization"].is_u64(), "{after}");
+    drop(socket);
+    send(&client, &[SpanSketch::new(2)]).await;
+    let mut socket = client.socket().await;
+    asked["after"] = after.clone();
+    socket.say(&asked).await;
+    assert_eq!(socket.of_type("subscribed").await["after"], after);
+    assert_eq!(trace_of(&socket.event().await), SpanSketch::new(2).trace_id());
+    // Of a stream that is not subscribed to nothing is said.
+    socket.say(&json!({"type": "subscribe", "events": ["system_alert"]})).await;
+    assert!(socket.of_type("subscribed").await["after"].get("traces").is_none());
+    assert!(socket.so_far().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sensitive_columns_are_veiled_and_not_filtered_by() {
     let app = AppBuilder::new(OFFTAKE)
         .with_tables(

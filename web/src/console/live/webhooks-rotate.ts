@@ -1,0 +1,65 @@
+/** Gives an endpoint another key. Fires `saved` with it. */
+import { LitElement, html, nothing } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+import { attempt } from "../../core/attempt";
+import type { Problem } from "../../core/client";
+import type { Sending, Webhook } from "../../core/sending";
+import { control, field, forms, valueOf } from "../../elements/field";
+import "../../elements/problem";
+import { shared } from "../../elements/styles";
+import { messages as m } from "../../i18n";
+import { sendingStyles } from "./sending-styles";
+
+const A_DAY = "86400";
+const w = m.sending.webhooks;
+
+@customElement("offtake-webhook-rotate")
+export class WebhookRotateElement extends LitElement {
+  static override styles = [shared, sendingStyles, forms];
+
+  @property({ attribute: false }) sending!: Sending;
+  @state() private webhook: Webhook | null = null;
+  @state() private overlap = A_DAY;
+  @state() private signing = "hmac";
+  @state() private problem: Problem | null = null;
+  @query("dialog") private dialog!: HTMLDialogElement;
+
+  async open(webhook: Webhook): Promise<void> {
+    this.webhook = webhook;
+    this.overlap = A_DAY;
+    this.signing = webhook.signing;
+    this.problem = null;
+    await this.updateComplete;
+    this.dialog.showModal();
+  }
+
+  override render() {
+    const overlap = { id: "overlap", label: w.rotating.overlap };
+    const signing = { id: "signing", label: w.form.signing };
+    const options = (all: Record<string, string>, now: string) => Object.entries(all).map(([value, said]) => html`<option value=${value} ?selected=${value === now}>${said}</option>`);
+    return html`<dialog aria-labelledby="title"><form method="dialog" @submit=${this.submitted}>
+      <header><h2 id="title">${w.rotating.title}</h2></header>
+      <div class="body">
+        <p class="quiet">${w.rotating.lead}</p>
+        ${this.problem ? html`<offtake-problem .problem=${this.problem}></offtake-problem>` : nothing}
+        <div class="pair">
+          ${field(overlap, html`<select ${control(overlap)} @change=${(event: Event) => (this.overlap = valueOf(event))}>${options(w.rotating.overlaps, this.overlap)}</select>`)}
+          ${field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>${options(w.signing, this.signing)}</select>`)}
+        </div>
+      </div>
+      <footer>
+        <button type="button" @click=${() => this.dialog.close()}>${m.sending.cancel}</button>
+        <button class="primary">${w.rotating.rotate}</button>
+      </footer>
+    </form></dialog>`;
+  }
+
+  private readonly submitted = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    this.problem = await attempt(async () => {
+      const saved = await this.sending.rotateWebhook(this.webhook!.id, { overlap: Number(this.overlap), signing: this.signing });
+      this.dialog.close();
+      this.dispatchEvent(new CustomEvent<Webhook>("saved", { detail: saved }));
+    });
+  };
+}
