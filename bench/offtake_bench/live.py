@@ -88,7 +88,7 @@ def delivery(setting, report):
     name = f"live events, {many:,} subscribers with filters, {load.rate:,} events/s"
     p99 = [run["p99_ms"] for run in without]
     report.absolute(f"{name}: delivery p99", "ms", middle(without, "p99_ms"), P99_MS, spread=(min(p99), max(p99)), rss_mib=round(middle(without, "peak"), 1))
-    report.absolute("live events: finding those an event is for among as many that compare numbers alone, each", "µs",
+    report.absolute("live events: a filter by number, for each event and subscription", "µs",
                     each(searching, alone, matching, many), FILTER_US)
     # All that subscribers cost, delivery included.
     report.absolute(f"{name}: CPU for each event and subscription", "µs", each(without[0], alone, cpu, many), FILTER_US)
