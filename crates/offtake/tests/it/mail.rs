@@ -187,7 +187,9 @@ async fn a_mail_arrives_once_and_its_link_leads_to_the_file() {
         let text = mail["text"].as_str().expect("a text");
         let link = text.lines().find_map(|line| line.strip_prefix(PUBLIC)).filter(|path| path.starts_with("/d/"));
         let link = link.unwrap_or_else(|| panic!("no link in {text}"));
-        assert_eq!(mail["links"], json!([format!("{PUBLIC}{link}")]));
+        // To the file, and to the page of the export for who signs in.
+        let page = format!("{PUBLIC}/#/exports?job={job}");
+        assert_eq!(mail["links"], json!([format!("{PUBLIC}{link}"), page]));
         let anybody = app.anonymous();
         for _ in 0..2 {
             let page = anybody.get(link).await.expect(200);
