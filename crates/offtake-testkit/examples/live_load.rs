@@ -1,7 +1,10 @@
-//! Many who listen while many spans come in: `live_load ADDRESS TOKEN SUBSCRIBERS EVENTS_PER_SECOND SECONDS`.
+//! Many who listen while many spans come in:
+//! `live_load ADDRESS TOKEN SUBSCRIBERS EVENTS_PER_SECOND SECONDS SEARCHING ASLEEP`.
 //!
-//! Each event is for ten of the subscribers, by the user it is of. Says in JSON how many were to come and came, and how long
-//! each was on its way from the moment its span began, which is when it is sent.
+//! Each event is for ten of the subscribers, by the user it is of. Besides, there are `SEARCHING` subscriptions that compare a
+//! number of each event and take none, and `ASLEEP` sockets that ask for everything and read nothing. Says in JSON how many
+//! were to come to the subscribers and came, and how long each was on its way from the moment its span began, which is when
+//! it is sent.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,24 +14,64 @@ use jiff::Timestamp;
 use offtake_testkit::{SpanSketch, request_of, text};
 use prost::Message as _;
 use serde_json::{Value as Json, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+const USAGE: &str = "live_load ADDRESS TOKEN SUBSCRIBERS EVENTS_PER_SECOND SECONDS SEARCHING ASLEEP";
 /// Subscribers to each event.
 const MATCHES: u64 = 10;
 /// Requests per second.
 const REQUESTS: u64 = 100;
+/// Subscriptions of one socket.
+const AT_A_SOCKET: u64 = 100;
+/// The buffer of who reads nothing.
+const NARROW: u32 = 4 << 10;
 /// How long what is still on its way may take at the end.
 const REST: Duration = Duration::from_secs(5);
 
 #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+async fn open(address: &str, token: &str, buffer: Option<u32>) -> Fallible<WebSocketStream<TcpStream>> {
+    let mut request = format!("ws://{address}/api/v1/ws").into_client_request()?;
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
+    let socket = TcpSocket::new_v4()?;
+    if let Some(bytes) = buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    let stream = socket.connect(address.parse()?).await?;
+    Ok(tokio_tungstenite::client_async(request, stream).await?.0)
+}
+
+async fn subscribe(socket: &mut WebSocketStream<TcpStream>, filters: Json) -> Fallible<()> {
+    let subscribe = json!({"type": "subscribe", "events": ["trace_created"], "filters": filters});
+    Ok(socket.send(Message::text(subscribe.to_string())).await?)
+}
+
+/// A socket whose subscriptions take nothing, though each must be looked at.
+async fn search(address: &str, token: &str, subscriptions: u64) -> Fallible<WebSocketStream<TcpStream>> {
+    let mut socket = open(address, token, None).await?;
+    for number in 0..subscriptions {
+        subscribe(&mut socket, json!({"min_duration_ms": 1e9 + number as f64})).await?;
+        timeout(REST, socket.next()).await?.ok_or("a socket ended")??;
+    }
+    Ok(socket)
+}
+
+/// A socket that asks for everything, and is not read from any more.
+async fn sleep(address: &str, token: &str) -> Fallible<WebSocketStream<TcpStream>> {
+    let mut socket = open(address, token, Some(NARROW)).await?;
+    subscribe(&mut socket, json!({})).await?;
+    timeout(REST, socket.next()).await?.ok_or("a socket ended")??;
+    Ok(socket)
 }
 
 /// Listens until told to stop; milliseconds each event was on its way, and how often it was told that it lagged.
@@ -39,13 +82,8 @@ async fn listen(
     ready: mpsc::Sender<()>,
     mut stop: watch::Receiver<bool>,
 ) -> Fallible<(Vec<f64>, u64)> {
-    let mut request = format!("ws://{address}/api/v1/ws").into_client_request()?;
-    request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
-    let stream = TcpStream::connect(&address).await?;
-    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await?;
-    let filters = json!({"user_id": user, "min_duration_ms": 0});
-    let subscribe = json!({"type": "subscribe", "events": ["trace_created"], "filters": filters});
-    socket.send(Message::text(subscribe.to_string())).await?;
+    let mut socket = open(&address, &token, None).await?;
+    subscribe(&mut socket, json!({"user_id": user, "min_duration_ms": 0})).await?;
     let (mut times, mut lagged) = (Vec::new(), 0);
     loop {
         let message = tokio::select! {
@@ -106,10 +144,9 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 #[tokio::main]
 async fn main() -> Fallible<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, token, subscribers, rate, seconds] = arguments.as_slice() else {
-        return Err("live_load ADDRESS TOKEN SUBSCRIBERS EVENTS_PER_SECOND SECONDS".into());
-    };
-    let (subscribers, rate, seconds): (u64, u64, u64) = (subscribers.parse()?, rate.parse()?, seconds.parse()?);
+    let [address, token, numbers @ ..] = arguments.as_slice() else { return Err(USAGE.into()) };
+    let numbers: Vec<u64> = numbers.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
+    let [subscribers, rate, seconds, searching, asleep] = numbers[..] else { return Err(USAGE.into()) };
     let groups = (subscribers / MATCHES).max(1);
     let (ready, mut readies) = mpsc::channel(64);
     let (stop, stopped) = watch::channel(false);
@@ -119,9 +156,21 @@ async fn main() -> Fallible<()> {
         listening.push(tokio::spawn(listen(address.clone(), token.clone(), user, ready.clone(), stopped.clone())));
         timeout(REST, readies.recv()).await?.ok_or("nobody listens")?;
     }
+    let mut others = Vec::new();
+    for from in (0..searching).step_by(usize::try_from(AT_A_SOCKET)?) {
+        let mut socket = search(address, token, AT_A_SOCKET.min(searching - from)).await?;
+        // It answers pings.
+        others.push(tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} }));
+    }
+    let mut sleepers = Vec::new();
+    for _ in 0..asleep {
+        sleepers.push(sleep(address, token).await?);
+    }
     let sent = send(address, token, groups, rate, seconds).await?;
     tokio::time::sleep(REST).await;
     stop.send(true)?;
+    others.iter().for_each(tokio::task::JoinHandle::abort);
+    drop(sleepers);
     let (mut times, mut lagged) = (Vec::new(), 0);
     for listener in listening {
         let (heard, missed) = listener.await??;

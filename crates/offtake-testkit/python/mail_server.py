@@ -11,47 +11,16 @@ What was taken lies in FOLDER as N.eml with N.json (the envelope), also when the
 
 import argparse
 import asyncio
-import datetime
-import ipaddress
 import json
 import pathlib
 import ssl
 
+import certificates
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 
-def certificate(folder):
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    def name(text):
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    def built(subject, issuer, key, signer, extensions):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        builder = x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name(issuer))
-        builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
-        return builder.sign(signer, hashes.SHA256())
-
-    def pem(certificate):
-        return certificate.public_bytes(serialization.Encoding.PEM)
-
-    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = built("authority", "authority", authority, authority, [x509.BasicConstraints(ca=True, path_length=None)])
-    own = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    leaf = built("mail", "authority", key, authority, [own, x509.BasicConstraints(ca=False, path_length=None)])
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    if not (folder / "ca.pem").exists():
-        (folder / "server.pem").write_bytes(pem(leaf) + private)
-        (folder / "ca.pem").write_bytes(pem(root))
+def context_of(folder):
+    certificates.make(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
     return context
@@ -111,7 +80,7 @@ async def main():
     arguments.add_argument("--offer-login-only", action="store_true")
     given = arguments.parse_args()
     handler = Scripted(given.folder)
-    context = certificate(given.folder) if given.tls else None
+    context = context_of(given.folder) if given.tls else None
 
     def authenticate(server, session, envelope, mechanism, data):
         script = given.folder / "script.json"

@@ -17,6 +17,7 @@ mod client;
 mod data;
 mod diff;
 mod disk;
+mod exim;
 mod foreign;
 mod grpc;
 mod hostile;
@@ -41,6 +42,7 @@ pub use client::{Answer, Client, job_id};
 pub use data::{amplified, copy_dir, genuine, prepared, prepared_database, scratch};
 pub use diff::{Cells, Difference, assert_same_rows, differing_cells, nulls_as_empty};
 pub use disk::SmallDisk;
+pub use exim::Exim;
 pub use foreign::{
     Reader, canonical_rows, exported_rows, lake, lake_rows, name_server, node, python, schemathesis, sha256,
 };

@@ -15,6 +15,7 @@ mod shared;
 mod tests;
 
 pub use cluster::Postgres;
+pub(crate) use cluster::free_port;
 pub use database::Database;
 pub(crate) use database::rows_at;
 pub use install::PgVersion;

@@ -10,6 +10,7 @@ mod rows;
 mod alerts;
 mod ends;
 mod leases;
+mod mails;
 mod notify;
 mod road;
 mod schedules;

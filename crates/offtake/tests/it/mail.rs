@@ -119,7 +119,7 @@ pub(crate) fn header(mail: &Json, name: &str) -> Vec<String> {
 }
 
 /// A client of somebody with an e-mail address, who was seen.
-async fn client(app: &TestApp, org: &str, sub: &str, email: Option<&str>) -> Client {
+pub(crate) async fn client(app: &TestApp, org: &str, sub: &str, email: Option<&str>) -> Client {
     let mut arguments = vec!["token", "--org", org, "--sub", sub, "--permissions", "all"];
     arguments.extend(email.map(|email| ["--email", email]).into_iter().flatten());
     let ran = app.cli(&arguments).await;
@@ -137,7 +137,7 @@ async fn seen(admin: &Client, sub: &str) {
 }
 
 /// The notifications about a job, once all are in one of these states.
-async fn told(client: &Client, job: &str, states: &[&str]) -> Vec<Json> {
+pub(crate) async fn told(client: &Client, job: &str, states: &[&str]) -> Vec<Json> {
     eventually(&format!("all word of the job is {states:?}"), LIMIT, async || {
         let all = client.get("/api/v1/notifications?channel=email&limit=100").await.expect(200).json();
         let all = all["notifications"].as_array().expect("a list").iter();
@@ -152,7 +152,7 @@ fn request(notify: &Json) -> Json {
     json!({"format": "csv", "name": "Zwölf 🎉 <b>Spans</b> & \"mehr\"", "notify": notify})
 }
 
-async fn completed(client: &Client, body: &Json) -> String {
+pub(crate) async fn completed(client: &Client, body: &Json) -> String {
     let job = client.export("spans", body).await;
     assert_eq!(job["status"], "completed", "{job}");
     id_of(&job).to_owned()
@@ -187,7 +187,9 @@ async fn a_mail_arrives_once_and_its_link_leads_to_the_file() {
         let text = mail["text"].as_str().expect("a text");
         let link = text.lines().find_map(|line| line.strip_prefix(PUBLIC)).filter(|path| path.starts_with("/d/"));
         let link = link.unwrap_or_else(|| panic!("no link in {text}"));
-        assert_eq!(mail["links"], json!([format!("{PUBLIC}{link}"), format!("{PUBLIC}/#/exports?job={job}")]));
+        // To the file, and to the page of the export for who signs in.
+        let page = format!("{PUBLIC}/#/exports?job={job}");
+        assert_eq!(mail["links"], json!([format!("{PUBLIC}{link}"), page]));
         let anybody = app.anonymous();
         for _ in 0..2 {
             let page = anybody.get(link).await.expect(200);
@@ -286,6 +288,10 @@ async fn a_server_that_is_away_is_tried_until_it_is_back() {
         let job = completed(&ada, &body).await;
         let done = tried(job, word).await;
         assert_eq!((&done["state"], &done["tries"]), (&json!("failed"), &json!(1)), "{done}");
+        let path = format!("/api/v1/notifications/{}", done["id"].as_str().expect("an id"));
+        let log = ada.get(&path).await.expect(200).json()["log"].clone();
+        let said = log[0]["answer"].as_str().unwrap_or_default();
+        assert!(log.as_array().is_some_and(|log| log.len() == 1) && said.contains(word), "{log}");
     }
 }
 

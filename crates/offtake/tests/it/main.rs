@@ -67,6 +67,7 @@ mod issuers;
 mod limits;
 mod live;
 mod mail;
+mod mail_exim;
 mod matrix;
 mod memory;
 mod metrics_logs;

@@ -3,6 +3,7 @@
 //! The client library puts no limit on how long a server may take to answer: each step has its own here.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use lettre::address::Envelope;
@@ -38,6 +39,8 @@ pub(super) struct Refused {
     pub(super) for_good: bool,
     /// What it said, or what happened instead.
     pub(super) answer: String,
+    /// The settings that may be wrong, where it is a matter of settings.
+    look_at: Option<&'static str>,
 }
 
 impl fmt::Display for Refused {
@@ -50,7 +53,8 @@ impl fmt::Display for Refused {
             Stage::Recipient => "recipient",
             Stage::Content => "content",
         };
-        write!(f, "{stage}: {}", self.answer)
+        write!(f, "{stage}: {}", self.answer)?;
+        self.look_at.map_or(Ok(()), |settings| write!(f, " (look at {settings})"))
     }
 }
 
@@ -121,7 +125,7 @@ impl Smtp {
         if let Some(login) = &self.login {
             if !connection.is_encrypted() {
                 let answer = "the password is not sent: the connection is not encrypted".to_owned();
-                return Err(Refused { stage: Stage::Login, for_good: true, answer });
+                return Err(Refused { stage: Stage::Login, for_good: true, answer, look_at: Some("mail.tls") });
             }
             let mechanisms = [Mechanism::Plain, Mechanism::Login];
             self.step(Stage::Login, connection.auth(&mechanisms, login)).await?;
@@ -147,7 +151,7 @@ impl Smtp {
         }
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
             let answer = "the server takes no addresses beyond ASCII".to_owned();
-            return Err(Refused { stage: Stage::Recipient, for_good: true, answer });
+            return Err(Refused { stage: Stage::Recipient, for_good: true, answer, look_at: None });
         }
         Ok(vec![MailParameter::SmtpUtfEight])
     }
@@ -159,10 +163,15 @@ impl Smtp {
     ) -> Result<T, Refused> {
         match tokio::time::timeout(self.timeout, work).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Refused { stage, for_good: is_for_good(stage, &error), answer: told(&error) }),
+            Ok(Err(error)) => Err(Refused {
+                stage,
+                for_good: is_for_good(stage, &error),
+                answer: told(&error),
+                look_at: settings_of(stage, &error),
+            }),
             Err(_) => {
                 let answer = format!("no answer within {:?}", self.timeout);
-                Err(Refused { stage, for_good: false, answer })
+                Err(Refused { stage, for_good: false, answer, look_at: None })
             }
         }
     }
@@ -170,7 +179,30 @@ impl Smtp {
 
 /// Certificates that do not hold, and a server without STARTTLS, are for somebody to look at, like a 5xx.
 fn is_for_good(stage: Stage, error: &lettre::transport::smtp::Error) -> bool {
-    error.is_permanent() || (matches!(stage, Stage::Encryption | Stage::Login) && error.is_client()) || error.is_tls()
+    error.is_permanent()
+        || (matches!(stage, Stage::Encryption | Stage::Login) && error.is_client())
+        || is_about_tls(error)
+}
+
+/// The library tells of some certificates that do not hold as of connections that failed; below that lies what the system
+/// calls bad data.
+fn is_about_tls(error: &lettre::transport::smtp::Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let mut of_system = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    error.is_tls() || of_system.any(|error| error.kind() == io::ErrorKind::InvalidData)
+}
+
+/// The settings that a refusal for good is about.
+fn settings_of(stage: Stage, error: &lettre::transport::smtp::Error) -> Option<&'static str> {
+    match stage {
+        _ if !is_for_good(stage, error) => None,
+        Stage::Connection | Stage::Encryption if is_about_tls(error) => Some("mail.host, mail.tls and mail.ca_file"),
+        Stage::Connection => None,
+        Stage::Encryption => Some("mail.port and mail.tls"),
+        Stage::Login => Some("mail.username and mail.password"),
+        Stage::Sender => Some("mail.from"),
+        Stage::Recipient | Stage::Content => None,
+    }
 }
 
 /// What a server said, in one line.

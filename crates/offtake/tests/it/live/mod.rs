@@ -1,6 +1,7 @@
 //! Live events by WebSocket, over real sockets: who hears what, who is let in, who is thrown out, and who is too slow.
 
 mod admitted;
+mod follower;
 mod jobs;
 mod nodes;
 mod slow;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use offtake_testkit::{AppBuilder, Client, LiveSocket, Role, SpanSketch, eventually, request_of, text};
+use offtake_testkit::{AppBuilder, Client, LiveSocket, Role, SpanSketch, eventually, request_of, text, within};
 use prost::Message as _;
 use serde_json::json;
 
@@ -12,6 +12,7 @@ use crate::support::OFFTAKE;
 
 /// Events of 20 kB each: far more than sockets and queue hold.
 const EVENTS: u64 = 600;
+const LIMIT: Duration = Duration::from_secs(30);
 /// Twice as much as memory may grow, if all of them waited for somebody.
 const MANY: u64 = 1_500;
 const GROWTH_KIB: u64 = 15 << 10;
@@ -44,7 +45,7 @@ async fn a_reader_that_stops_is_told_that_it_lagged_and_can_read_on() {
     // It reads again: what was kept for it, then how much was not.
     let (mut known, mut lagged) = (Vec::new(), None);
     while lagged.is_none() {
-        let message = slow.heard().await.expect("it is open");
+        let message = within("what was kept for it", LIMIT, slow.heard()).await.expect("it is open");
         match message["type"].as_str() {
             Some("event") => known.push(trace_of(&message).to_owned()),
             Some("lagged") => lagged = Some(message),
