@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use offtake_model::alert::Dimension;
 use offtake_model::clock::SharedClock;
 use offtake_model::dataset::DatasetSchema;
 use offtake_model::permission::Permission;
@@ -75,6 +76,13 @@ impl Catalog {
         }
         catalog.waiting = waiting;
         Ok(catalog)
+    }
+
+    /// What alert rules are narrowed by whose values are sensitive: those who may not read them do not learn them from a rule.
+    pub fn sensitive_dimensions(&self) -> Vec<Dimension> {
+        let built_in: Vec<&Dataset> = ["spans", "traces"].iter().filter_map(|name| self.get(name).ok()).collect();
+        let is_hidden = |one: &&Dimension| built_in.iter().any(|dataset| dataset.schema.is_sensitive(one.word()));
+        Dimension::ALL.iter().filter(is_hidden).copied().collect()
     }
 
     /// Looks once more for the sources that are waited for; whether any dataset still waits. Blocks.

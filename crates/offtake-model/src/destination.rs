@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DestinationId, JobId, OrgId};
+use crate::{Error, ErrorKind, Result};
 
 /// Destinations that an organization may have.
 pub const MOST_DESTINATIONS: u32 = 50;
@@ -55,6 +56,30 @@ pub struct Destination {
     pub created_at: Timestamp,
     /// When it last took what we tried.
     pub probed_at: Timestamp,
+    /// Grows by one with every change.
+    pub version: u64,
+}
+
+impl Destination {
+    /// That it is still at `version`.
+    ///
+    /// # Errors
+    /// `precondition_failed` if it was changed since.
+    pub fn require(&self, version: u64) -> Result<()> {
+        if version == self.version {
+            return Ok(());
+        }
+        let detail = "the destination was changed in the meantime; get it again and decide anew";
+        Err(Error::new(ErrorKind::PreconditionFailed, detail))
+    }
+}
+
+impl DestinationContent {
+    /// Whether files, and with them what is signed with the secret, go to the same store and bucket by the same key.
+    pub fn same_place(&self, other: &Self) -> bool {
+        let place = |of: &Self| (of.endpoint.clone(), of.region.clone(), of.bucket.clone(), of.path_style);
+        place(self) == place(other) && self.access_key == other.access_key
+    }
 }
 
 /// What an export says of where its file is delivered to.

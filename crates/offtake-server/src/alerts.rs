@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use offtake_model::alert::{Alert, AlertContent, AlertState, Dimension, Rule};
 use offtake_model::id::AlertId;
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::acting::Acting;
 use crate::auth::Caller;
+use crate::created::created;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name};
 use crate::state::App;
@@ -60,7 +61,7 @@ pub(crate) struct AlertStateResponse {
     last_fired_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     cool_down_until: Option<Timestamp>,
-    /// Of a budget: the present period.
+    /// Of a budget: the present period. Null as long as what was spent in it before is being read.
     spending: Option<SpendingResponse>,
 }
 
@@ -82,7 +83,8 @@ impl From<AlertState> for AlertStateResponse {
     fn from(state: AlertState) -> Self {
         let AlertState { firing, since, value, judged_at, last_fired_at, cool_down_until, spending } = state;
         let status = if firing { "firing" } else { "ok" };
-        let spending = spending.map(|spending| SpendingResponse {
+        let complete = spending.filter(|spending| spending.complete);
+        let spending = complete.map(|spending| SpendingResponse {
             from: spending.from,
             to: spending.to,
             spent_usd: spending.spent.to_string(),
@@ -146,10 +148,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let content = checked(&app, &caller, &body)?;
     let alert = app.store.alerts.create(&act, &caller.0.org, content).await?;
-    let location = HeaderValue::from_str(&format!("/api/v1/alerts/{}", alert.id)).ok();
-    let mut response = (StatusCode::CREATED, answered(&app, &caller, alert)).into_response();
-    response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
-    Ok(response)
+    Ok(created(&format!("/api/v1/alerts/{}", alert.id), answered(&app, &caller, alert)))
 }
 
 /// The alert rules there are, each with its present value and state.
@@ -255,8 +254,7 @@ fn hidden_from(app: &App, caller: &Caller) -> Vec<Dimension> {
     if caller.sight() == Sight::Clear {
         return Vec::new();
     }
-    let Ok(spans) = app.catalog.get("spans") else { return Vec::new() };
-    Dimension::ALL.iter().copied().filter(|dimension| spans.schema.is_sensitive(dimension.word())).collect()
+    app.catalog.sensitive_dimensions()
 }
 
 /// The rule as the caller sees it.

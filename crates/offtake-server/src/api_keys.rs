@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use offtake_model::api_key::{ApiKey, Lifetime, sub_of};
 use offtake_model::id::ApiKeyId;
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::acting::Acting;
 use crate::auth::{Caller, Via, fingerprint, key_text};
+use crate::created::created;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, Params};
 use crate::principals::{LIMITS, pointer, unknown};
@@ -111,11 +112,8 @@ pub(crate) async fn create(
     let new = NewApiKey { id, name, hash, permissions, lifetime, created_by: caller.0.sub.clone() };
     let made = app.store.api_keys.create(&act, &caller.0.org, new).await?;
     tracing::info!(api_key = %id, by = caller.0.sub, "an API key was made");
-    let location = HeaderValue::from_str(&format!("/api/v1/api-keys/{id}")).ok();
     let body = ApiKeyResponse { key: Some(key.0), ..made.into() };
-    let mut response = (StatusCode::CREATED, Json(body)).into_response();
-    response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
-    Ok(response)
+    Ok(created(&format!("/api/v1/api-keys/{id}"), Json(body)))
 }
 
 /// The keys there are, also those that are over.

@@ -13,6 +13,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod console;
+mod created;
 mod datasets;
 mod destinations;
 mod edge;

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use offtake_datasets::Dataset;
 use offtake_model::export::ExportSpec;
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::acting::Acting;
 use crate::auth::Caller;
+use crate::created::created;
 use crate::datasets::readable;
 use crate::error::Problem;
 use crate::exports::blocking;
@@ -81,10 +82,7 @@ pub(crate) async fn create(
     let (content, dataset) = checked(&app, &caller, body).await?;
     let preset = app.store.presets.create(&act, &caller.0.org, content).await?;
     let segment = percent_encoded(&preset.name);
-    let location = HeaderValue::from_str(&format!("/api/v1/presets/{segment}")).ok();
-    let mut response = (StatusCode::CREATED, answered(preset, &dataset)).into_response();
-    response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
-    Ok(response)
+    Ok(created(&format!("/api/v1/presets/{segment}"), answered(preset, &dataset)))
 }
 
 /// The presets there are.

@@ -75,6 +75,7 @@ fn table(app: &App) -> Table {
         .add(Needs(Admin), routes!(destinations::create))
         .add(Needs(Admin), routes!(destinations::list))
         .add(Needs(Admin), routes!(destinations::detail))
+        .add(Needs(Admin), routes!(destinations::change))
         .add(Needs(Admin), routes!(destinations::probe_again))
         .add(Needs(Admin), routes!(destinations::delete))
         .add(Needs(Admin), routes!(alerts::create))

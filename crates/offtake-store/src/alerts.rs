@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::jobs::WorkerName;
 use crate::refusals::internal;
+use crate::rows::micros;
 
 /// Alert rules. The first five verbs are scoped by organization: another one's rule is absent; a change and its entry in
 /// the audit trail are one transaction. The others are for who counts, and about all organizations.
@@ -47,8 +48,9 @@ pub trait Alerts: Send + Sync + std::fmt::Debug {
     /// `not_found`; `precondition_failed` if it was changed since.
     async fn delete(&self, by: &Act, org: &OrgId, id: AlertId, version: Option<u64>) -> Result<()>;
 
-    /// The right to count until `hold` is over, if nobody else has it. Who has it extends it so.
-    async fn watch(&self, worker: &WorkerName, hold: SignedDuration) -> Result<Option<Watch>>;
+    /// The right to count, if nobody else has it. Who has had it since `before` shows that, and extends it so: it holds for at
+    /// least half of `hold`, and nothing is written while it does anyway.
+    async fn watch(&self, worker: &WorkerName, hold: SignedDuration, before: Option<&Watch>) -> Result<Option<Watch>>;
 
     /// Every rule that is enabled, with what was counted for it, and at which state of the rules that is.
     async fn watched(&self) -> Result<(u64, Vec<Watched>)>;
@@ -80,7 +82,7 @@ pub struct Watch {
 impl Watch {
     /// Whether nobody else had the right since `before`.
     pub const fn follows(&self, before: &Self) -> bool {
-        self.fence == before.fence + 1
+        self.fence == before.fence || self.fence == before.fence + 1
     }
 }
 
@@ -207,6 +209,12 @@ impl StoredWatch {
     /// Whether `worker` may count at `now`: it did before, or nobody does.
     pub(crate) fn is_free_for(&self, worker: &WorkerName, now: i64) -> bool {
         self.holder.as_deref() == Some(worker.0.as_str()) || self.holder.is_none() || self.holds_until <= now
+    }
+
+    /// Whether `worker` has it since it got the right with this fence, and for more than half of `hold`.
+    pub(crate) fn holds_for(&self, worker: &WorkerName, fence: Option<i64>, hold: SignedDuration, now: i64) -> bool {
+        let is_own = self.holder.as_deref() == Some(worker.0.as_str()) && fence == Some(self.fence);
+        is_own && self.holds_until.saturating_sub(now) > micros(hold) / 2
     }
 
     pub(crate) fn watch(&self, fence: i64, now: i64) -> Result<Watch> {

@@ -15,6 +15,7 @@ use serde_json::{Map, json};
 
 use crate::events::changed;
 use crate::jobs::{JobScope, NewJob, WorkerName};
+use crate::objects::BegunUpload;
 use crate::rows::Record;
 use crate::schedules::{Cells, unreadable};
 use crate::sealed::Sealed;
@@ -30,6 +31,28 @@ pub struct NewDestination {
     pub secret: Sealed,
 }
 
+/// What a destination becomes.
+#[derive(Debug, Clone)]
+pub struct DestinationChange {
+    /// How it is reached.
+    pub content: DestinationContent,
+    /// Another secret, sealed for its id; `None`: the one it has.
+    pub secret: Option<Sealed>,
+    /// Whether it took, just now, what was tried with all of that.
+    pub probed: bool,
+}
+
+/// A secret of a destination as its row keeps it.
+#[derive(Debug, Clone)]
+pub struct KeptSecret {
+    /// Whose.
+    pub org: OrgId,
+    /// Of which destination.
+    pub id: DestinationId,
+    /// The secret.
+    pub sealed: Sealed,
+}
+
 /// A delivery that is owed, and the right to try it until a deadline.
 #[derive(Debug)]
 pub struct OwedDelivery {
@@ -37,6 +60,8 @@ pub struct OwedDelivery {
     pub org: OrgId,
     /// What goes where.
     pub delivery: Delivery,
+    /// The upload in parts that an earlier try has begun.
+    pub upload: Option<BegunUpload>,
     pub(crate) fence: i64,
 }
 
@@ -90,6 +115,26 @@ pub trait Destinations: Send + Sync + std::fmt::Debug {
     /// `not_found`.
     async fn note_probe(&self, org: &OrgId, id: DestinationId) -> Result<Destination>;
 
+    /// Puts `change` in the place of what it was, if that is still at `version`. What is owed to it
+    /// goes where it points then, at once if that was probed.
+    ///
+    /// # Errors
+    /// `not_found`; `precondition_failed` if it was changed since; `conflict` if the name is taken.
+    async fn change_destination(
+        &self,
+        by: &Act,
+        org: &OrgId,
+        id: DestinationId,
+        version: u64,
+        change: DestinationChange,
+    ) -> Result<Destination>;
+
+    /// Every secret of every organization, for whoever seals them anew.
+    async fn kept_secrets(&self) -> Result<Vec<KeptSecret>>;
+
+    /// Puts `sealed` in the place of a secret, if that is still the one that was kept.
+    async fn reseal_destination(&self, kept: &KeptSecret, sealed: &Sealed) -> Result<()>;
+
     /// Forgets it. What is owed to it fails.
     ///
     /// # Errors
@@ -108,7 +153,8 @@ pub trait Destinations: Send + Sync + std::fmt::Debug {
     /// `not_found`; `conflict` if it did not fail.
     async fn deliver_again(&self, by: &Act, scope: &JobScope, job: JobId) -> Result<Delivery>;
 
-    /// Takes deliveries that are owed for files that are there, longest due first, for `lease`.
+    /// Takes deliveries that are owed for files that are there, longest due first, for `lease`; also what `worker` itself has
+    /// held, since it does not any more: whoever asks for more has settled what it had, or has died since.
     async fn claim_deliveries(
         &self,
         worker: &WorkerName,
@@ -122,6 +168,12 @@ pub trait Destinations: Send + Sync + std::fmt::Debug {
     /// `lease_lost` if somebody else has it by now.
     async fn extend_delivery(&self, owed: &OwedDelivery, lease: SignedDuration) -> Result<()>;
 
+    /// Writes down how far an upload in parts has come, so that whoever tries next goes on with it; `None` once it has ended.
+    ///
+    /// # Errors
+    /// `lease_lost` if somebody else has the delivery by now.
+    async fn note_upload(&self, owed: &OwedDelivery, upload: Option<&BegunUpload>) -> Result<()>;
+
     /// Writes down what a try came to, and tells of it. A delivery that is given up counts as a configuration error of the
     /// schedule that asked for it.
     ///
@@ -133,9 +185,11 @@ pub trait Destinations: Send + Sync + std::fmt::Debug {
 // What every backend shares.
 
 pub(crate) const DESTINATION_COLUMNS: &str = "destinations.id, destinations.org, destinations.content, destinations.secret, destinations.created_by, \
-     destinations.created_at, destinations.probed_at";
+     destinations.created_at, destinations.probed_at, destinations.version";
 pub(crate) const DELIVERY_COLUMNS: &str = "deliveries.job, deliveries.org, deliveries.destination, \
      deliveries.object_key, deliveries.state, deliveries.tries, deliveries.error, deliveries.delivered_at";
+/// What [`owed`] reads besides.
+pub(crate) const OWED_COLUMNS: &str = "deliveries.fence, deliveries.upload";
 
 /// The newest delivery to each destination of the organization that is the one parameter.
 pub(crate) fn latest_deliveries(parameter: &str) -> String {
@@ -187,6 +241,7 @@ pub(crate) fn destination(row: &impl Record) -> Result<(Destination, Sealed)> {
         created_by: cells.text("created_by")?,
         created_at: cells.moment("created_at")?,
         probed_at: cells.moment("probed_at")?,
+        version: u64::try_from(cells.int("version")?).map_err(|_| unreadable("version"))?,
     };
     Ok((destination, Sealed::from_row(cells.text("secret")?)))
 }
@@ -205,10 +260,18 @@ pub(crate) fn delivery(row: &impl Record) -> Result<Delivery> {
     })
 }
 
-/// A row of [`DELIVERY_COLUMNS`] that was claimed, with its fence.
+/// The secret of a row of [`DESTINATION_COLUMNS`].
+pub(crate) fn kept_secret(row: &impl Record) -> Result<KeptSecret> {
+    let (Destination { org, id, .. }, sealed) = destination(row)?;
+    Ok(KeptSecret { org, id, sealed })
+}
+
+/// A row of [`DELIVERY_COLUMNS`] and [`OWED_COLUMNS`] that was claimed.
 pub(crate) fn owed(row: &impl Record) -> Result<OwedDelivery> {
     let cells = Cells(row);
-    Ok(OwedDelivery { org: cells.org()?, delivery: delivery(row)?, fence: cells.int("fence")? })
+    // One that cannot be read is one that was never begun.
+    let upload = cells.maybe("upload")?.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(OwedDelivery { org: cells.org()?, delivery: delivery(row)?, upload, fence: cells.int("fence")? })
 }
 
 /// The destination and the key that a new job's file is delivered to.
@@ -286,5 +349,6 @@ pub(crate) fn made(org: &OrgId, new: &NewDestination, by: &Act, now: i64) -> Res
         created_by: by.actor().to_owned(),
         created_at: now,
         probed_at: now,
+        version: 1,
     })
 }

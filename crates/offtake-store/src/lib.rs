@@ -40,7 +40,7 @@ pub use alerts::{Alerts, Counted, Tallied, Watch, Watched};
 pub use api_keys::{ApiKeys, NewApiKey, ShownKey};
 pub use artifacts::{Artifact, ArtifactState, Artifacts, NewArtifact};
 pub use audit::{Audit, AuditFilter, AuditPage};
-pub use destinations::{DeliveryOutcome, Destinations, NewDestination, OwedDelivery};
+pub use destinations::{DeliveryOutcome, DestinationChange, Destinations, KeptSecret, NewDestination, OwedDelivery};
 pub use events::Events;
 pub use hints::{Hint, Hints};
 pub use jobs::{

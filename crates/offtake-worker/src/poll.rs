@@ -63,6 +63,7 @@ pub(crate) async fn run(worker: Arc<Shared>, shutdown: CancellationToken) {
 fn watch_alerts(worker: &Shared, shutdown: &CancellationToken) -> Option<AbortOnDropHandle<()>> {
     let tail = Arc::clone(worker.tail.as_ref()?);
     let watch = AlertWatch::new(worker.store.clone(), tail, worker.name.clone());
+    let watch = watch.hiding(worker.catalog.sensitive_dimensions());
     let run = watch.run(worker.settings.alerts_every, shutdown.clone());
     Some(AbortOnDropHandle::new(tokio::spawn(run)))
 }

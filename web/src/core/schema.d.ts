@@ -321,7 +321,13 @@ export interface paths {
         delete: operations["delete_destination"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Changes a destination: what the body names is replaced, the rest stays. It is probed as it would be, and stays as it was if that
+         *     fails; a new name alone is not probed. What is owed to it goes to where it points then.
+         * @description Another endpoint, region, bucket, style of path or access key needs the `secret_key` with it: the one that is kept was given
+         *     for the bucket as it was.
+         */
+        patch: operations["change_destination"];
         trace?: never;
     };
     "/api/v1/destinations/{id}/probe": {
@@ -4989,6 +4995,8 @@ export interface operations {
             /** @description Probed and kept */
             201: {
                 headers: {
+                    /** @description Its version */
+                    ETag?: string;
                     /** @description The destination */
                     Location?: string;
                     [name: string]: unknown;
@@ -5015,6 +5023,8 @@ export interface operations {
             /** @description The destination */
             200: {
                 headers: {
+                    /** @description Its version */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5042,6 +5052,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    change_destination: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only if it still has this ETag; else 412 */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The destination */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description 1 to 100 characters, unique in the organization. */
+                    name?: string | null;
+                    /** @description An https URL; null: Amazon's own for the region. */
+                    endpoint?: string | null;
+                    region?: string | null;
+                    bucket?: string | null;
+                    /** @description What every key begins with. */
+                    prefix?: string | null;
+                    access_key?: string | null;
+                    /** @description Needed wherever the bucket or the access key is another one. */
+                    secret_key?: string | null;
+                    path_style?: boolean | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Probed and changed */
+            200: {
+                headers: {
+                    /** @description Its version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationResponse"];
+                };
             };
             default: components["responses"]["Problem"];
         };

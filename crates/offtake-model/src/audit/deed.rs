@@ -105,6 +105,8 @@ names! {
         ScheduleDelete "schedule.delete",
         /// A destination was made.
         DestinationCreate "destination.create",
+        /// A destination was changed.
+        DestinationChange "destination.change",
         /// A destination was forgotten.
         DestinationDelete "destination.delete",
         /// The oldest entries went; the chain begins anew where this one says.

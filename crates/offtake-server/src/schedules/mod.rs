@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use offtake_datasets::Dataset;
 use offtake_model::audit::Act;
@@ -23,6 +23,7 @@ use serde_json::{Map, Value as Json_};
 
 use crate::acting::Acting;
 use crate::auth::Caller;
+use crate::created::created;
 use crate::datasets::readable;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name, Params};
@@ -67,10 +68,7 @@ pub(crate) async fn create(
         Start::Now => NewSchedule { position: present(&app, &caller, &dataset, &new).await?, ..new },
     };
     let made = app.store.schedules.create_schedule(&act, &caller.0.org, new).await?;
-    let location = HeaderValue::from_str(&format!("/api/v1/schedules/{}", made.id)).ok();
-    let mut response = (StatusCode::CREATED, answered(&app, &caller, (made, None))).into_response();
-    response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
-    Ok(response)
+    Ok(created(&format!("/api/v1/schedules/{}", made.id), answered(&app, &caller, (made, None))))
 }
 
 /// The schedules there are: one's own, and those of others with `exports:read_all`.

@@ -7,8 +7,8 @@ pub(crate) mod deliveries;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http::StatusCode;
 use jiff::Timestamp;
 use offtake_model::event::EventType;
 use offtake_model::id::WebhookId;
@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 
 use crate::acting::Acting;
 use crate::auth::Caller;
+use crate::created::created;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name};
 use crate::state::App;
@@ -147,10 +148,7 @@ pub(crate) async fn create(
     let new = NewWebhook { id, url, events, description, enabled, key };
     let made = app.store.webhooks.create(&act, &caller.0.org, new).await?;
     tracing::info!(webhook_id = %id, by = caller.0.sub, "a webhook endpoint was made");
-    let location = HeaderValue::from_str(&format!("/api/v1/webhooks/{id}")).ok();
-    let mut response = (StatusCode::CREATED, Json(WebhookResponse { secret, ..made.into() })).into_response();
-    response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
-    Ok(response)
+    Ok(created(&format!("/api/v1/webhooks/{id}"), Json(WebhookResponse { secret, ..made.into() })))
 }
 
 /// The endpoints there are.

@@ -25,7 +25,7 @@ fn month(amount: &str) -> AlertContent {
 }
 
 async fn watch(b: &Backend, name: &str) -> Option<Watch> {
-    b.alerts.watch(&worker(name), HOLD).await.unwrap()
+    b.alerts.watch(&worker(name), HOLD, None).await.unwrap()
 }
 
 async fn created(b: &Backend, content: AlertContent) -> AlertId {
@@ -88,6 +88,26 @@ pub(crate) async fn one_counts_at_a_time(b: &Backend) {
     assert!(watch(b, "one").await.is_none(), "who lost it cannot give it back");
     b.alerts.unwatch(other).await.unwrap();
     assert!(watch(b, "one").await.is_some());
+}
+
+pub(crate) async fn who_counts_writes_that_down_rarely(b: &Backend) {
+    let again = async |name: &str, before: &Watch| b.alerts.watch(&worker(name), HOLD, Some(before)).await.unwrap();
+    let first = watch(b, "one").await.unwrap();
+    b.pass(HOLD / 3);
+    let same = again("one", &first).await.unwrap();
+    assert_eq!((same.fence, same.now), (first.fence, b.now()), "it still may");
+    assert!(same.follows(&first) && again("two", &first).await.is_none());
+    let (rules, _) = b.alerts.watched().await.unwrap();
+    assert!(b.alerts.note(&same, Counted { rules, ..Counted::default() }).await.unwrap());
+    b.pass(HOLD / 3);
+    let renewed = again("one", &same).await.unwrap();
+    assert!(renewed.fence == same.fence + 1 && renewed.follows(&same), "half of it is over");
+    b.pass(HOLD / 3);
+    assert!(again("two", &first).await.is_none(), "it was extended");
+    // Another life of the same worker does not count on what this one knows.
+    let other = watch(b, "one").await.unwrap();
+    assert!(other.fence > renewed.fence);
+    assert_eq!(kind(b.alerts.note(&renewed, Counted::default()).await), ErrorKind::LeaseLost);
 }
 
 pub(crate) async fn what_was_counted_is_written_down_whole(b: &Backend) {

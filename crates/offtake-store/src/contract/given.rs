@@ -19,9 +19,9 @@ use offtake_model::value::Value;
 use offtake_model::{Error, Result};
 
 use crate::{
-    Alerts, ApiKeys, Artifact, Artifacts, Audit, Claimed, Events, JobLimits, JobScope, JobUsage, Jobs, Lease,
-    NewArtifact, NewJob, ObjectKey, Outbox, Presets, Principals, Schedules, Sessions, Take, Tickets, Tokens, Webhooks,
-    WorkerName,
+    Alerts, ApiKeys, Artifact, Artifacts, Audit, Claimed, Destinations, Events, JobLimits, JobScope, JobUsage, Jobs,
+    Lease, NewArtifact, NewJob, ObjectKey, Outbox, Presets, Principals, Schedules, Sessions, Take, Tickets, Tokens,
+    Webhooks, WorkerName,
 };
 
 /// How long a lease holds in the suite.
@@ -43,6 +43,7 @@ pub(crate) struct Backend {
     pub(crate) presets: Arc<dyn Presets>,
     pub(crate) alerts: Arc<dyn Alerts>,
     pub(crate) schedules: Arc<dyn Schedules>,
+    pub(crate) destinations: Arc<dyn Destinations>,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) webhooks: Arc<dyn Webhooks>,
@@ -163,6 +164,7 @@ impl Backend {
             + Events
             + Outbox
             + Schedules
+            + Destinations
             + Audit
             + 'static,
     >(
@@ -183,6 +185,7 @@ impl Backend {
             webhooks: store.clone(),
             alerts: store.clone(),
             schedules: store.clone(),
+            destinations: store.clone(),
             audit: store,
             clock,
         }

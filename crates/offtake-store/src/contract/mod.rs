@@ -7,6 +7,7 @@ pub(crate) mod access;
 pub(crate) mod alerts;
 pub(crate) mod artifacts;
 pub(crate) mod audit;
+pub(crate) mod destinations;
 pub(crate) mod events;
 pub(crate) mod given;
 pub(crate) mod leases;
@@ -139,6 +140,20 @@ macro_rules! contract_tests {
                 the_end_of_a_run_is_noted_once
                 what_stands_in_the_way_is_remembered
             }
+            destinations {
+                a_destination_is_kept_as_it_is
+                a_destination_is_changed_as_it_was_seen
+                secrets_of_destinations_are_sealed_anew
+                organizations_do_not_see_each_others_destinations
+                a_delivery_is_owed_once_there_is_a_file
+                a_delivery_is_tried_by_one
+                a_worker_that_comes_back_goes_on_with_its_deliveries
+                how_far_an_upload_has_come_is_kept
+                a_try_decides_what_follows_for_a_delivery
+                what_was_given_up_is_told_and_can_be_owed_again
+                what_is_given_up_again_and_again_pauses_its_schedule
+                what_was_mended_is_tried_at_once
+            }
             webhooks {
                 an_endpoint_is_kept_without_its_secrets
                 an_endpoint_is_changed_in_parts
@@ -158,6 +173,7 @@ macro_rules! contract_tests {
                 a_rule_is_kept_as_it_is
                 organizations_do_not_see_each_others_rules
                 one_counts_at_a_time
+                who_counts_writes_that_down_rarely
                 what_was_counted_is_written_down_whole
                 what_is_counted_otherwise_begins_anew
             }

@@ -39,7 +39,7 @@ fn owner(sub: &str) -> ScheduleOwner {
 }
 
 impl Backend {
-    async fn scheduled(&self, org_name: &str, sub: &str) -> Schedule {
+    pub(crate) async fn scheduled(&self, org_name: &str, sub: &str) -> Schedule {
         let new = NewSchedule {
             id: ScheduleId::new(self.now()),
             owner: owner(sub),
@@ -61,7 +61,7 @@ impl Backend {
     }
 
     /// A run of the window up to `sequence`.
-    fn window_run(&self, schedule: &Schedule, kind: RunKind, sequence: i64) -> (NewRun, Position) {
+    pub(crate) fn window_run(&self, schedule: &Schedule, kind: RunKind, sequence: i64) -> (NewRun, Position) {
         let to = Position::Cutoff(AsOf::Cutoff { sequence, at: self.now() });
         let window = Window { from: schedule.position, to: Some(to) };
         let mut job = self.request(schedule.org.as_str(), &schedule.owner.sub);

@@ -26,7 +26,8 @@ pub use file::{Existing, FileObjects};
 pub use folder::FolderObjects;
 pub use key::ObjectKey;
 pub use s3::{
-    Arrived, LifecycleRules, OutsideBucket, OutsideFile, Probe, ProbeOutcome, S3Credentials, S3Objects, S3Settings,
+    Arrived, BegunUpload, LifecycleRules, OutsideBucket, OutsideFile, Probe, ProbeOutcome, S3Credentials, S3Objects,
+    S3Settings, UploadNotes,
 };
 
 /// A link that is asked for.

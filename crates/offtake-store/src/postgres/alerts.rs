@@ -94,13 +94,17 @@ impl Alerts for PostgresStore {
         tx.end(outcome).await
     }
 
-    async fn watch(&self, worker: &WorkerName, hold: SignedDuration) -> Result<Option<Watch>> {
-        // Who finds that somebody else counts has only read.
+    async fn watch(&self, worker: &WorkerName, hold: SignedDuration, before: Option<&Watch>) -> Result<Option<Watch>> {
+        // Who finds that somebody else counts, or that it still may, has only read.
         let look = self.read_all().await?;
-        if !watch_row(&look, "").await?.is_free_for(worker, self.now(&look).await?) {
+        let (row, now) = (watch_row(&look, "").await?, self.now(&look).await?);
+        drop(look);
+        if row.holds_for(worker, before.map(|before| before.fence), hold, now) {
+            return row.watch(row.fence, now).map(Some);
+        }
+        if !row.is_free_for(worker, now) {
             return Ok(None);
         }
-        drop(look);
         let tx = self.write_all().await?;
         let watch = async {
             let row = watch_row(&tx, " FOR UPDATE").await?;

@@ -15,11 +15,12 @@ use super::rows::get;
 use super::{PostgresStore, audit, events, requests};
 use crate::audit::deeds;
 use crate::destinations::{
-    self, DELIVERY_COLUMNS, DESTINATION_COLUMNS, DeliveryOutcome, Destinations, NewDestination, OwedDelivery, Settled,
-    to_destination,
+    self, DELIVERY_COLUMNS, DESTINATION_COLUMNS, DeliveryOutcome, DestinationChange, Destinations, KeptSecret,
+    NewDestination, OWED_COLUMNS, OwedDelivery, Settled, to_destination,
 };
 use crate::hints::Hint;
 use crate::jobs::{JobScope, NewJob, WorkerName};
+use crate::objects::BegunUpload;
 use crate::rows::{micros, to_json};
 use crate::schedules::{self, SCHEDULE_COLUMNS};
 use crate::sealed::Sealed;
@@ -30,8 +31,7 @@ impl Destinations for PostgresStore {
         let tx = self.write_of(org).await?;
         let create = async {
             let now = self.now(&tx).await?;
-            let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 13))";
-            tx.first(lock, &[&format!("offtake destinations of {org}")]).await?;
+            lock(&tx, org).await?;
             let sql = "SELECT count(*), count(*) FILTER (WHERE name = $2) FROM destinations WHERE org = $1";
             let counted = tx.first(sql, &[&org.as_str(), &new.content.name]).await?;
             let counts = |row: &tokio_postgres::Row| -> Result<(i64, i64)> { Ok((get(row, 0)?, get(row, 1)?)) };
@@ -87,6 +87,62 @@ impl Destinations for PostgresStore {
         Ok(load(&work, org, id).await?.0)
     }
 
+    async fn change_destination(
+        &self,
+        by: &Act,
+        org: &OrgId,
+        id: DestinationId,
+        version: u64,
+        change: DestinationChange,
+    ) -> Result<Destination> {
+        let tx = self.write_of(org).await?;
+        let write = async {
+            let now = self.now(&tx).await?;
+            lock(&tx, org).await?;
+            load(&tx, org, id).await?.0.require(version)?;
+            let DestinationChange { content, secret, probed } = change;
+            let sql = "SELECT 1 FROM destinations WHERE org = $1 AND name = $2 AND id <> $3";
+            if tx.first(sql, &[&org.as_str(), &content.name, &id.to_string()]).await?.is_some() {
+                return Err(destinations::name_taken(&content.name));
+            }
+            let sql = "UPDATE destinations SET name = $3, content = $4, secret = coalesce($5, secret),
+                              probed_at = CASE WHEN $6 THEN $7 ELSE probed_at END, version = version + 1
+                       WHERE id = $1 AND org = $2";
+            let (id_text, said, sealed) = (id.to_string(), to_json(&content)?, secret.as_ref().map(Sealed::as_str));
+            let params: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+                [&id_text, &org.as_str(), &content.name, &said, &sealed, &probed, &now];
+            // Between look and lock it can have been forgotten.
+            if tx.execute(sql, &params).await? == 0 {
+                return Err(destinations::no_such_destination());
+            }
+            if probed {
+                // What failed for what was wrong may work now.
+                let sql = "UPDATE deliveries SET due_at = least(due_at, $2)
+                           WHERE destination = $1 AND state = 'pending' AND org = $3";
+                tx.execute(sql, &[&id_text, &now, &org.as_str()]).await?;
+            }
+            let (changed, _) = load(&tx, org, id).await?;
+            let deed = to_destination(Action::DestinationChange, &changed).with("another_secret", secret.is_some());
+            audit::append(&tx, now, org, by, &deed).await?;
+            Ok(changed)
+        };
+        let outcome = write.await;
+        tx.end(outcome).await
+    }
+
+    async fn kept_secrets(&self) -> Result<Vec<KeptSecret>> {
+        let sql = format!("SELECT {DESTINATION_COLUMNS} FROM destinations ORDER BY id");
+        let rows = self.read_all().await?.rows(&sql, &[]).await?;
+        rows.iter().map(destinations::kept_secret).collect()
+    }
+
+    async fn reseal_destination(&self, kept: &KeptSecret, sealed: &Sealed) -> Result<()> {
+        let sql = "UPDATE destinations SET secret = $4 WHERE org = $1 AND id = $2 AND secret = $3";
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&kept.org.as_str(), &kept.id.to_string(), &kept.sealed.as_str(), &sealed.as_str()];
+        self.read_of(&kept.org).await?.execute(sql, &params).await.map(drop)
+    }
+
     async fn delete_destination(&self, by: &Act, org: &OrgId, id: DestinationId) -> Result<()> {
         let tx = self.write_of(org).await?;
         let delete = async {
@@ -123,7 +179,7 @@ impl Destinations for PostgresStore {
             }
             let now = self.now(&tx).await?;
             let sql = "UPDATE deliveries SET state = 'pending', tries = 0, due_at = $2, fence = fence + 1,
-                              claimed_until = NULL WHERE job = $1";
+                              claimed_until = NULL, claimed_by = NULL WHERE job = $1";
             tx.execute(sql, &[&job.to_string(), &now]).await?;
             let owed = delivery(&tx, job, "").await?;
             let deed = deeds::to_job(Action::ExportRetry, &asked).with("delivery", true);
@@ -136,26 +192,28 @@ impl Destinations for PostgresStore {
 
     async fn claim_deliveries(
         &self,
-        _worker: &WorkerName,
+        worker: &WorkerName,
         most: u32,
         lease: SignedDuration,
     ) -> Result<Vec<OwedDelivery>> {
         static CLAIM: LazyLock<String> = LazyLock::new(|| {
             format!(
-                "UPDATE deliveries SET fence = deliveries.fence + 1, claimed_until = $2, tries = deliveries.tries + 1
+                "UPDATE deliveries SET fence = deliveries.fence + 1, claimed_until = $2, claimed_by = $4,
+                        tries = deliveries.tries + 1
                  FROM (SELECT deliveries.job FROM deliveries JOIN jobs ON jobs.id = deliveries.job
                        WHERE deliveries.state = 'pending' AND deliveries.due_at <= $1
-                         AND (deliveries.claimed_until IS NULL OR deliveries.claimed_until <= $1)
+                         AND (deliveries.claimed_until IS NULL OR deliveries.claimed_until <= $1
+                              OR deliveries.claimed_by = $4)
                          AND jobs.status IN ('completed', 'expired')
                        ORDER BY deliveries.due_at, deliveries.job LIMIT $3 FOR UPDATE OF deliveries SKIP LOCKED) AS owed
-                 WHERE deliveries.job = owed.job RETURNING deliveries.fence, {DELIVERY_COLUMNS}"
+                 WHERE deliveries.job = owed.job RETURNING {OWED_COLUMNS}, {DELIVERY_COLUMNS}"
             )
         });
         let tx = self.write_all().await?;
         let claim = async {
             let now = self.now(&tx).await?;
             let until = now.saturating_add(micros(lease));
-            let rows = tx.rows(&CLAIM, &[&now, &until, &i64::from(most)]).await?;
+            let rows = tx.rows(&CLAIM, &[&now, &until, &i64::from(most), &worker.0]).await?;
             rows.iter().map(destinations::owed).collect::<Result<Vec<_>>>()
         };
         let outcome = claim.await;
@@ -170,6 +228,14 @@ impl Destinations for PostgresStore {
         if held == 0 { Err(destinations::claim_lost(owed.delivery.job)) } else { Ok(()) }
     }
 
+    async fn note_upload(&self, owed: &OwedDelivery, upload: Option<&BegunUpload>) -> Result<()> {
+        let upload = upload.map(to_json).transpose()?;
+        let sql = "UPDATE deliveries SET upload = $3 WHERE job = $1 AND fence = $2 AND state = 'pending'";
+        let work = self.read_of(&owed.org).await?;
+        let held = work.execute(sql, &[&owed.delivery.job.to_string(), &owed.fence, &upload]).await?;
+        if held == 0 { Err(destinations::claim_lost(owed.delivery.job)) } else { Ok(()) }
+    }
+
     async fn settle_delivery(&self, owed: OwedDelivery, outcome: DeliveryOutcome) -> Result<()> {
         let tx = self.write_of(&owed.org).await?;
         let settle = async {
@@ -177,7 +243,8 @@ impl Destinations for PostgresStore {
             let Settled { state, error, due_at, delivered_at } = Settled::of(&outcome, now);
             let job = owed.delivery.job.to_string();
             let sql = "UPDATE deliveries SET state = $3, error = $4, due_at = $5, delivered_at = $6,
-                              claimed_until = NULL, fence = fence + 1
+                              claimed_until = NULL, claimed_by = NULL, fence = fence + 1,
+                              upload = CASE WHEN $3 = 'pending' THEN upload END
                        WHERE job = $1 AND fence = $2";
             let params: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
                 [&job, &owed.fence, &state.name(), &error, &due_at, &delivered_at];
@@ -237,6 +304,12 @@ pub(super) async fn want(tx: &Work, now: i64, new: &NewJob) -> Result<()> {
     let params: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
         [&new.id.to_string(), &new.org.as_str(), &key, &now, &destination.to_string()];
     if tx.execute(sql, &params).await? == 0 { Err(destinations::nowhere()) } else { Ok(()) }
+}
+
+/// One at a time in an organization: names are taken once, and there are only so many.
+async fn lock(tx: &Work, org: &OrgId) -> Result<()> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 13))";
+    tx.first(lock, &[&format!("offtake destinations of {org}")]).await.map(drop)
 }
 
 async fn load(work: &Work, org: &OrgId, id: DestinationId) -> Result<(Destination, Sealed)> {

@@ -77,6 +77,7 @@ const MIGRATIONS: Migrations = Migrations {
         include_str!("../../migrations/postgres/0011_webhooks.sql"),
         include_str!("../../migrations/postgres/0012_alerts.sql"),
         include_str!("../../migrations/postgres/0013_schedules.sql"),
+        include_str!("../../migrations/postgres/0014_deliveries_go_on.sql"),
     ],
 };
 

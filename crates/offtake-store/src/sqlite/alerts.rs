@@ -86,15 +86,22 @@ impl Alerts for SqliteStore {
         .await
     }
 
-    async fn watch(&self, worker: &WorkerName, hold: SignedDuration) -> Result<Option<Watch>> {
-        let worker = worker.clone();
-        // Who finds that somebody else counts has only read.
-        let free = {
+    async fn watch(&self, worker: &WorkerName, hold: SignedDuration, before: Option<&Watch>) -> Result<Option<Watch>> {
+        let (worker, fence) = (worker.clone(), before.map(|before| before.fence));
+        // Who finds that somebody else counts, or that it still may, has only read.
+        let looked = {
             let worker = worker.clone();
-            self.read(move |tx, now| Ok(watch_row(tx)?.is_free_for(&worker, now))).await?
+            self.read(move |tx, now| {
+                let row = watch_row(tx)?;
+                if row.holds_for(&worker, fence, hold, now) {
+                    return Ok(Some(Some(row.watch(row.fence, now)?)));
+                }
+                Ok((!row.is_free_for(&worker, now)).then_some(None))
+            })
+            .await?
         };
-        if !free {
-            return Ok(None);
+        if let Some(found) = looked {
+            return Ok(found);
         }
         self.write(move |tx, now| {
             let row = watch_row(tx)?;

@@ -14,10 +14,11 @@ use super::fault::Sql;
 use super::{SqliteStore, audit, requests, rows};
 use crate::audit::deeds;
 use crate::destinations::{
-    self, DELIVERY_COLUMNS, DESTINATION_COLUMNS, DeliveryOutcome, Destinations, NewDestination, OwedDelivery, Settled,
-    to_destination,
+    self, DELIVERY_COLUMNS, DESTINATION_COLUMNS, DeliveryOutcome, DestinationChange, Destinations, KeptSecret,
+    NewDestination, OWED_COLUMNS, OwedDelivery, Settled, to_destination,
 };
 use crate::jobs::{JobScope, NewJob, WorkerName};
+use crate::objects::BegunUpload;
 use crate::schedules::{self, SCHEDULE_COLUMNS};
 use crate::sealed::Sealed;
 
@@ -76,6 +77,58 @@ impl Destinations for SqliteStore {
         .await
     }
 
+    async fn change_destination(
+        &self,
+        by: &Act,
+        org: &OrgId,
+        id: DestinationId,
+        version: u64,
+        change: DestinationChange,
+    ) -> Result<Destination> {
+        let (by, org) = (by.clone(), org.clone());
+        self.write(move |tx, now| {
+            load(tx, &org, id)?.0.require(version)?;
+            let DestinationChange { content, secret, probed } = change;
+            let sql = "SELECT EXISTS (SELECT 1 FROM destinations WHERE org = ?1 AND name = ?2 AND id <> ?3)";
+            if rows::scalar(tx, sql, params![org.as_str(), content.name, id.to_string()])? == Some(true) {
+                return Err(destinations::name_taken(&content.name).into());
+            }
+            let sql = "UPDATE destinations SET name = ?3, content = ?4, secret = coalesce(?5, secret),
+                              probed_at = iif(?6, ?7, probed_at), version = version + 1
+                       WHERE id = ?1 AND org = ?2";
+            let said = rows::to_json(&content)?;
+            let sealed = secret.as_ref().map(Sealed::as_str);
+            let params = params![id.to_string(), org.as_str(), content.name, said, sealed, probed, now];
+            tx.prepare_cached(sql)?.execute(params)?;
+            if probed {
+                // What failed for what was wrong may work now.
+                let sql = "UPDATE deliveries SET due_at = min(due_at, ?2) WHERE destination = ?1 AND state = 'pending'";
+                tx.prepare_cached(sql)?.execute(params![id.to_string(), now])?;
+            }
+            let (changed, _) = load(tx, &org, id)?;
+            let deed = to_destination(Action::DestinationChange, &changed).with("another_secret", secret.is_some());
+            audit::append(tx, now, &org, &by, &deed)?;
+            Ok(changed)
+        })
+        .await
+    }
+
+    async fn kept_secrets(&self) -> Result<Vec<KeptSecret>> {
+        let sql = format!("SELECT {DESTINATION_COLUMNS} FROM destinations ORDER BY id");
+        self.read(move |tx, _| rows::all(tx, &sql, [], |row| Ok(destinations::kept_secret(row)?))).await
+    }
+
+    async fn reseal_destination(&self, kept: &KeptSecret, sealed: &Sealed) -> Result<()> {
+        let (kept, sealed) = (kept.clone(), sealed.clone());
+        self.write(move |tx, _| {
+            let sql = "UPDATE destinations SET secret = ?4 WHERE org = ?1 AND id = ?2 AND secret = ?3";
+            let params = params![kept.org.as_str(), kept.id.to_string(), kept.sealed.as_str(), sealed.as_str()];
+            tx.prepare_cached(sql)?.execute(params)?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn delete_destination(&self, by: &Act, org: &OrgId, id: DestinationId) -> Result<()> {
         let (by, org) = (by.clone(), org.clone());
         self.write(move |tx, now| {
@@ -117,7 +170,7 @@ impl Destinations for SqliteStore {
                 return Err(destinations::not_failed(job).into());
             }
             let sql = "UPDATE deliveries SET state = 'pending', tries = 0, due_at = ?2, fence = fence + 1,
-                              claimed_until = NULL WHERE job = ?1";
+                              claimed_until = NULL, claimed_by = NULL WHERE job = ?1";
             tx.prepare_cached(sql)?.execute(params![job.to_string(), now])?;
             audit::append(
                 tx,
@@ -133,26 +186,27 @@ impl Destinations for SqliteStore {
 
     async fn claim_deliveries(
         &self,
-        _worker: &WorkerName,
+        worker: &WorkerName,
         most: u32,
         lease: SignedDuration,
     ) -> Result<Vec<OwedDelivery>> {
         const OWED: &str = "SELECT deliveries.job FROM deliveries JOIN jobs ON jobs.id = deliveries.job
              WHERE deliveries.state = 'pending' AND deliveries.due_at <= ?1
-               AND (deliveries.claimed_until IS NULL OR deliveries.claimed_until <= ?1)
+               AND (deliveries.claimed_until IS NULL OR deliveries.claimed_until <= ?1 OR deliveries.claimed_by = ?2)
                AND jobs.status IN ('completed', 'expired')";
-        let any = format!("SELECT EXISTS ({OWED})");
-        if self.read(move |tx, now| rows::scalar(tx, &any, [now])).await? != Some(true) {
+        let (any, worker) = (format!("SELECT EXISTS ({OWED})"), worker.0.clone());
+        let name = worker.clone();
+        if self.read(move |tx, now| rows::scalar(tx, &any, params![now, name])).await? != Some(true) {
             return Ok(Vec::new());
         }
         self.write(move |tx, now| {
             let sql = format!(
-                "UPDATE deliveries SET fence = fence + 1, claimed_until = ?2, tries = tries + 1
-                 WHERE job IN ({OWED} ORDER BY deliveries.due_at, deliveries.job LIMIT ?3) RETURNING fence, {}",
-                DELIVERY_COLUMNS.replace("deliveries.", "")
+                "UPDATE deliveries SET fence = fence + 1, claimed_until = ?3, claimed_by = ?2, tries = tries + 1
+                 WHERE job IN ({OWED} ORDER BY deliveries.due_at, deliveries.job LIMIT ?4) RETURNING {}",
+                format!("{OWED_COLUMNS}, {DELIVERY_COLUMNS}").replace("deliveries.", "")
             );
             let until = now.saturating_add(rows::micros(lease));
-            rows::all(tx, &sql, params![now, until, most], |row| Ok(destinations::owed(row)?))
+            rows::all(tx, &sql, params![now, worker, until, most], |row| Ok(destinations::owed(row)?))
         })
         .await
     }
@@ -168,12 +222,23 @@ impl Destinations for SqliteStore {
         .await
     }
 
+    async fn note_upload(&self, owed: &OwedDelivery, upload: Option<&BegunUpload>) -> Result<()> {
+        let (job, fence, upload) = (owed.delivery.job, owed.fence, upload.map(rows::to_json).transpose()?);
+        self.write(move |tx, _| {
+            let sql = "UPDATE deliveries SET upload = ?3 WHERE job = ?1 AND fence = ?2 AND state = 'pending'";
+            let held = tx.prepare_cached(sql)?.execute(params![job.to_string(), fence, upload])?;
+            if held == 0 { Err(destinations::claim_lost(job).into()) } else { Ok(()) }
+        })
+        .await
+    }
+
     async fn settle_delivery(&self, owed: OwedDelivery, outcome: DeliveryOutcome) -> Result<()> {
         self.write_facts(move |tx, now| {
             let Settled { state, error, due_at, delivered_at } = Settled::of(&outcome, now);
             let job = owed.delivery.job.to_string();
             let sql = "UPDATE deliveries SET state = ?3, error = ?4, due_at = ?5, delivered_at = ?6,
-                              claimed_until = NULL, fence = fence + 1
+                              claimed_until = NULL, claimed_by = NULL, fence = fence + 1,
+                              upload = iif(?3 = 'pending', upload, NULL)
                        WHERE job = ?1 AND fence = ?2";
             let changed =
                 tx.prepare_cached(sql)?.execute(params![job, owed.fence, state.name(), error, due_at, delivered_at])?;

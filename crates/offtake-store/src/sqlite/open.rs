@@ -29,6 +29,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0011_webhooks.sql")),
     M::up(include_str!("../../migrations/sqlite/0012_alerts.sql")),
     M::up(include_str!("../../migrations/sqlite/0013_schedules.sql")),
+    M::up(include_str!("../../migrations/sqlite/0014_deliveries_go_on.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -74,10 +74,20 @@ fn parsed<T: serde::de::DeserializeOwned>(xml: &str) -> T {
     quick_xml::de::from_str(xml).unwrap_or_else(|error| panic!("{error}: {xml}"))
 }
 
-/// GET of the bucket with this query. HTTP/1.0: the answer ends where the connection does.
+/// The bytes of an object.
+pub(super) fn object(endpoint: &str, key: &str) -> Vec<u8> {
+    fetch(endpoint, &format!("/{BUCKET}/{key}"), &[])
+}
+
+/// GET of the bucket with this query.
 fn get(endpoint: &str, query: &[(&str, &str)]) -> String {
+    String::from_utf8_lossy(&fetch(endpoint, &format!("/{BUCKET}"), query)).into_owned()
+}
+
+/// GET with this query. HTTP/1.0: the answer ends where the connection does.
+fn fetch(endpoint: &str, path: &str, query: &[(&str, &str)]) -> Vec<u8> {
     let host = endpoint.strip_prefix("http://").unwrap_or_else(|| panic!("{endpoint} is not on loopback"));
-    let asked = format!("/{BUCKET}?{}", signed(host, query));
+    let asked = format!("{path}?{}", signed(host, path, query));
     let answer = || -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(host)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -86,15 +96,16 @@ fn get(endpoint: &str, query: &[(&str, &str)]) -> String {
         stream.read_to_end(&mut answer)?;
         Ok(answer)
     };
-    let answer = answer().unwrap_or_else(|error| panic!("{endpoint}: {error}"));
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer}"));
-    assert!(head.split(' ').nth(1) == Some("200"), "{asked}: {answer}");
-    body.to_owned()
+    let mut answer = answer().unwrap_or_else(|error| panic!("{endpoint}: {error}"));
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap_or_else(|| panic!("{asked}: no answer"));
+    let body = answer.split_off(head + 4);
+    let head = String::from_utf8_lossy(&answer);
+    assert!(head.split(' ').nth(1) == Some("200"), "{asked}: {head}{}", String::from_utf8_lossy(&body));
+    body
 }
 
 /// The query with a signature (AWS version 4) in it.
-fn signed(host: &str, query: &[(&str, &str)]) -> String {
+fn signed(host: &str, path: &str, query: &[(&str, &str)]) -> String {
     let at = now();
     let scope = format!("{}/{REGION}/s3/aws4_request", &at[..8]);
     let credential = format!("{ACCESS_KEY}/{scope}");
@@ -109,7 +120,7 @@ fn signed(host: &str, query: &[(&str, &str)]) -> String {
     all.sort_unstable();
     let pairs: Vec<String> = all.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
     let query = pairs.join("&");
-    let request = format!("GET\n/{BUCKET}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
+    let request = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
     let text = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{}", hex::encode(Sha256::digest(request)));
     let day = mac(format!("AWS4{SECRET_KEY}").as_bytes(), &at[..8]);
     let key = mac(&mac(&mac(&day, REGION), "s3"), "aws4_request");

@@ -24,6 +24,7 @@ const START: Duration = Duration::from_secs(60);
 const BUCKET: &str = "offtake-tests";
 const ACCESS_KEY: &str = "offtake-test";
 const SECRET_KEY: &str = "offtake-test-secret";
+const READING_KEY: (&str, &str) = ("offtake-test-reader", "offtake-test-reader-secret");
 
 /// Starts "$@", and ends it when nobody has held a shared lock on $1 for a few seconds.
 const KEEPER: &str = r#"
@@ -114,6 +115,11 @@ impl S3Server {
         (ACCESS_KEY, SECRET_KEY)
     }
 
+    /// Id and secret of a key that may read and list, and nothing else. SeaweedFS alone has it.
+    pub const fn reading_key(&self) -> (&'static str, &'static str) {
+        READING_KEY
+    }
+
     /// Whether it honours `If-None-Match` on writes.
     pub const fn has_conditional_writes(&self) -> bool {
         !matches!(self.kind, Kind::JuiceFs)
@@ -135,6 +141,11 @@ impl S3Server {
     /// The keys in this space with their sizes.
     pub async fn objects(&self) -> Vec<(String, u64)> {
         listing::objects(&self.endpoint, &self.prefix)
+    }
+
+    /// The bytes of the object under this key.
+    pub async fn object(&self, key: &str) -> Vec<u8> {
+        listing::object(&self.endpoint, key)
     }
 
     /// The keys of uploads that have not ended.
@@ -254,9 +265,14 @@ fn start(kind: Kind, folder: &Path) -> (Child, String) {
 
 fn seaweed(folder: &Path, data: &Path, port: u16) -> Vec<String> {
     let keys = folder.join("s3.json");
-    let text = format!(
-        r#"{{"identities":[{{"name":"admin","credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}],"actions":["Admin","Read","Write","List","Tagging"]}}]}}"#
-    );
+    let identity = |name: &str, (id, secret): (&str, &str), actions: &str| {
+        format!(
+            r#"{{"name":"{name}","credentials":[{{"accessKey":"{id}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
+        )
+    };
+    let admin = identity("admin", (ACCESS_KEY, SECRET_KEY), r#""Admin","Read","Write","List","Tagging""#);
+    let reader = identity("reader", READING_KEY, r#""Read","List""#);
+    let text = format!(r#"{{"identities":[{admin},{reader}]}}"#);
     fs::write(&keys, text).expect("target can be written to");
     let mut all = vec![installed("weed").to_string_lossy().into_owned(), "server".to_owned()];
     all.push(format!("-dir={}", data.display()));
@@ -303,7 +319,9 @@ fn juice(data: &Path, port: u16) -> Vec<String> {
     let address = format!("127.0.0.1:{port}");
     let switches =
         ["--multi-buckets", "--keep-etag", "--object-meta", "--no-banner", "--no-usage-report", "--backup-meta", "0"];
-    let mut all = vec!["env", &user, &secret, &program, "gateway"];
+    // With a region of its own it refuses signatures for any other.
+    let region = ["MINIO_REGION=us-east-1", "MINIO_REGION_NAME=us-east-1"];
+    let mut all = vec!["env", &user, &secret, region[0], region[1], &program, "gateway"];
     all.extend(switches);
     all.extend(["--log", &log, &names, &address]);
     all.into_iter().map(str::to_owned).collect()

@@ -3,7 +3,7 @@
 //! Responsible for counting each span once, for the value of a metric over its window and of a budget in its period, and
 //! for what is told of them. Not responsible for what a rule may say (`offtake_model::alert`) or for keeping it
 //! (`offtake_store::Alerts`). One worker of all counts at a time; what it counted lies in the store, so the next one goes
-//! on where it was.
+//! on where it was. Each rule is counted for itself: one whose past cannot be read keeps no other from being judged.
 
 mod event;
 mod spending;
@@ -15,19 +15,24 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::spans::SpanTail;
 use offtake_datasets::spans::tail::TailSpan;
-use offtake_model::Result;
-use offtake_model::alert::{Alert, AlertState, Rule};
+use offtake_model::alert::{Alert, AlertState, Dimension, Rule};
 use offtake_model::event::NewEvent;
 use offtake_model::id::OrgId;
+use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::{Counted, Store, Tallied, Watch, Watched, WorkerName};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use spending::Spent;
 use window::Window;
 
-/// For so long nobody else counts after the one who does was heard of last.
-const HOLD: SignedDuration = SignedDuration::from_secs(15);
+/// For so long nobody else counts after the one who does was heard of last, at most; every half of it that is written down.
+const HOLD: SignedDuration = SignedDuration::from_secs(30);
+/// How long a day of the past may take to be read: the others wait meanwhile.
+const READ_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// When a past that could not be read is looked at again, and after how long that is told.
+const READ_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+const TOLD_AFTER: SignedDuration = SignedDuration::from_mins(5);
 /// Numbers of spans that are looked at in one go.
 const PIECE: u64 = 5_000;
 /// Values that merely move are written down no more often.
@@ -39,6 +44,8 @@ pub struct AlertWatch {
     store: Store,
     tail: Arc<dyn SpanTail>,
     worker: WorkerName,
+    /// What events do not tell.
+    hidden: Vec<Dimension>,
     /// What was counted, as it is in the store, and the right under which it was.
     counted: Option<(Watch, Vec<Counter>)>,
 }
@@ -50,6 +57,16 @@ struct Counter {
     /// How things stand, according to the store.
     written: AlertState,
     counts: Counts,
+    /// Why nobody can count for it at the moment.
+    trouble: Option<Trouble>,
+}
+
+/// A past that cannot be read.
+#[derive(Debug, Clone, Copy)]
+struct Trouble {
+    since: Timestamp,
+    again_at: Timestamp,
+    told: bool,
 }
 
 #[derive(Debug)]
@@ -72,7 +89,13 @@ pub enum Passed {
 impl AlertWatch {
     /// Who counts for the rules of `store` from the spans of `tail`, as `worker`.
     pub const fn new(store: Store, tail: Arc<dyn SpanTail>, worker: WorkerName) -> Self {
-        Self { store, tail, worker, counted: None }
+        Self { store, tail, worker, hidden: Vec::new(), counted: None }
+    }
+
+    /// The same, which tells no values of these.
+    #[must_use]
+    pub fn hiding(self, hidden: Vec<Dimension>) -> Self {
+        Self { hidden, ..self }
     }
 
     /// Counts until `shutdown`, and then leaves it to others.
@@ -109,7 +132,8 @@ impl AlertWatch {
     /// `store_unavailable`. Nothing was counted then, and the next pass looks again.
     pub async fn pass(&mut self) -> Result<Passed> {
         let before = self.counted.take();
-        let Some(watch) = self.store.alerts.watch(&self.worker, HOLD).await? else { return Ok(Passed::Elsewhere) };
+        let had = before.as_ref().map(|(watch, _)| watch);
+        let Some(watch) = self.store.alerts.watch(&self.worker, HOLD, had).await? else { return Ok(Passed::Elsewhere) };
         let known = before.filter(|(before, _)| watch.follows(before) && watch.rules == before.rules);
         let mut watch = watch;
         let mut counters = match known {
@@ -129,18 +153,22 @@ impl AlertWatch {
         let seen_at = if complete { watch.now } else { seen };
         let mut pass = Counted { rules: watch.rules, position: upto, seen_at, ..Counted::default() };
         for counter in &mut counters {
-            counter.begin(watch.now, self.tail.as_ref(), position).await?;
+            counter.begin(watch.now, position);
+            counter.read_on(watch.now, self.tail.as_ref(), &mut pass).await;
             spans.iter().for_each(|span| counter.count(span, seen, watch.now));
             counter.close(watch.now, complete, &mut pass);
         }
-        let nothing = pass.tallies.is_empty() && pass.over.is_empty() && pass.states.is_empty();
+        pass.events.iter_mut().for_each(|(_, event)| event::cover(event, &self.hidden));
+        let nothing =
+            pass.tallies.is_empty() && pass.over.is_empty() && pass.states.is_empty() && pass.events.is_empty();
         let stayed = watch.position == Some(upto);
         let is_news = !nothing || !stayed;
         if is_news && !self.store.alerts.note(&watch, pass).await? {
             return Ok(Passed::More);
         }
+        let read = counters.iter().all(|counter| !counter.reads_on());
         self.counted = Some((watch, counters));
-        Ok(if complete { Passed::All } else { Passed::More })
+        Ok(if complete && read { Passed::All } else { Passed::More })
     }
 
     /// The next spans of organizations that have rules, and up to where that is.
@@ -163,14 +191,47 @@ impl Counter {
             Rule::Metric(rule) => Counts::Window(Window::new(rule, tallies)),
             Rule::Budget(budget) => Counts::Spent(Spent::new(budget, tallies)),
         };
-        Self { written: alert.state.clone(), alert, counts }
+        Self { written: alert.state.clone(), alert, counts, trouble: None }
     }
 
-    async fn begin(&mut self, now: Timestamp, tail: &dyn SpanTail, upto: u64) -> Result<()> {
+    fn begin(&mut self, now: Timestamp, upto: u64) {
         if let Counts::Spent(spent) = &mut self.counts {
-            self.alert.state = spent.begin(&self.alert, now, tail, upto).await?;
+            self.alert.state = spent.begin(&self.alert, now, upto);
         }
-        Ok(())
+    }
+
+    /// Whether there is more of its past to read, and nothing in the way.
+    fn reads_on(&self) -> bool {
+        self.trouble.is_none() && matches!(&self.counts, Counts::Spent(spent) if spent.is_reading())
+    }
+
+    /// Reads a day more of its past, if there is one. What fails is its own trouble: it is tried again, and told if that lasts.
+    async fn read_on(&mut self, now: Timestamp, tail: &dyn SpanTail, pass: &mut Counted) {
+        let Counts::Spent(spent) = &mut self.counts else { return };
+        if !spent.is_reading() || self.trouble.is_some_and(|trouble| now < trouble.again_at) {
+            return;
+        }
+        let late =
+            |_| Err(Error::new(ErrorKind::StoreUnavailable, format!("a day was not read within {READ_WITHIN:?}")));
+        let read = timeout(READ_WITHIN, spent.read_on(&mut self.alert, tail)).await.unwrap_or_else(late);
+        let (alert, org) = (&self.alert, &self.alert.org);
+        match (read, self.trouble.take()) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(trouble)) => {
+                tracing::info!(alert_id = %alert.id, org_id = %org, "the past of a budget can be read again");
+                pass.events.extend(trouble.told.then(|| (org.clone(), event::of_uncounted(alert, false))));
+            }
+            (Err(error), before) => {
+                tracing::warn!(alert_id = %alert.id, org_id = %org, %error, cause = ?error,
+                    "the past of a budget cannot be read; nobody watches it until it can");
+                let since = before.map_or(now, |before| before.since);
+                let told = before.is_some_and(|before| before.told);
+                let tells = !told && now.duration_since(since) >= TOLD_AFTER;
+                pass.events.extend(tells.then(|| (org.clone(), event::of_uncounted(alert, true))));
+                let again_at = now.saturating_add(READ_AGAIN).unwrap_or(Timestamp::MAX);
+                self.trouble = Some(Trouble { since, again_at, told: told || tells });
+            }
+        }
     }
 
     fn count(&mut self, span: &TailSpan, seen: Timestamp, now: Timestamp) {

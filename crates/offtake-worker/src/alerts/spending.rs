@@ -23,50 +23,74 @@ pub(super) struct Spent {
     /// By the beginning of the period, in microseconds since the epoch.
     periods: BTreeMap<i64, Usd>,
     changed: BTreeSet<i64>,
+    /// What is still to be read of the present period.
+    reading: Option<Reading>,
+}
+
+/// What was spent in a period before the rule began to count, as far as that is read.
+#[derive(Debug)]
+struct Reading {
+    from: i64,
+    to: i64,
+    /// The last span that is not counted as it comes in.
+    upto: u64,
+    /// Up to where it is read.
+    next: i64,
+    spent: Usd,
 }
 
 impl Spent {
     pub(super) fn new(budget: Budget, tallies: Vec<(i64, String)>) -> Self {
         let zone = TimeZone::get(&budget.time_zone).unwrap_or(TimeZone::UTC);
         let periods = tallies.into_iter().filter_map(|(from, spent)| Some((from, spent.parse().ok()?))).collect();
-        Self { budget, zone, periods, changed: BTreeSet::new() }
+        Self { budget, zone, periods, changed: BTreeSet::new(), reading: None }
     }
 
-    /// Sees to it that `state` speaks of the period that `now` is in; and, where the rule is new to it, that what was spent
-    /// before is in. That is read once, day by day, up to the span `upto`.
-    pub(super) async fn begin(
-        &mut self,
-        alert: &Alert,
-        now: Timestamp,
-        tail: &dyn SpanTail,
-        upto: u64,
-    ) -> Result<AlertState> {
+    /// How things stand, in the period that `now` is in. Where the rule is new to it, what was spent before is still to be read, up
+    /// to the span `upto`; later ones are counted as they come in.
+    pub(super) fn begin(&mut self, alert: &Alert, now: Timestamp, upto: u64) -> AlertState {
         let mut state = alert.state.clone();
-        let Some((from, to)) = self.budget.period.around(now, &self.zone) else { return Ok(state) };
+        let Some((from, to)) = self.budget.period.around(now, &self.zone) else { return state };
         let before = state.spending.take();
         let complete = before.as_ref().is_some_and(|before| before.complete);
         let told = before.filter(|before| before.from == from).map(|before| before.told).unwrap_or_default();
-        let begin = from.as_microsecond();
-        if !complete {
-            let spent = self.read(alert, (begin, to.as_microsecond()), tail, upto).await?;
-            self.periods.insert(begin, spent);
-            self.changed.insert(begin);
+        let (begin, end) = (from.as_microsecond(), to.as_microsecond());
+        if !complete && self.reading.as_ref().is_none_or(|reading| reading.from != begin) {
+            self.reading = Some(Reading { from: begin, to: end, upto, next: begin, spent: Usd::default() });
+            self.periods.remove(&begin);
         }
         let spent = self.periods.get(&begin).copied().unwrap_or_default();
-        state.spending = Some(Spending { from, to, spent, told, complete: true });
-        Ok(state)
+        state.spending = Some(Spending { from, to, spent, told, complete });
+        state
     }
 
-    async fn read(&self, alert: &Alert, (from, to): (i64, i64), tail: &dyn SpanTail, upto: u64) -> Result<Usd> {
-        let mut spent = Usd::default();
-        let mut begin = from;
-        while begin < to {
-            let end = to.min(begin + DAY);
-            let provider = self.budget.provider.as_deref();
-            spent += tail.spent(&SpentIn { org: &alert.org, provider, from: begin, to: end, upto }).await?;
-            begin = end;
+    /// Whether there is more of the past to read.
+    pub(super) const fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Reads a day more of the past.
+    ///
+    /// # Errors
+    /// As [`SpanTail::spent`]. What was read stays.
+    pub(super) async fn read_on(&mut self, alert: &mut Alert, tail: &dyn SpanTail) -> Result<()> {
+        let Some(reading) = &mut self.reading else { return Ok(()) };
+        let end = reading.to.min(reading.next + DAY);
+        let provider = self.budget.provider.as_deref();
+        let asked = SpentIn { org: &alert.org, provider, from: reading.next, to: end, upto: reading.upto };
+        reading.spent += tail.spent(&asked).await?;
+        reading.next = end;
+        if reading.next < reading.to {
+            return Ok(());
         }
-        Ok(spent)
+        let counted = self.periods.entry(reading.from).or_default();
+        *counted += reading.spent;
+        self.changed.insert(reading.from);
+        if let Some(present) = &mut alert.state.spending {
+            (present.spent, present.complete) = (*counted, true);
+        }
+        self.reading = None;
+        Ok(())
     }
 
     /// Counts a span in the period it began in, unless that is over.
@@ -106,7 +130,9 @@ impl Spent {
     /// raised, can be reached again.
     pub(super) fn judge(&self, alert: &Alert, now: Timestamp) -> (AlertState, Vec<NewEvent>) {
         let mut state = alert.state.clone();
-        let Some(present) = &mut state.spending else { return (state, Vec::new()) };
+        let Some(present) = state.spending.as_mut().filter(|present| present.complete) else {
+            return (state, Vec::new());
+        };
         present.spent = self.periods.get(&present.from.as_microsecond()).copied().unwrap_or_default();
         let reached = self.budget.reached(present.spent);
         let news = reached.iter().filter(|percent| !present.told.contains(percent));

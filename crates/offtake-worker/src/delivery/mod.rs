@@ -2,19 +2,21 @@
 //!
 //! Responsible for what follows from a try: again, later, or never. Not responsible for the requests
 //! (`offtake_store::objects`), nor for the job, which is completed whatever becomes of the delivery. A file is put under a
-//! key that carries its job, and only where nothing lies: however often it is tried, it arrives once.
+//! key that carries its job, and only where nothing lies: however often it is tried, it arrives once. A large one goes in
+//! parts; how far that has come is kept with the delivery, and the next try goes on there.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::SignedDuration;
 use offtake_model::{Error, ErrorKind, Result};
-use offtake_store::objects::{OutsideBucket, OutsideFile};
+use offtake_store::objects::{BegunUpload, OutsideBucket, OutsideFile, UploadNotes};
 use offtake_store::outbound::Outbound;
 use offtake_store::sealed::{Holder, Sealer};
-use offtake_store::{Artifact, DeliveryOutcome, JobScope, OwedDelivery};
+use offtake_store::{Artifact, DeliveryOutcome, Destinations, JobScope, OwedDelivery};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +45,7 @@ pub struct Deliveries {
     pub outbound: Outbound,
 }
 
-/// Delivers until `shutdown`; what is under way then is begun again by somebody else.
+/// Delivers until `shutdown`; what is under way then somebody else goes on with.
 pub(crate) async fn run_until(worker: Arc<Shared>, every: Duration, shutdown: CancellationToken) {
     let Some(deliveries) = worker.deliveries.clone() else { return };
     let mut ticks = interval(every);
@@ -72,32 +74,63 @@ pub(crate) async fn pass(worker: &Shared, deliveries: &Deliveries) -> Result<()>
         if owed.is_empty() {
             return Ok(());
         }
-        stream::iter(owed).for_each_concurrent(AT_ONCE, |owed| attempt(worker, deliveries, owed)).await;
+        let tries = stream::iter(owed).map(|owed| attempt(worker, deliveries, owed));
+        let settled: Vec<bool> = tries.buffer_unordered(AT_ONCE).collect().await;
+        // What could not be settled is still this worker's, and would be taken again at once.
+        if settled.contains(&false) {
+            return Ok(());
+        }
     }
 }
 
-async fn attempt(worker: &Shared, deliveries: &Deliveries, owed: OwedDelivery) {
+/// Whether the try is over and what it came to written down.
+async fn attempt(worker: &Shared, deliveries: &Deliveries, mut owed: OwedDelivery) -> bool {
     let job = owed.delivery.job;
+    let begun = owed.upload.take();
+    let mut notes = Notes { destinations: worker.store.destinations.as_ref(), owed: &owed, begun };
     let tried = tokio::select! {
-        tried = deliver(worker, deliveries, &owed) => tried,
+        tried = deliver(worker, deliveries, &owed, &mut notes) => tried,
         lost = held(worker, &owed) => Err(lost),
     };
     let outcome = match tried {
         Ok(()) => DeliveryOutcome::Delivered,
         Err(error) if error.kind() == ErrorKind::LeaseLost => {
             tracing::info!(job_id = %job, %error, "left alone");
-            return;
+            return true;
         }
         Err(error) => {
             tracing::warn!(job_id = %job, org_id = %owed.org, %error, cause = ?error, "a file was not delivered");
-            follows(&error, owed.delivery.tries)
+            let outcome = follows(&error, owed.delivery.tries);
+            if matches!(outcome, DeliveryOutcome::GivenUp { .. }) {
+                throw_away(worker, deliveries, &owed, &mut notes).await;
+            }
+            outcome
         }
     };
     if outcome == DeliveryOutcome::Delivered {
         tracing::info!(job_id = %job, org_id = %owed.org, key = owed.delivery.key, "a file was delivered");
     }
-    if let Err(error) = worker.store.destinations.settle_delivery(owed, outcome).await {
-        tracing::warn!(job_id = %job, %error, "what became of a delivery could not be written down; it is tried again");
+    match worker.store.destinations.settle_delivery(owed, outcome).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(job_id = %job, %error, "what became of a delivery could not be written down; it is tried again");
+            false
+        }
+    }
+}
+
+/// Keeps how far an upload has come, with the delivery.
+struct Notes<'a> {
+    destinations: &'a dyn Destinations,
+    owed: &'a OwedDelivery,
+    begun: Option<BegunUpload>,
+}
+
+#[async_trait]
+impl UploadNotes for Notes<'_> {
+    async fn note(&mut self, upload: Option<&BegunUpload>) -> Result<()> {
+        self.begun = upload.cloned();
+        self.destinations.note_upload(self.owed, upload).await
     }
 }
 
@@ -113,22 +146,37 @@ async fn held(worker: &Shared, owed: &OwedDelivery) -> Error {
 }
 
 /// Puts the file where it shall be, and the receipt beside it.
-async fn deliver(worker: &Shared, deliveries: &Deliveries, owed: &OwedDelivery) -> Result<()> {
-    let (org, to) = (&owed.org, owed.delivery.destination);
-    let scope = JobScope { org: org.clone(), owner: None };
+async fn deliver(worker: &Shared, deliveries: &Deliveries, owed: &OwedDelivery, notes: &mut Notes<'_>) -> Result<()> {
+    let scope = JobScope { org: owed.org.clone(), owner: None };
     let artifact = worker.store.artifacts.ready(&scope, owed.delivery.job).await?;
-    let (destination, sealed) = worker.store.destinations.sealed_destination(org, to).await?;
-    let opened = deliveries.sealer.open(Holder { org, row: &to.to_string() }, &sealed)?;
-    let secret = String::from_utf8_lossy(opened.expose()).into_owned();
-    let bucket = OutsideBucket::new(&destination.content, &secret, &deliveries.outbound, RETRY_FOR)?;
+    let bucket = bucket(worker, deliveries, owed).await?;
     let (Some(size), Some(sha256)) = (artifact.bytes, artifact.sha256.as_deref()) else {
         return Err(Error::new(ErrorKind::Internal, "a published file has no size or no hash"));
     };
     let bytes = worker.store.objects.read(&artifact.key, 0..size).await?;
     let file = OutsideFile { bytes: size, sha256, media_type: &artifact.media_type };
-    bucket.put_file(&owed.delivery.key, file, bytes).await?;
+    let before = notes.begun.clone();
+    bucket.put_file(&owed.delivery.key, file, bytes, before, notes).await?;
     let receipt = receipt(worker, &artifact).await?;
     bucket.put_beside(&format!("{}.receipt.json", owed.delivery.key), receipt).await
+}
+
+/// The bucket as the destination describes it now.
+async fn bucket(worker: &Shared, deliveries: &Deliveries, owed: &OwedDelivery) -> Result<OutsideBucket> {
+    let (org, to) = (&owed.org, owed.delivery.destination);
+    let (destination, sealed) = worker.store.destinations.sealed_destination(org, to).await?;
+    let opened = deliveries.sealer.open(Holder { org, row: &to.to_string() }, &sealed)?;
+    let secret = String::from_utf8_lossy(opened.expose()).into_owned();
+    OutsideBucket::new(&destination.content, &secret, &deliveries.outbound, RETRY_FOR)
+}
+
+/// Nothing half done is left where nobody goes on with it.
+async fn throw_away(worker: &Shared, deliveries: &Deliveries, owed: &OwedDelivery, notes: &mut Notes<'_>) {
+    let Some(begun) = notes.begun.clone() else { return };
+    match bucket(worker, deliveries, owed).await {
+        Ok(bucket) => bucket.abandon(&begun, notes).await,
+        Err(error) => tracing::warn!(%error, "an upload to a destination is left to its rule for unfinished ones"),
+    }
 }
 
 /// The receipt as it lies beside the file, byte for byte.

@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use offtake_datasets::spans::{Span, SpanStore, SpanType, StatusCode};
-use offtake_model::alert::{Alert, AlertContent};
+use offtake_datasets::spans::tail::{SpentIn, TailSpan};
+use offtake_datasets::spans::{Span, SpanStore, SpanTail, SpanType, StatusCode};
+use offtake_model::alert::{Alert, AlertContent, Dimension, Usd};
 use offtake_model::clock::Clock as _;
 use offtake_model::event::{Event, EventType};
-use offtake_model::id::AlertId;
+use offtake_model::id::{AlertId, OrgId};
+use offtake_model::sensitive::MASKED;
+use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::WorkerName;
 use offtake_worker::{AlertWatch, Passed};
 use rand::rngs::StdRng;
@@ -297,7 +301,7 @@ async fn one_of_two_counts_and_the_other_goes_on_where_it_was() {
     assert!(s.told().await.is_empty());
     // The first one dies; what it counted counts.
     drop(one);
-    s.wait(16);
+    s.wait(31);
     s.send(&s.sketch()).await;
     judged(&mut two).await;
     assert_eq!(s.states().await, ["firing"]);
@@ -457,5 +461,121 @@ async fn whatever_comes_and_whoever_dies_the_values_are_those_of_a_count_from_sc
                 assert!(close, "seed {seed}, {metric} over {window} s: {is:?}, not {wanted:?}");
             }
         }
+    }
+}
+
+/// A store of spans that does not say what some spent.
+#[derive(Debug)]
+struct Blind {
+    spans: Arc<dyn SpanTail>,
+    /// With whom nobody knows.
+    provider: &'static str,
+    is_blind: AtomicBool,
+    asked: AtomicU64,
+}
+
+#[async_trait::async_trait]
+impl SpanTail for Blind {
+    async fn last(&self) -> Result<u64> {
+        self.spans.last().await
+    }
+
+    async fn between(&self, orgs: &[OrgId], after: u64, upto: u64) -> Result<Vec<TailSpan>> {
+        self.spans.between(orgs, after, upto).await
+    }
+
+    async fn spent(&self, asked: &SpentIn<'_>) -> Result<Usd> {
+        if asked.provider == Some(self.provider) && self.is_blind.load(Ordering::Relaxed) {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::new(ErrorKind::StoreUnavailable, "it takes too long"));
+        }
+        self.spans.spent(asked).await
+    }
+}
+
+#[tokio::test]
+async fn a_budget_whose_past_cannot_be_read_stops_no_other_and_is_told() {
+    let mut s = Spans::new();
+    s.cost(0.40, "2026-10-01T08:00:00Z").await;
+    let budget = |name: &str, provider: Option<&str>| json!({"kind": "budget", "name": name, "amount_usd": "1", "period": "day", "provider": provider});
+    let blind = s.rule(budget("blind", Some("openai"))).await;
+    let sound = s.rule(budget("sound", None)).await;
+    let metric = s.rule(errors()).await;
+    let tail = Arc::new(Blind {
+        spans: s.spans.tail(),
+        provider: "openai",
+        is_blind: AtomicBool::new(true),
+        asked: AtomicU64::default(),
+    });
+    let mut watcher = AlertWatch::new(s.house.store.clone(), tail.clone(), WorkerName("one".to_owned()));
+    judged(&mut watcher).await;
+    s.cost(0.20, "2026-10-01T12:00:00Z").await;
+    for _ in 0..2 {
+        s.send(&Sketch { failed: true, nanos: 0, ..s.sketch() }).await;
+    }
+    judged(&mut watcher).await;
+    assert!(s.alert(metric).await.state.firing, "the others are judged");
+    assert_eq!(s.alert(sound).await.state.value, Some(0.6));
+    let state = s.alert(blind).await.state;
+    assert_eq!((state.value, state.judged_at, state.firing), (None, None, false), "this one is not");
+    assert_eq!(tail.asked.load(Ordering::Relaxed), 1, "it is not asked all the time");
+    let uncounted = async |s: &Spans| {
+        let told = s.told().await.into_iter().filter(|event| event.kind == EventType::SystemAlert);
+        told.map(|event| Json::Object(event.data)).collect::<Vec<_>>()
+    };
+    for _ in 0..9 {
+        s.wait(30);
+        judged(&mut watcher).await;
+    }
+    assert_eq!((tail.asked.load(Ordering::Relaxed), uncounted(&s).await.len()), (10, 0), "it may pass");
+    for _ in 0..3 {
+        s.wait(30);
+        judged(&mut watcher).await;
+    }
+    let told = uncounted(&s).await;
+    assert_eq!(told.len(), 1, "once: {told:?}");
+    assert_eq!((&told[0]["code"], &told[0]["state"]), (&json!("alert_not_counted"), &json!("begun")));
+    assert_eq!((&told[0]["rule_id"], &told[0]["name"]), (&json!(blind), &json!("blind")));
+
+    // What came in meanwhile is counted once, with what was there before.
+    s.cost(0.10, "2026-10-01T12:00:00Z").await;
+    tail.is_blind.store(false, Ordering::Relaxed);
+    s.wait(30);
+    judged(&mut watcher).await;
+    let spending = s.alert(blind).await.state.spending.unwrap();
+    assert_eq!((spending.spent.to_string(), spending.complete), ("0.7".to_owned(), true));
+    let told = uncounted(&s).await;
+    assert_eq!((told.len(), &told[1]["state"]), (2, &json!("over")));
+    // Whoever goes on with what is in the store finds the same.
+    drop(watcher);
+    let mut watcher = s.watcher("one");
+    s.cost(0.05, "2026-10-01T12:00:00Z").await;
+    judged(&mut watcher).await;
+    assert_eq!(s.alert(blind).await.state.spending.unwrap().spent.to_string(), "0.75");
+}
+
+#[tokio::test]
+async fn events_of_alerts_have_nothing_of_sensitive_columns() {
+    let mut s = Spans::new();
+    s.rule(
+        json!({"kind": "metric", "name": "failures", "metric": "error_rate", "window_seconds": 60, "direction": "above",
+        "threshold": 0.5, "filters": {"provider": ["openai", "anthropic"]}}),
+    )
+    .await;
+    s.rule(json!({"kind": "budget", "name": "all", "amount_usd": "1", "period": "day", "percentages": [100]})).await;
+    s.rule(json!({"kind": "budget", "name": "one", "amount_usd": "1", "period": "day", "percentages": [100],
+        "provider": "openai"}))
+        .await;
+    let mut watcher = s.watcher("one").hiding(vec![Dimension::Provider, Dimension::UserId]);
+    judged(&mut watcher).await;
+    s.send(&Sketch { failed: true, nanos: 2_000_000_000, ..s.sketch() }).await;
+    judged(&mut watcher).await;
+    let told: Vec<Json> = s.told().await.into_iter().map(|event| Json::Object(event.data)).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for event in &told {
+        assert!(!event.to_string().contains("openai"), "{event}");
+        let narrowed = event["name"] != "all";
+        assert_eq!(event["provider"], if narrowed { json!(MASKED) } else { Json::Null }, "{event}");
+        assert!(event.get("user_id").is_none(), "{event}");
     }
 }

@@ -8,6 +8,7 @@ mod moody;
 mod rows;
 
 mod alerts;
+mod deliveries;
 mod ends;
 mod leases;
 mod mails;

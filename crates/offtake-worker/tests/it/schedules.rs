@@ -40,7 +40,7 @@ struct Estate {
     catalog: Arc<Catalog>,
     folder: TempDir,
     // Last: what the rest lies on.
-    _database: Option<(Database, Postgres)>,
+    database: Option<(Database, Postgres)>,
 }
 
 /// Something that a store is opened as: every port at once.
@@ -74,7 +74,7 @@ impl Estate {
         let jobs = SqliteStore::open(&folder.path().join("offtake.db"), Some(clock.clone())).unwrap();
         let spans = SpanStore::open(&folder.path().join("spans.db"), clock.clone()).unwrap();
         let store = store!(jobs, folder);
-        Self::of(store, spans, clock, folder, None)
+        Self::of(store, spans, Vec::new(), clock, folder, None)
     }
 
     async fn on_postgres(start: &str) -> Self {
@@ -85,19 +85,26 @@ impl Estate {
         let jobs = PostgresStore::open(settings(), 8, Some(clock.clone())).await.unwrap();
         let spans = SpanStore::open_postgres(settings(), 6, clock.clone()).await.unwrap();
         let store = store!(jobs, folder);
-        Self::of(store, spans, clock, folder, Some((database, server)))
+        let readings = readings(&database, &clock).await;
+        Self::of(store, spans, readings, clock, folder, Some((database, server)))
     }
 
     fn of(
         store: Store,
         spans: Arc<SpanStore>,
+        more: Vec<Dataset>,
         clock: Arc<ManualClock>,
         folder: TempDir,
         database: Option<(Database, Postgres)>,
     ) -> Self {
         let mut catalog = Catalog::default();
-        spans.datasets().into_iter().chain(visits(&folder, &clock)).for_each(|dataset| catalog.insert(dataset));
-        Self { clock, store, spans, catalog: Arc::new(catalog), folder, _database: database }
+        spans
+            .datasets()
+            .into_iter()
+            .chain(visits(&folder, &clock))
+            .chain(more)
+            .for_each(|dataset| catalog.insert(dataset));
+        Self { clock, store, spans, catalog: Arc::new(catalog), folder, database }
     }
 
     fn now(&self) -> Timestamp {
@@ -226,6 +233,42 @@ fn visits(folder: &TempDir, clock: &Arc<ManualClock>) -> Vec<Dataset> {
     config.compile(&clock).unwrap()
 }
 
+/// A table of an application's own in Postgres, to which rows are added and nothing else is done.
+async fn readings(database: &Database, clock: &Arc<ManualClock>) -> Vec<Dataset> {
+    database.execute("CREATE TABLE readings (id bigint PRIMARY KEY, org text NOT NULL, at timestamptz NOT NULL)");
+    let config = json!({
+        "sources": {"plant": {"url": database.url()}},
+        "datasets": {"readings": {
+            "title": "Readings", "source": "plant", "table": "readings", "tenant": "org", "key": ["id"], "time": "at",
+            "rows": "append_only"}},
+    });
+    let config: DatasetsConfig = serde_json::from_value(config).unwrap();
+    let clock: SharedClock = clock.clone();
+    tokio::task::spawn_blocking(move || config.compile(&clock).unwrap()).await.unwrap()
+}
+
+/// Somebody who adds rows and takes time to commit them.
+struct Writer {
+    client: tokio_postgres::Client,
+    /// In which step it commits.
+    until: u32,
+}
+
+impl Writer {
+    async fn begin(database: &Database, until: u32, rows: &[(i64, Timestamp)]) -> Self {
+        let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let values: Vec<String> = rows.iter().map(|(id, at)| format!("({id}, 'acme', '{at}')")).collect();
+        let sql = format!("BEGIN; INSERT INTO readings VALUES {}", values.join(", "));
+        client.batch_execute(&sql).await.unwrap();
+        Self { client, until }
+    }
+
+    async fn commit(self) {
+        self.client.batch_execute("COMMIT").await.unwrap();
+    }
+}
+
 /// The span of this number.
 fn span(number: u64, started_at: Timestamp) -> Span {
     Span {
@@ -330,6 +373,73 @@ async fn the_union_of_the_files_is_the_table_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_union_of_the_files_is_the_table_on_postgres() {
     the_union_of_the_files_is_the_table(Estate::on_postgres("2026-10-24T22:00:01Z").await).await;
+}
+
+/// Rows that are committed over an hour after they were written, of which runs in between see nothing, while the clocks go back,
+/// with two hours of outage.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_commit_late_are_in_the_union_once_on_postgres() {
+    let minutes = SignedDuration::from_mins;
+    let estate = Estate::on_postgres("2026-10-24T22:00:01Z").await;
+    let (database, _) = estate.database.as_ref().unwrap();
+    let schedule = estate.schedule(content("readings", "*/30 * * * *")).await;
+    let mut workers = vec![estate.start("one"), estate.start("two")];
+    let (mut id, mut sent, mut open) = (0_i64, BTreeMap::new(), Vec::<Writer>::new());
+    // From 00:10 to 06:00 in Berlin, where 02:00 to 03:00 comes twice.
+    for step in 0..41_u32 {
+        estate.clock.advance(minutes(10));
+        let mut rows = || {
+            id += 1;
+            sent.insert(id.to_string(), estate.now());
+            (id, estate.now())
+        };
+        Writer::begin(database, step, &[rows(), rows()]).await.commit().await;
+        if step % 4 == 0 {
+            open.push(Writer::begin(database, step + 7, &[rows(), rows(), rows()]).await);
+        }
+        for writer in open.extract_if(.., |writer| writer.until == step) {
+            writer.commit().await;
+        }
+        match step {
+            12 => {
+                for worker in workers.drain(..) {
+                    worker.stop().await;
+                }
+            }
+            13..=23 => {}
+            24 => {
+                workers = vec![estate.start("one"), estate.start("two")];
+                estate.until_looked_at(schedule.id).await;
+            }
+            _ => estate.until_looked_at(schedule.id).await,
+        }
+    }
+    for writer in open {
+        writer.commit().await;
+    }
+    // Others write on this server, too, and hold moments back for a little.
+    let once: BTreeMap<String, u32> = sent.keys().map(|id| (id.clone(), 1)).collect();
+    let mut runs = Vec::new();
+    for pause in std::iter::once(10).chain(std::iter::repeat_n(30, 200)) {
+        estate.clock.advance(minutes(pause));
+        estate.until_looked_at(schedule.id).await;
+        runs = estate.runs(schedule.id).await;
+        if estate.union(&runs, "id").await.len() == once.len() {
+            break;
+        }
+    }
+    assert_chained(&runs);
+    assert_eq!(estate.union(&runs, "id").await, once);
+    assert_eq!(estate.alerts().await, ["schedule_missed"]);
+    let mut late = 0;
+    for run in &runs {
+        let ids = estate.column(run, "id").await;
+        late += ids.iter().filter(|id| run.due_at.duration_since(sent[*id]) > minutes(60)).count();
+    }
+    assert!(late > 10, "{late} rows came after runs that would have had them, going by their time");
+    for worker in workers {
+        worker.stop().await;
+    }
 }
 
 /// Rows that tell when they came by a column of time alone, and are committed within the horizon.

@@ -98,6 +98,15 @@ pub(crate) fn sealer(config: &Config, data: &DataDir) -> Result<Arc<Sealer>> {
 /// `store_unavailable`. A secret that cannot be opened is left as it is, and told.
 pub(crate) async fn seal_anew(house: &House, sealer: &Sealer) -> Result<()> {
     let webhooks = &house.store.webhooks;
+    let destinations = &house.store.destinations;
+    for kept in destinations.kept_secrets().await?.into_iter().filter(|kept| !sealer.is_current(&kept.sealed)) {
+        let row = kept.id.to_string();
+        let holder = Holder { org: &kept.org, row: &row };
+        match sealer.open(holder, &kept.sealed) {
+            Ok(opened) => destinations.reseal_destination(&kept, &sealer.seal(holder, opened.expose())?).await?,
+            Err(error) => tracing::error!(destination_id = row, org_id = %kept.org, %error, "give it its secret again"),
+        }
+    }
     for kept in webhooks.sealed_keys().await?.into_iter().filter(|kept| !sealer.is_current(&kept.sealed)) {
         let row = kept.id.to_string();
         let holder = Holder { org: &kept.org, row: &row };

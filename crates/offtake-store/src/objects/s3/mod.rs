@@ -40,7 +40,7 @@ use upload::S3Upload;
 
 pub use admin::{Probe, ProbeOutcome};
 pub use lifecycle::LifecycleRules;
-pub use outside::{Arrived, OutsideBucket, OutsideFile};
+pub use outside::{Arrived, BegunUpload, OutsideBucket, OutsideFile, UploadNotes};
 pub use settings::{S3Credentials, S3Settings};
 
 /// The most bytes of a piece that is read.

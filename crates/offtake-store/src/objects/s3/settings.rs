@@ -73,7 +73,9 @@ impl S3Settings {
 
     /// The same by a way of its own.
     pub(super) fn client_by(&self, connector: impl HttpConnector) -> Result<AmazonS3> {
-        self.authorised(self.builder(self.endpoint.as_deref())?.with_http_connector(connector))
+        // Objects are deleted one by one: not every store knows how to delete many, nor answers that alike.
+        let builder = self.builder(self.endpoint.as_deref())?.with_disable_bulk_delete(true);
+        self.authorised(builder.with_http_connector(connector))
     }
 
     fn authorised(&self, builder: AmazonS3Builder) -> Result<AmazonS3> {

@@ -186,12 +186,12 @@ fn in_body(path: &str, name: &str, schema: &Json) -> Option<Kind> {
             Free(None)
         }
         // Nobody goes there: it is no public address.
-        "endpoint" if path == "/api/v1/destinations" => Free(Some(json!("https://127.0.0.1:9"))),
-        "region" | "bucket" | "access_key" | "secret_key" if path == "/api/v1/destinations" => {
+        "endpoint" if path.starts_with("/api/v1/destinations") => Free(Some(json!("https://127.0.0.1:9"))),
+        "region" | "bucket" | "access_key" | "secret_key" if path.starts_with("/api/v1/destinations") => {
             Free(Some(json!("zq-probe")))
         }
-        "name" if path == "/api/v1/destinations" => Free(Some(json!("zq-probe"))),
-        "kind" | "prefix" if path == "/api/v1/destinations" => Free(None),
+        "name" if path.starts_with("/api/v1/destinations") => Free(Some(json!("zq-probe"))),
+        "kind" | "prefix" if path.starts_with("/api/v1/destinations") => Free(None),
         // Tokens and tickets are worth what they are to whoever shows them.
         "token" | "ticket" => Free(Some(json!("zqnever"))),
         "name" if path == "/api/v1/api-keys" => Free(Some(json!("zq-probe"))),

@@ -1,4 +1,7 @@
-//! Destinations over HTTP: buckets of the organization's own. One is kept only once it took what a delivery needs.
+//! Destinations over HTTP: buckets of the organization's own. One is kept, or changed, only once it took what a delivery
+//! needs.
+
+mod request;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,31 +9,30 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use offtake_model::destination::{Delivery, Destination, DestinationContent};
 use offtake_model::id::{DestinationId, OrgId};
-use offtake_model::{Error, ErrorKind, Result, Violation};
-use offtake_store::NewDestination;
+use offtake_model::{Error, ErrorKind, Result};
 use offtake_store::objects::OutsideBucket;
 use offtake_store::outbound::Outbound;
-use offtake_store::sealed::{Holder, Sealer};
+use offtake_store::sealed::{Holder, Sealed, Sealer};
+use offtake_store::{DestinationChange, NewDestination};
 use serde::Serialize;
-use serde_json::{Map, Value as Json_};
 use utoipa::ToSchema;
 
 use crate::acting::Acting;
 use crate::auth::Caller;
+use crate::created::created;
 use crate::error::Problem;
 use crate::extract::{JsonBody, Name};
 use crate::jobs::view::DeliveryView;
 use crate::state::App;
+use crate::versions::{self, expected};
 
 /// How long each request of a probe is tried.
 const PROBED_FOR: Duration = Duration::from_secs(5);
-/// The longest text of a destination, in bytes.
-const LONGEST: usize = 300;
 
 /// What destinations need.
 #[derive(Debug, Clone)]
@@ -88,7 +90,7 @@ impl From<Delivery> for LastDeliveryView {
 
 impl From<Destination> for DestinationResponse {
     fn from(destination: Destination) -> Self {
-        let Destination { id, org: _, content, created_by, created_at, probed_at } = destination;
+        let Destination { id, org: _, content, created_by, created_at, probed_at, version: _ } = destination;
         let DestinationContent { name, endpoint, region, bucket, prefix, access_key, path_style } = content;
         let id = id.to_string();
         Self {
@@ -146,28 +148,43 @@ pub(crate) struct DestinationRequest {
     path_style: Option<bool>,
 }
 
+/// What of a destination is to be different. What the body does not name stays as it is.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "bodies are read as JSON, so that everything wrong is found at once")]
+pub(crate) struct DestinationChangeRequest {
+    /// 1 to 100 characters, unique in the organization.
+    name: Option<String>,
+    /// An https URL; null: Amazon's own for the region.
+    endpoint: Option<String>,
+    region: Option<String>,
+    bucket: Option<String>,
+    /// What every key begins with.
+    prefix: Option<String>,
+    access_key: Option<String>,
+    /// Needed wherever the bucket or the access key is another one.
+    secret_key: Option<String>,
+    path_style: Option<bool>,
+}
+
 /// Keeps a destination, once it took what a delivery needs: a small object is put, read back and deleted, and an upload in
 /// parts is begun and thrown away. What fails is said, with what to grant.
 #[utoipa::path(post, path = "/api/v1/destinations", tag = "destinations", operation_id = "create_destination",
     request_body = inline(DestinationRequest),
     responses((status = 201, description = "Probed and kept", body = DestinationResponse,
-        headers(("Location" = String, description = "The destination")))))]
+        headers(("Location" = String, description = "The destination"), ("ETag" = String, description = "Its version")))))]
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
     Acting(act): Acting,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let (content, secret) = checked(&body)?;
+    let (content, secret) = request::for_new(&body)?;
     let id = DestinationId::new(app.clock.now());
     probe(&app, id, &content, &secret).await?;
-    let (org, row) = (&caller.0.org, id.to_string());
-    let secret = app.destinations.sealer.seal(Holder { org, row: &row }, secret.as_bytes())?;
+    let org = &caller.0.org;
+    let secret = sealed(&app, org, id, &secret)?;
     let made = app.store.destinations.create_destination(&act, org, NewDestination { id, content, secret }).await?;
-    let location = HeaderValue::from_str(&format!("/api/v1/destinations/{id}")).ok();
-    let mut response = (StatusCode::CREATED, Json(DestinationResponse::from(made))).into_response();
-    response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
-    Ok(response)
+    Ok(created(&format!("/api/v1/destinations/{id}"), answered(&app, org, made).await?))
 }
 
 /// The destinations there are.
@@ -181,15 +198,52 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<
 /// One destination.
 #[utoipa::path(get, path = "/api/v1/destinations/{id}", tag = "destinations", operation_id = "get_destination",
     params(("id" = String, Path, description = "The destination")),
-    responses((status = 200, description = "The destination", body = DestinationResponse)))]
-pub(crate) async fn detail(
-    State(app): State<App>,
-    caller: Caller,
-    name: Name,
-) -> Result<Json<DestinationResponse>, Problem> {
+    responses((status = 200, description = "The destination", body = DestinationResponse,
+        headers(("ETag" = String, description = "Its version")))))]
+pub(crate) async fn detail(State(app): State<App>, caller: Caller, name: Name) -> Result<Response, Problem> {
     let org = &caller.0.org;
     let found = app.store.destinations.destination(org, id_of(&name)?).await?;
-    Ok(Json(with_delivery(&app, org, found).await?))
+    Ok(answered(&app, org, found).await?)
+}
+
+/// Changes a destination: what the body names is replaced, the rest stays. It is probed as it would be, and stays as it was if that
+/// fails; a new name alone is not probed. What is owed to it goes to where it points then.
+///
+/// Another endpoint, region, bucket, style of path or access key needs the `secret_key` with it: the one that is kept was given
+/// for the bucket as it was.
+#[utoipa::path(patch, path = "/api/v1/destinations/{id}", tag = "destinations", operation_id = "change_destination",
+    params(
+        ("id" = String, Path, description = "The destination"),
+        ("If-Match" = Option<String>, Header, description = "Only if it still has this ETag; else 412"),
+    ),
+    request_body = inline(DestinationChangeRequest),
+    responses((status = 200, description = "Probed and changed", body = DestinationResponse,
+        headers(("ETag" = String, description = "Its version")))))]
+pub(crate) async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Acting(act): Acting,
+    name: Name,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    let (org, id) = (&caller.0.org, id_of(&name)?);
+    let (present, kept) = app.store.destinations.sealed_destination(org, id).await?;
+    let version = expected(&headers)?.unwrap_or(present.version);
+    // Whoever looked at another one does not have that one probed.
+    present.require(version)?;
+    let (content, secret) = request::for_change(&present.content, body)?;
+    let renamed = DestinationContent { name: content.name.clone(), ..present.content.clone() };
+    let probed = secret.is_some() || content != renamed;
+    if probed {
+        let secret = secret.clone().map_or_else(|| opened(&app, org, id, &kept), Ok)?;
+        probe(&app, id, &content, &secret).await?;
+    }
+    let secret = secret.map(|secret| sealed(&app, org, id, &secret)).transpose()?;
+    let change = DestinationChange { content, secret, probed };
+    let changed = app.store.destinations.change_destination(&act, org, id, version, change).await?;
+    tracing::info!(destination_id = %id, by = caller.0.sub, "a destination was changed");
+    Ok(answered(&app, org, changed).await?)
 }
 
 /// Probes a destination once more. 422 says what failed, and what to grant.
@@ -202,9 +256,8 @@ pub(crate) async fn probe_again(
     name: Name,
 ) -> Result<Json<DestinationResponse>, Problem> {
     let (org, id) = (&caller.0.org, id_of(&name)?);
-    let (destination, sealed) = app.store.destinations.sealed_destination(org, id).await?;
-    let opened = app.destinations.sealer.open(Holder { org, row: &id.to_string() }, &sealed)?;
-    let secret = String::from_utf8_lossy(opened.expose()).into_owned();
+    let (destination, kept) = app.store.destinations.sealed_destination(org, id).await?;
+    let secret = opened(&app, org, id, &kept)?;
     probe(&app, id, &destination.content, &secret).await?;
     let probed = app.store.destinations.note_probe(org, id).await?;
     Ok(Json(with_delivery(&app, org, probed).await?))
@@ -230,75 +283,21 @@ fn id_of(name: &Name) -> Result<DestinationId> {
     })
 }
 
+async fn answered(app: &App, org: &OrgId, destination: Destination) -> Result<Response> {
+    let version = destination.version;
+    Ok(versions::answered(with_delivery(app, org, destination).await?, version))
+}
+
+fn sealed(app: &App, org: &OrgId, id: DestinationId, secret: &str) -> Result<Sealed> {
+    app.destinations.sealer.seal(Holder { org, row: &id.to_string() }, secret.as_bytes())
+}
+
+fn opened(app: &App, org: &OrgId, id: DestinationId, kept: &Sealed) -> Result<String> {
+    let opened = app.destinations.sealer.open(Holder { org, row: &id.to_string() }, kept)?;
+    Ok(String::from_utf8_lossy(opened.expose()).into_owned())
+}
+
 async fn probe(app: &App, id: DestinationId, content: &DestinationContent, secret: &str) -> Result<()> {
     let bucket = OutsideBucket::new(content, secret, &app.destinations.outbound, PROBED_FOR)?;
     bucket.probe(&id.to_string()).await
-}
-
-/// What is to be kept, and the secret.
-fn checked(body: &Map<String, Json_>) -> Result<(DestinationContent, String)> {
-    const MEMBERS: [&str; 9] =
-        ["name", "kind", "endpoint", "region", "bucket", "prefix", "access_key", "secret_key", "path_style"];
-    let mut wrong = Vec::new();
-    for name in body.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
-        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        wrong.push(Violation::at(
-            pointer,
-            format!("is nothing that can be said here; there are: {}", MEMBERS.join(", ")),
-        ));
-    }
-    let mut text = |name: &str, needed: bool, plain: fn(char) -> bool, form: &str| -> Option<String> {
-        match body.get(name) {
-            None if !needed => None,
-            Some(Json_::Null) if !needed => None,
-            Some(Json_::String(text))
-                if (usize::from(needed)..=LONGEST).contains(&text.len()) && text.chars().all(plain) =>
-            {
-                Some(text.clone())
-            }
-            _ => {
-                wrong.push(Violation::at(format!("/{name}"), format!("is {form}")));
-                None
-            }
-        }
-    };
-    let visible = |c: char| c.is_ascii_graphic();
-    let name = text("name", true, |c| !c.is_control(), "needed: a text of 1 to 100 characters");
-    let kind = text("kind", false, visible, "\"s3\"");
-    let endpoint = text("endpoint", false, visible, "an https URL; leave it out for Amazon's own");
-    let region = text("region", true, |c| c.is_ascii_alphanumeric() || c == '-', "needed: \"eu-central-1\", say");
-    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let bucket = text("bucket", true, in_name, "needed: the name of a bucket");
-    let in_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '=' | '/');
-    let prefix = text("prefix", false, in_path, "letters, digits, - . _ = and slashes").unwrap_or_default();
-    let access_key = text("access_key", true, visible, "needed: the id of an access key");
-    let secret = text("secret_key", true, visible, "needed: the secret of the access key");
-    if kind.is_some_and(|kind| kind != "s3") {
-        wrong.push(Violation::at("/kind", "is \"s3\"; there is nothing else yet"));
-    }
-    if name.as_ref().is_some_and(|name| name.chars().count() > 100 || name.trim() != name) {
-        wrong.push(Violation::at("/name", "has 1 to 100 characters and no blanks around it"));
-    }
-    if prefix
-        .trim_matches('/')
-        .split('/')
-        .any(|step| matches!(step, "." | "..") || (step.is_empty() && !prefix.is_empty()))
-    {
-        wrong.push(Violation::at("/prefix", "has an empty step between two slashes, or one of dots alone"));
-    }
-    let path_style = match body.get("path_style") {
-        None => endpoint.is_some(),
-        Some(Json_::Bool(said)) => *said,
-        Some(_) => {
-            wrong.push(Violation::at("/path_style", "is true or false"));
-            false
-        }
-    };
-    match (name, region, bucket, access_key, secret) {
-        (Some(name), Some(region), Some(bucket), Some(access_key), Some(secret)) if wrong.is_empty() => {
-            let prefix = prefix.trim_matches('/').to_owned();
-            Ok((DestinationContent { name, endpoint, region, bucket, prefix, access_key, path_style }, secret))
-        }
-        _ => Err(Error::invalid(wrong)),
-    }
 }
