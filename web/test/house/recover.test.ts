@@ -54,7 +54,7 @@ async function standing(): Promise<{ page: Page; id: string; file: Promise<strin
   const asked = page.waitForResponse((answer) => answer.request().method() === "POST" && answer.url().endsWith("/api/v1/export/spans"));
   await dialog.getByRole("button", { name: "Start export" }).click();
   const { job_id: id } = (await (await asked).json()) as { job_id: string };
-  await eventually("rows in the file", async () => ((await job(id)).row_count > 0 ? true : undefined));
+  await eventually("a percent of the rows in the file", async () => ((await job(id)).row_count >= SPANS / 50 ? true : undefined));
   await hold.take();
   expect((await job(id)).status).toBe("processing");
   await untilShown(page, { percent: 1 });
