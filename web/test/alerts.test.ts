@@ -26,7 +26,7 @@ describe("a form", () => {
   test("sends only what was changed", () => {
     const before = draftOf(rule());
     expect(changedOf(before, before)).toEqual({});
-    expect(changedOf(before, { ...before, threshold: "2500", window_seconds: "15.0" })).toEqual({ threshold: 2500, clear_threshold: null });
+    expect(changedOf(before, { ...before, threshold: "2500", window_seconds: "15.0" })).toEqual({ threshold: 2500 });
     expect(changedOf({ ...before, clear_threshold: "1500" }, { ...before, clear_threshold: "1500", threshold: "2500" })).toEqual({ threshold: 2500 });
     expect(changedOf(before, { ...before, "filters/user_id": "" })).toEqual({ filters: { model: ["a", "b"] } });
   });

@@ -192,6 +192,10 @@ pub(crate) async fn change(
     let present = app.store.alerts.get(&caller.0.org, id).await?;
     let version = expected(&headers)?.unwrap_or(present.version);
     let mut whole = present.content.to_body();
+    // What is over at its threshold is over at the new one.
+    if whole.get("clear_threshold") == whole.get("threshold") {
+        whole.remove("clear_threshold");
+    }
     // Members of the other kind would be unknown to it.
     if body.get("kind").is_some_and(|kind| *kind != json!(present.content.rule.kind())) {
         whole.retain(|name, _| matches!(name.as_str(), "name" | "enabled"));

@@ -120,10 +120,7 @@ export function bodyOf(draft: Draft): Record<string, unknown> {
 /** Only what is said differently from before: what others changed meanwhile stays. */
 export function changedOf(before: Draft, after: Draft): Record<string, unknown> {
   const [was, is] = [bodyOf(before), bodyOf(after)];
-  const changed = Object.fromEntries(Object.entries(is).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(was[name])));
-  // Where it is over at the threshold, it is over at the new one.
-  const moves = "threshold" in changed || "direction" in changed;
-  return moves && is["clear_threshold"] === null ? { ...changed, clear_threshold: null } : changed;
+  return Object.fromEntries(Object.entries(is).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(was[name])));
 }
 
 /** A number; null where nothing stands, and otherwise what stands there. */

@@ -34,6 +34,15 @@ async fn a_rule_is_made_seen_changed_and_forgotten() {
     let other = json!({"kind": "metric", "metric": "cost", "window_seconds": 60, "direction": "above", "threshold": 1});
     let other = house.alert_by("admin", Method::PATCH, &path, &other).await.expect(200).json();
     assert_eq!((&other["name"], &other["cool_down_seconds"]), (&json!("month"), &json!(300)));
+    // Where it is over at its threshold, that moves along; where something else was said, that stays.
+    for (changes, over) in [
+        (json!({"threshold": 0.5}), 0.5),
+        (json!({"threshold": 3, "clear_threshold": 2}), 2.0),
+        (json!({"threshold": 4}), 2.0),
+    ] {
+        let moved = house.alert_by("admin", Method::PATCH, &path, &changes).await.expect(200).json();
+        assert_eq!(moved["clear_threshold"], json!(over), "{changes}");
+    }
     let late = house.ask(Method::DELETE, &path).by("acme", "root", "admin").header("if-match", "\"1\"").answer().await;
     assert_eq!(late.problem(412).0, "precondition_failed");
     house.alert_by("admin", Method::DELETE, &path, &json!({})).await.expect(204);
