@@ -200,13 +200,13 @@ async fn transitions(mut socket: LiveSocket, jobs: &[String]) {
     }
 }
 
-/// Ends the connections by which nodes listen to the database.
-fn cut_listeners(database: &Database) {
-    let cut = database.rows(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%LISTEN %'",
-    );
-    assert!(cut.len() >= 2, "both nodes listen: {cut:?}");
+/// Ends the connections by which nodes listen to the database, once both do.
+async fn cut_listeners(database: &Database) {
+    const WHO_LISTENS: &str = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%LISTEN %'";
+    let listen = || database.rows(&format!("SELECT pid {WHO_LISTENS}")).len();
+    eventually("both nodes listen", LONG, async || (listen() >= 2).then_some(())).await;
+    let cut = database.rows(&format!("SELECT pg_terminate_backend(pid) {WHO_LISTENS}"));
+    assert!(cut.len() >= 2, "both nodes listened: {cut:?}");
 }
 
 async fn watchers(nodes: &Nodes) -> [LiveSocket; 2] {
@@ -228,7 +228,7 @@ async fn nobody_misses_anything(mut bus: BusServer) {
     let first = nodes.job_that_waits(0).await;
     nodes.wave("the bus is killed", async |_| bus.kill()).await;
     nodes.job_done(&first).await;
-    nodes.wave("the database hangs up", async |database| cut_listeners(database)).await;
+    nodes.wave("the database hangs up", async |database| cut_listeners(database).await).await;
     let second = nodes.job_that_waits(1).await;
     nodes.wave("the bus is back", async |_| bus.restart()).await;
     nodes.bus_is_there().await;
@@ -263,9 +263,9 @@ async fn nobody_misses_anything_when_the_database_hangs_up_on_those_who_listen()
     let (followers, watchers) = (nodes.followers().await, watchers(&nodes).await);
     let job = nodes.job_that_waits(0).await;
     for _ in 0..3 {
-        nodes.wave("the database hangs up", async |database| cut_listeners(database)).await;
+        nodes.wave("the database hangs up", async |database| cut_listeners(database).await).await;
     }
-    cut_listeners(&nodes.database);
+    cut_listeners(&nodes.database).await;
     nodes.job_done(&job).await;
     nodes.everybody_knows(followers).await;
     for watcher in watchers {
