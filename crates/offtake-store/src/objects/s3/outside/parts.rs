@@ -17,6 +17,10 @@ use super::{OutsideBucket, OutsideFile, attributes, not_the_file};
 
 /// Ends of one upload that fail, before another one is begun: parts that a store does not have any more never make an object.
 const MOST_ENDS: u32 = 2;
+/// Up to so many parts, each is noted; then fewer, for a note has all of them: after a crash, an eighth is sent again
+/// at most.
+const EACH_NOTED: usize = 16;
+
 /// An upload in parts that was begun and has not ended: what going on with it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BegunUpload {
@@ -52,6 +56,11 @@ impl BegunUpload {
     /// Parts that are there.
     pub const fn parts(&self) -> usize {
         self.sent.len()
+    }
+
+    /// Whether it is time to note what is there.
+    fn is_due(&self) -> bool {
+        self.sent.len().is_multiple_of((self.sent.len() / EACH_NOTED).next_power_of_two())
     }
 
     /// What an error means for it. Where nothing is found, it is the upload that is gone: the next try begins another one.
@@ -137,8 +146,9 @@ impl OutsideBucket {
             self.holds(path, file).await?;
             let parts = upload.sent.iter().map(|id| PartId { content_id: id.clone() }).collect();
             // Noted before: whoever dies of it counts.
-            upload.ends += 1;
-            notes.note(Some(&upload)).await?;
+            let tried = BegunUpload { ends: upload.ends + 1, ..upload.clone() };
+            notes.note(Some(&tried)).await?;
+            upload = tried;
             let done = self.store.complete_multipart(path, &upload.id, parts).await;
             done.map(drop).map_err(|error| upload.lost_or(error))
         };
@@ -154,7 +164,15 @@ impl OutsideBucket {
                 self.abandon(&upload, notes).await;
                 ended
             }
-            Err(_) => ended,
+            Err(_) => {
+                // A try that comes to an end need not send anything again.
+                if !upload.is_due()
+                    && let Err(error) = notes.note(Some(&upload)).await
+                {
+                    tracing::debug!(%error, "the last parts that were uploaded were not noted");
+                }
+                ended
+            }
         }
     }
 
@@ -192,7 +210,9 @@ impl OutsideBucket {
                     let sent = self.store.put_part(path, &upload.id, number, payload).await;
                     let sent = sent.map_err(|error| upload.lost_or(error))?;
                     upload.sent.push(sent.content_id);
-                    notes.note(Some(upload)).await?;
+                    if upload.is_due() {
+                        notes.note(Some(upload)).await?;
+                    }
                 }
                 number += 1;
             }

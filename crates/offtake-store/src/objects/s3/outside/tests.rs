@@ -33,11 +33,18 @@ struct Notes {
     /// Parts that were noted.
     noted: usize,
     dies_at: Option<usize>,
+    /// How often it does not take that an end is tried: nothing but that has as many parts as before.
+    deaf: usize,
 }
 
 #[async_trait]
 impl UploadNotes for Notes {
     async fn note(&mut self, upload: Option<&BegunUpload>) -> Result<()> {
+        let is_end = self.last.as_ref().map(BegunUpload::parts) == upload.map(BegunUpload::parts);
+        if is_end && self.deaf > 0 {
+            self.deaf -= 1;
+            return Err(Error::new(ErrorKind::StoreUnavailable, "it hears nothing"));
+        }
         self.last = upload.cloned();
         self.noted += usize::from(upload.is_some());
         if upload.is_some_and(|upload| Some(upload.parts()) == self.dies_at) {
@@ -158,6 +165,18 @@ async fn an_upload_that_was_cut_off_goes_on() {
     assert_eq!(bucket().store.get(&path).await.unwrap().bytes().await.unwrap(), data);
     assert!(server.uploads().await.is_empty());
 
+    // That its end is tried cannot be noted, again and again: nothing that is there is thrown away.
+    let mut notes = Notes { deaf: 3, ..Notes::default() };
+    for _ in 0..3 {
+        let before = notes.last.clone();
+        bucket().put_file("e", file, pieces(&data), before, &mut notes).await.unwrap_err();
+        assert_eq!(notes.last.as_ref().map(BegunUpload::parts), Some(6));
+    }
+    notes.noted = 0;
+    let before = notes.last.take();
+    assert_eq!(bucket().put_file("e", file, pieces(&data), before, &mut notes).await.unwrap(), Arrived::Now);
+    assert_eq!((notes.noted, &notes.last), (1, &None), "nothing was sent again");
+
     // Meanwhile the store, or its rule, has thrown it away: that try fails, the next one begins anew.
     let mut notes = Notes { dies_at: Some(2), ..Notes::default() };
     bucket().put_file("b", file, pieces(&data), None, &mut notes).await.unwrap_err();
@@ -175,5 +194,5 @@ async fn an_upload_that_was_cut_off_goes_on() {
     assert_eq!(bucket().put_file("d", file, pieces(&data), before, &mut notes).await.unwrap(), Arrived::Now);
     assert!(server.uploads().await.is_empty());
     let names: Vec<String> = server.objects().await.into_iter().map(|(key, _)| key).collect();
-    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names.len(), 4, "{names:?}");
 }
