@@ -183,10 +183,7 @@ impl S3Server {
         let endpoint = match fs::read_to_string(&note) {
             Ok(endpoint) if answers(&endpoint) => endpoint,
             _ => {
-                let folder = folder.clone();
-                let started = tokio::task::spawn_blocking(move || started(kind, &folder)).await;
-                let endpoint = started.expect("no panic while starting");
-                make_bucket(&endpoint).await;
+                let endpoint = with_bucket(kind, &folder).await;
                 fs::write(&note, &endpoint).expect("target can be written to");
                 endpoint
             }
@@ -216,26 +213,36 @@ fn answers(endpoint: &str) -> bool {
     endpoint.strip_prefix("http://").is_some_and(|address| std::net::TcpStream::connect(address).is_ok())
 }
 
-async fn make_bucket(endpoint: &str) {
-    let ran = python("make_bucket.py", &[endpoint, BUCKET, ACCESS_KEY, SECRET_KEY]).await;
-    assert_eq!(ran.code, Some(0), "make_bucket.py: {}", ran.stderr);
-}
-
-/// Starts the server and waits until it listens; with other ports if somebody took one of these in between.
-fn started(kind: Kind, folder: &Path) -> String {
+/// Starts the server and makes the bucket; with other ports if somebody took one of these in between, who may even have
+/// answered instead.
+async fn with_bucket(kind: Kind, folder: &Path) -> String {
     for _ in 0..3 {
-        let (mut keeper, endpoint) = start(kind, folder);
-        let began = Instant::now();
-        while keeper.try_wait().expect("a child can be waited for").is_none() {
-            if answers(&endpoint) {
-                return endpoint;
-            }
-            assert!(began.elapsed() < START, "{kind:?} does not listen within {START:?}; see {}", folder.display());
-            std::thread::sleep(Duration::from_millis(50));
+        let of = folder.to_owned();
+        let started = tokio::task::spawn_blocking(move || started(kind, &of)).await;
+        let Some((mut keeper, endpoint)) = started.expect("no panic while starting") else { continue };
+        let ran = python("make_bucket.py", &[&endpoint, BUCKET, ACCESS_KEY, SECRET_KEY]).await;
+        if ran.code == Some(0) {
+            return endpoint;
         }
+        let ended = keeper.try_wait().expect("a child can be waited for");
+        assert!(ended.is_some(), "make_bucket.py: {}", ran.stderr);
     }
     let log = fs::read_to_string(folder.join("server.log")).unwrap_or_default();
     panic!("{kind:?} ends at once:\n{log}");
+}
+
+/// Starts the server and waits until it listens; nothing if it ends instead.
+fn started(kind: Kind, folder: &Path) -> Option<(Child, String)> {
+    let (mut keeper, endpoint) = start(kind, folder);
+    let began = Instant::now();
+    while keeper.try_wait().expect("a child can be waited for").is_none() {
+        if answers(&endpoint) {
+            return Some((keeper, endpoint));
+        }
+        assert!(began.elapsed() < START, "{kind:?} does not listen within {START:?}; see {}", folder.display());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    None
 }
 
 /// Starts the server with its keeper, and says where it will listen.

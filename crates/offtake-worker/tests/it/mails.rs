@@ -13,7 +13,7 @@ use offtake_worker::notify::mail::{MailSettings, MailTls, Mailer};
 use offtake_worker::{Worker, WorkerSettings};
 use prometheus_client::registry::Registry;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::house::{House, csv, org};
 
@@ -26,7 +26,7 @@ fn pauses() -> Vec<i64> {
     pauses
 }
 
-fn telling(house: &House, at: SocketAddr) -> Worker {
+fn telling(house: &House, at: SocketAddr, timeout: Duration) -> Worker {
     let settings = MailSettings {
         host: at.ip().to_string(),
         port: at.port(),
@@ -35,7 +35,7 @@ fn telling(house: &House, at: SocketAddr) -> Worker {
         login: None,
         from: "offtake@acme.example".to_owned(),
         hello: None,
-        timeout: Duration::from_millis(200),
+        timeout,
         retry_after: SignedDuration::from_secs(15),
         templates: None,
         locale: "en-GB".to_owned(),
@@ -91,16 +91,19 @@ async fn somebody(says: &'static str) -> (SocketAddr, tokio::sync::watch::Receiv
 
 #[tokio::test]
 async fn a_server_that_never_takes_mail_is_in_the_log_and_costs_the_job_nothing() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Held, so that nobody else listens there.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let (busy, shut, silent) = (somebody("421 later\r\n").await, somebody("554 no\r\n").await, somebody("").await);
     for (at, came, answer) in [
-        (nobody, None, "connecting: "),
+        (nobody.local_addr().unwrap(), None, "connecting: "),
         (busy.0, Some(busy.1), "connecting: transient error (421)"),
         (shut.0, Some(shut.1), "connecting: permanent error (554)"),
         (silent.0, Some(silent.1), "connecting: no answer within 200ms"),
     ] {
         let house = House::with_rows(10);
-        let worker = house.start(telling(&house, at));
+        let patience = if answer.ends_with("200ms") { Duration::from_millis(200) } else { Duration::from_secs(5) };
+        let worker = house.start(telling(&house, at, patience));
         let job = house.enqueue_watched(csv()).await;
         house.until(job, |job| job.status == JobStatus::Completed).await;
         let pauses = pauses();

@@ -17,7 +17,7 @@ use offtake_worker::Worker;
 use offtake_worker::notify::WebhookDeliverer;
 use offtake_worker::outcome::Chance;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::house::{House, act, csv, org};
 
@@ -98,16 +98,18 @@ fn waits_after(tries: u32, now: jiff::Timestamp, seconds: i64) -> impl Fn(&Notif
     move |one| one.tries == tries && one.due_at == due && one.last_answer.is_some()
 }
 
-/// A port where nobody listens.
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// A port where nobody listens, as long as it is held.
+fn nobody() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
 }
 
 #[tokio::test]
 async fn an_endpoint_that_is_down_for_five_steps_is_told_once() {
     let house = House::with_rows(10);
-    let at = nobody().await;
-    endpoint(&house, at).await;
+    let nobody = nobody();
+    endpoint(&house, nobody.local_addr().unwrap()).await;
     let workers = ["one", "two"].map(|name| house.start(telling(&house, name)));
     let job = house.enqueue(csv()).await;
     house.until(job, |job| job.status == JobStatus::Completed).await;
@@ -121,7 +123,7 @@ async fn an_endpoint_that_is_down_for_five_steps_is_told_once() {
         }
         house.pass(SignedDuration::from_secs(*seconds));
     }
-    let arrived = answer(TcpListener::bind(at).await.unwrap(), "200 OK");
+    let arrived = answer(nobody.listen(8).unwrap(), "200 OK");
     house.pass(SignedDuration::from_secs(SECONDS[4]));
     let found = until(&house, 3, |one| one.state == NotificationState::Delivered).await;
     for worker in workers {
@@ -138,7 +140,8 @@ async fn an_endpoint_that_is_down_for_five_steps_is_told_once() {
 #[tokio::test]
 async fn an_endpoint_that_never_answers_is_disabled_in_the_end() {
     let house = House::with_rows(10);
-    let webhook = endpoint(&house, nobody().await).await;
+    let nobody = nobody();
+    let webhook = endpoint(&house, nobody.local_addr().unwrap()).await;
     let worker = house.start(telling(&house, "one"));
     // Three events each.
     for _ in 0..2 {

@@ -114,13 +114,13 @@ async fn a_reader_that_does_not_read_holds_a_mebibyte_and_keeps_nobody_waiting()
     let operator = app.client_of("acme", "op", "operator").await;
     let mut fast = client.socket().await;
     fast.subscribe(&["trace_created"], json!({})).await;
-    let (alone, _) = read_along(&client, &operator, &mut fast, 0..300).await;
+    let (alone, _) = read_along(&client, &operator, &mut fast, 0..MANY).await;
     let server = app.process(Role::Serve);
     let before = server.peak_rss_kib();
     server.reset_peak_rss();
     let mut slow = client.narrow_socket("/api/v1/ws", &[], Some(4 << 10)).await.expect("a socket");
     slow.subscribe(&["trace_created"], json!({})).await;
-    let (beside, most) = read_along(&client, &operator, &mut fast, 1_000..1_000 + MANY).await;
+    let (beside, most) = read_along(&client, &operator, &mut fast, MANY..2 * MANY).await;
     let after = app.process(Role::Serve).peak_rss_kib();
     let middle = |times: &[Duration]| times[times.len() / 2];
     println!(
