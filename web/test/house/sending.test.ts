@@ -327,7 +327,7 @@ describe("destinations", () => {
     await dialog.locator("#name-error").waitFor();
     await dialog.getByRole("textbox", { name: "Name", exact: true }).fill("lake");
     await dialog.getByRole("button", { name: "Probe and keep" }).click();
-    await dialog.getByRole("alert").getByText("grant s3:PutObject").waitFor();
+    await dialog.locator("#access_key-error").getByText("the store does not know the access key; correct it").waitFor();
     expect((await sending.destinations()).length).toBe(0);
     await dialog.getByRole("textbox", { name: "Access key", exact: true }).fill(ACCESS_KEY);
     await dialog.getByRole("button", { name: "Probe and keep" }).click();
