@@ -7,7 +7,7 @@ import type { Dataset, Problem } from "../../core/client";
 import type { Query } from "../../core/filters";
 import { type Destination, type Schedule, type Sending, withoutWindow } from "../../core/sending";
 import * as text from "../../core/text";
-import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, options, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/filters";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
@@ -180,7 +180,7 @@ export class ScheduleFormElement extends LitElement {
   private choice(id: string, label: string, now: string, all: readonly (readonly [string, string])[], set: (value: string) => Partial<Draft>, isFixed = false, pointer: string | undefined = `/${id}`) {
     const of: Field = { id, label, error: pointer && refusal(this.problem, pointer) };
     return field(of, html`<select ${control(of)} ?disabled=${isFixed} @change=${(event: Event) => this.changed(set(valueOf(event)))}>
-      ${all.map(([value, said]) => html`<option value=${value} ?selected=${value === now}>${said}</option>`)}</select>`);
+      ${options(all, now)}</select>`);
   }
 
   private changed(change: Partial<Draft>): void {

@@ -6,7 +6,7 @@ import { Problem } from "../../core/client";
 import { STEPS, type Timing, as, print } from "../../core/cron";
 import type { Sending } from "../../core/sending";
 import * as text from "../../core/text";
-import { control, type Field, field, forms, valueOf } from "../../elements/field";
+import { control, type Field, field, forms, options, valueOf } from "../../elements/field";
 import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n/pages";
 import { dayName, inZone } from "./schedules-words";
@@ -61,10 +61,10 @@ export class ScheduleTimingElement extends LitElement {
     const zone: Field = { id: "zone", label: f.zone, error: this.wrong.zone ?? at("/time_zone") };
     return html`<div class="pair">
         ${field(kind, html`<select ${control(kind)} @change=${(event: Event) => this.changed(as(valueOf(event) as Timing["kind"], this.timing))}>
-          ${KINDS.map((name) => html`<option value=${name} ?selected=${name === this.timing.kind}>${f.kinds[name]}</option>`)}</select>`)}
+          ${options(KINDS.map((name) => [name, f.kinds[name]]), this.timing.kind)}</select>`)}
         ${this.details(this.wrong.cron ?? at("/cron"))}
         ${field(zone, html`<select translate="no" ${control(zone)} @change=${(event: Event) => this.changed(this.timing, valueOf(event))}>
-          ${zones(this.zone).map((name) => html`<option value=${name} ?selected=${name === this.zone}>${name}</option>`)}</select>`)}
+          ${options(zones(this.zone).map((name) => [name, name]), this.zone)}</select>`)}
       </div>
       ${this.timing.kind === "weekly" ? this.days(this.timing) : nothing}
       <div class="ahead" role="status"><strong>${f.ahead}</strong>
@@ -76,7 +76,7 @@ export class ScheduleTimingElement extends LitElement {
     const { timing } = this;
     const select = (of: Field, now: number, all: readonly number[], say: (value: number) => string, set: (value: number) => Timing) =>
       field(of, html`<select ${control(of)} @change=${(event: Event) => this.changed(set(Number(valueOf(event))))}>
-        ${all.map((value) => html`<option value=${value} ?selected=${value === now}>${say(value)}</option>`)}</select>`);
+        ${options(all.map((value) => [String(value), say(value)]), String(now))}</select>`);
     if (timing.kind === "minutes") return select({ id: "every", label: f.every, error: wrong }, timing.every, STEPS, (n) => f.step(text.number(n)), (every) => ({ ...timing, every }));
     if (timing.kind === "hourly") return select({ id: "minute", label: f.minute, error: wrong }, timing.minute, upTo(0, 59), text.number, (minute) => ({ ...timing, minute }));
     if (timing.kind === "written") {
@@ -129,7 +129,7 @@ export class ScheduleTimingElement extends LitElement {
 
 const upTo = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-/** The zones there are, the reader's own and the plain one first. */
+/** The zones there are, the reader's own and the plain one first, and the chosen one even if this browser does not know it. */
 function zones(now: string): string[] {
-  return [...new Set([now, text.timeZone(), "UTC", ...Intl.supportedValuesOf("timeZone")])];
+  return [...new Set([text.timeZone(), "UTC", ...Intl.supportedValuesOf("timeZone"), now])];
 }

@@ -5,7 +5,7 @@ import { live } from "lit/directives/live.js";
 import { attempt } from "../../core/attempt";
 import type { Problem } from "../../core/client";
 import type { Sending, Webhook } from "../../core/sending";
-import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, options, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n/pages";
@@ -63,9 +63,7 @@ export class WebhookFormElement extends LitElement {
         ${field(description, html`<input ${control(description)} type="text" maxlength="500" .value=${live(this.description)} @input=${(event: Event) => (this.description = valueOf(event))} />`)}
         ${present
           ? nothing
-          : field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>
-              ${Object.entries(w.signing).map(([name, said]) => html`<option value=${name} ?selected=${name === this.signing}>${said}</option>`)}
-            </select>`)}
+          : field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>${options(Object.entries(w.signing), this.signing)}</select>`)}
       </div>
       <footer>
         <button type="button" @click=${() => this.dialog.close()}>${m.sending.cancel}</button>

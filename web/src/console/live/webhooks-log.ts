@@ -6,7 +6,7 @@ import { attempt } from "../../core/attempt";
 import type { Problem } from "../../core/client";
 import type { Deliveries, Delivery, Sending } from "../../core/sending";
 import * as text from "../../core/text";
-import { valueOf } from "../../elements/field";
+import { options, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import "../../elements/when";
@@ -48,10 +48,7 @@ export class WebhookLogElement extends LitElement {
     const { page, problem } = this;
     return html`
       <div class="row">
-        <label>${l.state} <select @change=${(event: Event) => this.chose(valueOf(event))}>
-          <option value="">${l.any}</option>
-          ${Object.entries(l.states).map(([name, said]) => html`<option value=${name} ?selected=${name === this.of}>${said}</option>`)}
-        </select></label>
+        <label>${l.state} <select @change=${(event: Event) => this.chose(valueOf(event))}>${options([["", l.any], ...Object.entries(l.states)], this.of)}</select></label>
         <button @click=${() => void this.load()}>${m.sending.refresh}</button>
         <span role="status" class="quiet">${this.said}</span>
       </div>

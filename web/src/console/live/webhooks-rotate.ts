@@ -4,7 +4,7 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { attempt } from "../../core/attempt";
 import type { Problem } from "../../core/client";
 import type { Sending, Webhook } from "../../core/sending";
-import { control, field, forms, valueOf } from "../../elements/field";
+import { control, field, forms, options, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n/pages";
@@ -36,15 +36,14 @@ export class WebhookRotateElement extends LitElement {
   override render() {
     const overlap = { id: "overlap", label: w.rotating.overlap };
     const signing = { id: "signing", label: w.form.signing };
-    const options = (all: Record<string, string>, now: string) => Object.entries(all).map(([value, said]) => html`<option value=${value} ?selected=${value === now}>${said}</option>`);
     return html`<dialog aria-labelledby="title"><form method="dialog" @submit=${this.submitted}>
       <header><h2 id="title">${w.rotating.title}</h2></header>
       <div class="body">
         <p class="quiet">${w.rotating.lead}</p>
         ${this.problem ? html`<offtake-problem .problem=${this.problem}></offtake-problem>` : nothing}
         <div class="pair">
-          ${field(overlap, html`<select ${control(overlap)} @change=${(event: Event) => (this.overlap = valueOf(event))}>${options(w.rotating.overlaps, this.overlap)}</select>`)}
-          ${field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>${options(w.signing, this.signing)}</select>`)}
+          ${field(overlap, html`<select ${control(overlap)} @change=${(event: Event) => (this.overlap = valueOf(event))}>${options(Object.entries(w.rotating.overlaps), this.overlap)}</select>`)}
+          ${field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>${options(Object.entries(w.signing), this.signing)}</select>`)}
         </div>
       </div>
       <footer>
