@@ -2,7 +2,7 @@
 import type { Dataset } from "../../core/client";
 import { type Timing, parse, print } from "../../core/cron";
 import type { Filters } from "../../core/filters";
-import { type Request, type Schedule, destinationOf, filtersOf, withFilters, withoutWindow } from "../../core/sending";
+import { type Request, type Schedule, destinationOf, differing, filtersOf, withFilters, withoutWindow } from "../../core/sending";
 
 export type Told = "nobody" | "me" | "others";
 
@@ -97,8 +97,7 @@ export function bodyOf(draft: Draft, dataset: Dataset): Request {
 /** What is different about it now. */
 export function changeOf(draft: Draft, present: Schedule, dataset: Dataset | undefined): Request {
   const said: Request = { ...changeable(draft), ...(dataset && !isMasked(present.request) && { request: requestOf(draft, dataset) }) };
-  const before = present as unknown as Request;
-  return Object.fromEntries(Object.entries(said).filter(([name, value]) => sorted(value) !== sorted(before[name])));
+  return differing(said, present as unknown as Request);
 }
 
 function changeable(draft: Draft): Request {
@@ -113,10 +112,4 @@ function changeable(draft: Draft): Request {
 
 function nameOf(field: unknown): string {
   return typeof field === "object" && field !== null && "name" in field ? String(field.name) : String(field);
-}
-
-/** The same text for the same JSON, in whichever order its members stand. */
-function sorted(value: unknown): string {
-  return JSON.stringify(value, (_, one: unknown) =>
-    typeof one === "object" && one !== null && !Array.isArray(one) ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1))) : one);
 }

@@ -11,6 +11,7 @@ import { besides, control, type Field, field, forms, options, refusal, toRefused
 import "../../elements/filters";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
+import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
 import { type Draft, type Told, bodyOf, changeOf, draftOf, isCompressible, isMasked, newDraft } from "./schedules-draft";
 import "./schedules-timing";
@@ -44,27 +45,39 @@ export class ScheduleFormElement extends LitElement {
   @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
   #version: string | null = null;
+  readonly #turn = new Turn(this);
 
-  /** Opens for a new one, or to change the one of this id, as it is now. */
-  async open(id: string | null): Promise<void> {
+  /** Opens for a new one, or to change the one of this id, as it is now. Where that cannot be had it stays closed, and says why. */
+  async open(id: string | null): Promise<Problem | null> {
+    const isStill = this.#turn.begin();
+    this.isBusy = false;
     this.problem = null;
     this.present = null;
     this.draft = newDraft(this.datasets[0]?.name ?? "", text.timeZone());
+    const problem = id && (await this.load(id));
+    if (problem || !isStill()) return problem || null;
     await this.updateComplete;
     this.dialog.showModal();
-    if (id) await this.load(id);
+    return null;
   }
 
-  private async load(id: string): Promise<void> {
-    this.isBusy = true;
-    this.problem = await attempt(async () => {
+  private load(id: string): Promise<Problem | null> {
+    const isStill = this.#turn.hold();
+    return attempt(async () => {
       const { body, version } = await this.sending.schedule(id);
+      if (!isStill()) return;
       this.#version = version;
+      this.problem = null;
       this.present = body;
       this.draft = draftOf(body, this.datasets.find(({ name }) => name === body.dataset));
     });
-    this.isBusy = false;
   }
+
+  private readonly renew = async (): Promise<void> => {
+    const isStill = this.#turn.hold();
+    const problem = await this.load(this.present!.id);
+    if (problem && isStill()) this.problem = problem;
+  };
 
   private get of(): Dataset | undefined {
     return this.datasets.find(({ name }) => name === this.draft.dataset);
@@ -101,7 +114,7 @@ export class ScheduleFormElement extends LitElement {
     const { problem, present } = this;
     if (problem?.status === CHANGED_MEANWHILE && present) {
       return html`<div class="why" role="alert"><strong>${m.sending.conflict.title}</strong><p>${m.sending.conflict.detail}</p>
-        <button type="button" @click=${() => this.load(present.id)}>${m.sending.conflict.load}</button></div>`;
+        <button type="button" @click=${this.renew}>${m.sending.conflict.load}</button></div>`;
     }
     const left = besides(problem, PLACES);
     return left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing;
@@ -192,14 +205,17 @@ export class ScheduleFormElement extends LitElement {
     const { present, draft, of } = this;
     if (this.isBusy || (!present && !of)) return;
     this.isBusy = true;
-    this.problem = await attempt(async () => {
+    const isStill = this.#turn.hold();
+    const problem = await attempt(async () => {
       if (present) await this.sending.changeSchedule(present.id, this.#version, changeOf(draft, present, of));
       else await this.sending.createSchedule(bodyOf(draft, of!));
-      this.dialog.close();
+      if (isStill()) this.dialog.close();
       this.dispatchEvent(new CustomEvent("saved"));
     });
+    if (!isStill()) return;
+    this.problem = problem;
     this.isBusy = false;
     await this.updateComplete;
-    if (this.problem) toRefused(this.renderRoot);
+    if (problem) toRefused(this.renderRoot);
   };
 }

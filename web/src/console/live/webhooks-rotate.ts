@@ -7,6 +7,7 @@ import type { Sending, Webhook } from "../../core/sending";
 import { control, field, forms, options, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
+import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
@@ -23,8 +24,10 @@ export class WebhookRotateElement extends LitElement {
   @state() private signing = "hmac";
   @state() private problem: Problem | null = null;
   @query("dialog") private dialog!: HTMLDialogElement;
+  readonly #turn = new Turn(this);
 
   async open(webhook: Webhook): Promise<void> {
+    this.#turn.begin();
     this.webhook = webhook;
     this.overlap = A_DAY;
     this.signing = webhook.signing;
@@ -55,10 +58,12 @@ export class WebhookRotateElement extends LitElement {
 
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
-    this.problem = await attempt(async () => {
+    const isStill = this.#turn.hold();
+    const problem = await attempt(async () => {
       const saved = await this.sending.rotateWebhook(this.webhook!.id, { overlap: Number(this.overlap), signing: this.signing });
-      this.dialog.close();
+      if (isStill()) this.dialog.close();
       this.dispatchEvent(new CustomEvent<Webhook>("saved", { detail: saved }));
     });
+    if (isStill()) this.problem = problem;
   };
 }
