@@ -50,7 +50,7 @@ export class AlertsElement extends LitElement {
   @property() kind: Kind = "metric";
   @property({ attribute: false }) client!: Client;
   @property({ attribute: false }) session!: Session;
-  /** Why opening one, or switching it on or off, did not work. */
+  /** Why what was asked for did not work. */
   @state() private refused: Problem | null = null;
   @query("offtake-alert-form") private form!: AlertFormElement;
   @query("offtake-confirm") private confirm!: ConfirmElement;
@@ -126,7 +126,7 @@ export class AlertsElement extends LitElement {
     return html`<div class="row actions">
       ${act(words.edit, () => void this.edit(draftOf(alert), alert))}
       ${act(turn, () => void this.turn(alert))}
-      ${act(words.remove, () => this.forget(alert))}
+      ${act(words.remove, () => void this.forget(alert))}
     </div>`;
   }
 
@@ -138,16 +138,16 @@ export class AlertsElement extends LitElement {
     this.refused = await attempt(() => this.#list!.change(alert.id, { enabled: alert.enabled === false }, null));
   }
 
-  private forget(alert: Alert): void {
+  private async forget(alert: Alert): Promise<void> {
+    let version: string | null = null;
+    this.refused = await attempt(async () => ({ version } = await this.#list!.one(alert.id)));
+    if (this.refused) return;
     void this.confirm.ask({
       title: words.removing(alert.name),
       detail: this.kind === "metric" ? words.removingRule : words.removingBudget,
       act: words.remove,
-      work: async () => {
-        await this.#list!.delete(alert.id, null);
-        // The button that was pressed is gone, once the question is.
-        setTimeout(() => this.renderRoot.querySelector<HTMLElement>("#make")?.focus());
-      },
+      work: () => this.#list!.delete(alert.id, version),
+      next: () => this.renderRoot.querySelector("#make"),
     });
   }
 }

@@ -32,6 +32,8 @@ export class WebhookLogElement extends LitElement {
   @state() private of = "";
   @state() private cursor: string | null = null;
   @state() private problem: Problem | null = null;
+  /** Why what was asked for did not work; looking again says nothing about that. */
+  @state() private refused: Problem | null = null;
   @state() private said = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -53,6 +55,7 @@ export class WebhookLogElement extends LitElement {
         <span role="status" class="quiet">${this.said}</span>
       </div>
       ${problem ? html`<offtake-problem again .problem=${problem} @again=${() => void this.load()}></offtake-problem>` : nothing}
+      ${this.refused ? html`<offtake-problem .problem=${this.refused}></offtake-problem>` : nothing}
       ${page ? this.table(page) : problem ? nothing : html`<p class="quiet">${m.loading}</p>`}`;
   }
 
@@ -115,14 +118,14 @@ export class WebhookLogElement extends LitElement {
       this.shown = null;
       return;
     }
-    this.problem = await attempt(async () => {
+    this.refused = await attempt(async () => {
       this.shown = await this.sending.delivery(this.webhook, one.id);
     });
   }
 
   private async replayed(one: Delivery): Promise<void> {
-    this.problem = await attempt(() => this.sending.replay(this.webhook, one.id));
-    if (this.problem) return;
+    this.refused = await attempt(() => this.sending.replay(this.webhook, one.id));
+    if (this.refused) return;
     this.said = l.replayed;
     await this.load();
   }

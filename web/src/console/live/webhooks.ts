@@ -50,7 +50,7 @@ export class WebhooksElement extends LitElement {
     const { webhooks, problem } = this;
     return html`
       <div class="row"><p class="quiet">${w.lead}</p><span class="push"></span>
-        <button class="primary" @click=${() => this.edit(null)}>${w.new}</button></div>
+        <button class="primary" id="make" @click=${() => this.edit(null)}>${w.new}</button></div>
       <p role="status" class=${this.said ? "note" : "unseen"}>${this.said}</p>
       ${problem ? html`<offtake-problem again .problem=${problem} @again=${() => void this.load()}></offtake-problem>` : nothing}
       ${webhooks === null
@@ -122,7 +122,7 @@ export class WebhooksElement extends LitElement {
 
   private deleted(one: Webhook): void {
     const work = () => this.sending.deleteWebhook(one.id).then(() => this.load());
-    void this.question.ask({ title: w.deleteTitle, detail: w.deleteDetail(one.url), act: m.sending.delete, work });
+    void this.question.ask({ title: w.deleteTitle, detail: w.deleteDetail(one.url), act: m.sending.delete, work, next: () => this.renderRoot.querySelector("#make") });
   }
 
   private readonly saved = (event: CustomEvent<Webhook>): void => {
