@@ -65,7 +65,7 @@ export class AlertFormElement extends LitElement {
     if (!draft) return html`<dialog></dialog>`;
     const isBudget = draft["kind"] === "budget";
     const title = this.#alert ? words.change(this.#alert.name) : isBudget ? words.newBudget : words.newRule;
-    const given = { draft, problem: this.problem, put: (name: string, value: string) => this.put(name, value) };
+    const given = { draft, before: this.#before ?? draft, problem: this.problem, put: (name: string, value: string) => this.put(name, value) };
     const left = besides(this.problem, isBudget ? BUDGET_PLACES : RULE_PLACES);
     return html`<dialog aria-labelledby="title"><form novalidate @submit=${this.submitted}>
       <header><h2 id="title">${title}</h2></header>

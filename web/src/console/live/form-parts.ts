@@ -9,7 +9,13 @@ import { messages as m } from "../../i18n/pages";
 const words = m.live.form;
 
 /** What a form says, what is wrong with it, and how to say something else. */
-export type Given = { readonly draft: Draft; readonly problem: Problem | null; readonly put: (name: string, value: string) => void };
+export type Given = {
+  readonly draft: Draft;
+  /** What it said when it was opened. */
+  readonly before: Draft;
+  readonly problem: Problem | null;
+  readonly put: (name: string, value: string) => void;
+};
 
 type More = { readonly hint?: unknown; readonly mode?: string; readonly list?: string };
 

@@ -6,7 +6,8 @@ import { Problem } from "../../core/client";
 import { STEPS, type Timing, as, print } from "../../core/cron";
 import type { Sending } from "../../core/sending";
 import * as text from "../../core/text";
-import { control, type Field, field, forms, options, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, options, valueOf } from "../../elements/field";
+import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n/pages";
 import { dayName, inZone } from "./schedules-words";
@@ -44,6 +45,7 @@ export class ScheduleTimingElement extends LitElement {
   @property({ attribute: false }) wrong: { readonly cron?: string | undefined; readonly zone?: string | undefined } = {};
   @state() private ahead: readonly string[] | null = null;
   @state() private problem: Problem | null = null;
+  @state() private isAsking = false;
   #asking = new AbortController();
 
   override disconnectedCallback(): void {
@@ -57,6 +59,7 @@ export class ScheduleTimingElement extends LitElement {
 
   override render() {
     const at = (pointer: string): string | undefined => this.problem?.errors.find((error) => error.pointer === pointer)?.detail;
+    const left = besides(this.problem, ["/cron", "/time_zone"]);
     const kind: Field = { id: "kind", label: f.repeats };
     const zone: Field = { id: "zone", label: f.zone, error: this.wrong.zone ?? at("/time_zone") };
     return html`<div class="pair">
@@ -68,8 +71,9 @@ export class ScheduleTimingElement extends LitElement {
       </div>
       ${this.timing.kind === "weekly" ? this.days(this.timing) : nothing}
       <div class="ahead" role="status"><strong>${f.ahead}</strong>
-        ${this.ahead ? html`<ol>${this.ahead.map((run) => html`<li><time datetime=${run}>${inZone(run, this.zone)}</time></li>`)}</ol>` : html` <span class="quiet">${f.asking}</span>`}
-      </div>`;
+        ${this.ahead ? html`<ol>${this.ahead.map((run) => html`<li><time datetime=${run}>${inZone(run, this.zone)}</time></li>`)}</ol>` : this.isAsking ? html` <span class="quiet">${f.asking}</span>` : nothing}
+      </div>
+      ${left ? html`<offtake-problem again .problem=${left} @again=${() => void this.ask()}></offtake-problem>` : nothing}`;
   }
 
   private details(wrong: string | undefined) {
@@ -113,16 +117,19 @@ export class ScheduleTimingElement extends LitElement {
     this.#asking.abort();
     this.#asking = new AbortController();
     const { signal } = this.#asking;
+    this.isAsking = true;
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     if (signal.aborted) return;
     try {
-      this.ahead = await this.sending.ahead(print(this.timing), this.zone, signal);
-      this.problem = null;
+      const ahead = await this.sending.ahead(print(this.timing), this.zone, signal);
+      if (signal.aborted) return;
+      [this.ahead, this.problem] = [ahead, null];
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      this.ahead = null;
-      this.problem = error;
+      [this.ahead, this.problem] = [null, error];
+    } finally {
+      if (!signal.aborted) this.isAsking = false;
     }
   }
 }
