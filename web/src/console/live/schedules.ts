@@ -152,6 +152,7 @@ export class SchedulesElement extends LitElement {
         this.destinations = await this.sending.destinations();
       });
     }
+    clearTimeout(this.#timer);
     const wait = untilMoved(this.schedules ?? []);
     if (wait !== null && this.isConnected) this.#timer = setTimeout(() => void this.load(), wait);
   }
@@ -180,6 +181,7 @@ export class SchedulesElement extends LitElement {
   }
 
   private readonly begun = (event: CustomEvent<Schedule>): void => {
+    this.refused = null;
     this.said = s.started(event.detail.name);
     this.open = { id: event.detail.id, times: this.open.times + 1 };
     void this.load();
