@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { anew } from "../src/core/again";
 import type { Dataset, Job, Preset } from "../src/core/client";
 import { type Draft, draftOf, isOf, toPreset, toRequest, withPreset } from "../src/core/draft";
+import { type Schedule, differing } from "../src/core/sending";
 import { quoted } from "../src/core/shell";
+import * as schedules from "../src/console/live/schedules-draft";
 
 const column = (name: string, shown = "clear") => ({ name, label: name.toUpperCase(), type: "text", sensitive: false, shown });
 const dataset = {
@@ -73,6 +75,23 @@ test("an export that is run again is all that was asked for, of another moment",
   const job = (of: object) => ({ format: "parquet", compression: "none", spec: { ...spec, ...of }, ...of }) as unknown as Job;
   expect(anew(job({}))).toEqual({ format: "parquet", fields: ["a"], provider: "openai", selection: { mode: "all" }, notify: { email: true } });
   expect(anew(job({ format: "csv", compression: "gzip" }))).toMatchObject({ format: "csv", compression: "gzip", dialect: "rfc4180", delimiter: "," });
+});
+
+describe("a schedule's request", () => {
+  const of = (said: object) => schedules.draftOf({ name: "s", dataset: "spans", window: "full", cron: "0 2 * * *", time_zone: "UTC", request: said } as unknown as Schedule, undefined);
+  const spans = { ...dataset, filters: [] } as unknown as Dataset;
+  const said = { format: "csv", dialect: "rfc4180", delimiter: ";", compression: "gzip", formats: { locale: "de-DE" }, fields: [{ name: "a", as: "A" }], limit: 9 };
+
+  test("keeps what no field is about, as long as it goes with the format", () => {
+    expect(schedules.requestOf(of(said), spans)).toEqual(said);
+    expect(schedules.requestOf({ ...of(said), format: "excel" }, spans)).toEqual({ ...said, dialect: "excel" });
+    expect(schedules.requestOf({ ...of(said), format: "parquet" }, spans)).toEqual({ format: "parquet", fields: said.fields, limit: 9 });
+    expect(schedules.requestOf({ ...of({ ...said, dialect: "excel" }), format: "csv" }, spans)).not.toHaveProperty("dialect");
+  });
+});
+
+test("a change says what is different, in whichever order it stands", () => {
+  expect(differing({ url: "u", events: ["a"], of: { b: 1, a: 2 } }, { url: "v", events: ["a"], of: { a: 2, b: 1 }, more: 1 })).toEqual({ url: "u" });
 });
 
 test("a name is one word to a shell", () => {

@@ -137,7 +137,8 @@ export class Client {
   /** Changes a preset, if it still is of this version. */
   changePreset = (name: string, body: unknown, version: string | null): Promise<Answer<Preset>> =>
     this.call(`presets/${encodeURIComponent(name)}`, { method: "PATCH", body, headers: version ? { "if-match": version } : {} });
-  deletePreset = (name: string): Promise<void> => this.#json(`presets/${encodeURIComponent(name)}`, { method: "DELETE" });
+  deletePreset = (name: string, version: string | null): Promise<void> =>
+    this.#json(`presets/${encodeURIComponent(name)}`, { method: "DELETE", headers: version ? { "if-match": version } : {} });
 
   job = (id: string): Promise<Job> => this.#json(`export/jobs/${encodeURIComponent(id)}`);
   jobs = (query: Record<string, string>, signal?: AbortSignal): Promise<JobPage> =>

@@ -37,6 +37,15 @@ export const isCompressible = (format: string): boolean => TEXT.includes(format)
 export const isDelimited = (format: string): boolean => DELIMITED.includes(format);
 export const isForPeople = (format: string): boolean => FOR_PEOPLE.includes(format);
 
+const GOES_WITH: Readonly<Record<string, (format: string) => boolean>> = {
+  compression: isCompressible, dialect: isDelimited, delimiter: isDelimited, formats: isForPeople,
+};
+
+/** What is said of a file, but for what does not go with its format. */
+export function fitting(format: string, said: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(said).filter(([name]) => GOES_WITH[name]?.(format) ?? true));
+}
+
 /** The dataset's own columns, in its own order, as a table that any program reads. */
 export function draftOf(dataset: Dataset): Draft {
   return {
@@ -67,13 +76,13 @@ function fieldsSaid(draft: Form): unknown[] {
 function formSaid(draft: Form): Record<string, unknown> {
   const isExcel = draft.format === "excel";
   const formats = { ...(draft.locale && { locale: draft.locale }), ...(draft.timeZone && { time_zone: draft.timeZone }) };
-  return {
+  return fitting(draft.format, {
     format: isExcel ? "csv" : draft.format,
     ...(isExcel && { dialect: "excel" }),
-    ...(isCompressible(draft.format) && draft.compression !== "none" && { compression: draft.compression }),
-    ...(isDelimited(draft.format) && draft.delimiter && { delimiter: draft.delimiter }),
-    ...(isForPeople(draft.format) && Object.keys(formats).length > 0 && { formats }),
-  };
+    ...(draft.compression !== "none" && { compression: draft.compression }),
+    ...(draft.delimiter && { delimiter: draft.delimiter }),
+    ...(Object.keys(formats).length > 0 && { formats }),
+  });
 }
 
 /** The body of an export of `rows`. */

@@ -40,6 +40,7 @@ export class Sending {
   };
 
   webhooks = async (): Promise<Webhook[]> => (await this.#get<{ webhooks: Webhook[] }>("webhooks")).webhooks;
+  webhook = (id: string): Promise<Webhook> => this.#get(`webhooks/${id}`);
   createWebhook = (body: Request): Promise<Webhook> => this.#post("webhooks", body);
   changeWebhook = async (id: string, body: Request): Promise<Webhook> => (await this.client.call<Webhook>(`webhooks/${id}`, { method: "PATCH", body })).body;
   deleteWebhook = (id: string): Promise<unknown> => this.#delete(`webhooks/${id}`);
@@ -99,4 +100,15 @@ export function withFilters(dataset: Dataset, request: Request, filters: Filters
 export function destinationOf(request: Request): { readonly id: string; readonly key?: string } | null {
   const to = request["destination"];
   return typeof to === "object" && to !== null && "id" in to && typeof to.id === "string" ? (to as { id: string; key?: string }) : null;
+}
+
+/** Of what is said, what is not so already. */
+export function differing(said: Request, present: Request): Request {
+  return Object.fromEntries(Object.entries(said).filter(([name, value]) => sorted(value) !== sorted(present[name])));
+}
+
+/** The same text for the same JSON, in whichever order its members stand. */
+function sorted(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) =>
+    typeof one === "object" && one !== null && !Array.isArray(one) ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1))) : one);
 }

@@ -6,6 +6,7 @@ import type { Problem } from "../core/client";
 import { messages as m } from "../i18n";
 import "./problem";
 import { shared } from "./styles";
+import { Turn } from "./turn";
 
 export type Question = {
   readonly title: string;
@@ -14,6 +15,8 @@ export type Question = {
   /** What the button says. */
   readonly act: string;
   readonly work: () => Promise<unknown>;
+  /** Where the focus goes afterwards, if what was pressed goes with what is deleted. */
+  readonly next?: () => HTMLElement | null;
 };
 
 @customElement("offtake-confirm")
@@ -33,9 +36,12 @@ export class ConfirmElement extends LitElement {
   @state() private problem: Problem | null = null;
   @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
+  readonly #turn = new Turn(this);
 
   /** Asks; the answer is done before the dialog closes. */
   async ask(question: Question): Promise<void> {
+    this.#turn.begin();
+    this.isBusy = false;
     this.question = question;
     this.problem = null;
     await this.updateComplete;
@@ -55,9 +61,16 @@ export class ConfirmElement extends LitElement {
   }
 
   private readonly agreed = async (): Promise<void> => {
+    const isStill = this.#turn.hold();
+    const { work, next } = this.question!;
     this.isBusy = true;
-    this.problem = await attempt(this.question!.work);
+    const problem = await attempt(work);
+    if (!isStill()) return;
+    this.problem = problem;
     this.isBusy = false;
-    if (!this.problem) this.dialog.close();
+    if (problem) return;
+    this.dialog.close();
+    // Once what was deleted is gone from the page.
+    if (next) setTimeout(() => next()?.focus());
   };
 }

@@ -18,6 +18,7 @@ import "./export/terms";
 import { besides, refusal } from "./field";
 import "./problem";
 import { shared } from "./styles";
+import { Turn } from "./turn";
 
 /** An export that was asked for. */
 export type Started = {
@@ -57,10 +58,13 @@ export class ExportDialogElement extends LitElement {
   /** One for each thing that is asked for, however often the button is pressed. */
   #key = "";
   #looking = new AbortController();
+  readonly #turn = new Turn(this);
 
   /** Opens with the rows that `rows` names, which are `count`. */
   async open(dataset: Dataset, rows: Record<string, unknown>, count: number, countedAt: Date | null): Promise<void> {
     const { draft } = this;
+    this.#turn.begin();
+    this.isAsking = false;
     this.#rows = rows;
     this.#count = count;
     this.#countedAt = countedAt;
@@ -141,9 +145,16 @@ export class ExportDialogElement extends LitElement {
     if (!this.of || !this.draft || this.isAsking) return;
     this.isAsking = true;
     const { of, draft } = this;
-    this.problem = await attempt(async () => this.started(await this.client.create(of.name, toRequest(draft, this.#rows), this.#key)));
+    const isStill = this.#turn.hold();
+    const problem = await attempt(async () => {
+      const created = await this.client.create(of.name, toRequest(draft, this.#rows), this.#key);
+      if (isStill()) this.dialog.close();
+      this.started(created, draft.isMailed);
+    });
+    if (!isStill()) return;
+    this.problem = problem;
     this.isAsking = false;
-    if (this.problem) void this.updateComplete.then(() => this.renderRoot.querySelector("offtake-problem")?.scrollIntoView({ block: "nearest" }));
+    if (problem) void this.updateComplete.then(() => this.renderRoot.querySelector("offtake-problem")?.scrollIntoView({ block: "nearest" }));
   };
 
   private readonly closed = (): void => {
@@ -151,9 +162,7 @@ export class ExportDialogElement extends LitElement {
     this.of = null;
   };
 
-  private started({ job_id: id, link }: Created): void {
-    this.dialog.close();
-    const isMailed = this.draft!.isMailed;
+  private started({ job_id: id, link }: Created, isMailed: boolean): void {
     const detail: Started = { id, link: link ? this.client.resolved(link) : null, isMailed };
     this.dispatchEvent(new CustomEvent<Started>("started", { detail }));
   }

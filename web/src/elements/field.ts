@@ -78,6 +78,11 @@ function refused(root: ParentNode): HTMLElement | null {
   return null;
 }
 
+/** What a select offers. The attribute alone does not move a select that was used before, so that it shows what is said. */
+export function options(all: readonly (readonly [string, unknown])[], now: string) {
+  return all.map(([value, said]) => html`<option value=${value} ?selected=${value === now} .selected=${value === now}>${said}</option>`);
+}
+
 export function valueOf(event: Event): string {
   return (event.target as HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement).value;
 }

@@ -245,6 +245,24 @@ describe("alert rules", () => {
     expect((await client.call(`alerts/${id}`)).body).toMatchObject({ threshold: 500, clear_threshold: 500, min_traces: 7 });
   });
 
+  test("one that cannot be had is not opened, and nothing closes while somebody types", async () => {
+    const id = await make({ ...RULE, name: "Held" });
+    const { page } = await at("#/live/alerts");
+    await page.route(`**/api/v1/alerts/${id}`, (route) => route.abort());
+    await page.getByRole("button", { name: "Edit: Held" }).click();
+    await page.getByRole("alert").waitFor();
+    const form = page.getByRole("dialog");
+    expect(await form.count()).toBe(0);
+    await page.unroute(`**/api/v1/alerts/${id}`);
+    await page.getByRole("button", { name: "Edit: Held" }).click();
+    await form.getByText("Only some traces").click();
+    const model = form.getByLabel("Model", { exact: true });
+    await model.fill("m");
+    await model.fill("");
+    await form.getByLabel("Threshold").fill("900");
+    expect(await model.isVisible()).toBe(true);
+  });
+
   test("switching off asks for nothing, deleting asks first", async () => {
     await make({ ...RULE, name: "Doomed" });
     const { page } = await at("#/live/alerts");

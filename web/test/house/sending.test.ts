@@ -125,6 +125,14 @@ describe("schedules", () => {
     const one = card(page, "OpenAI weekly");
     await one.getByText("On Monday and Friday at 02:30").waitFor();
     await one.getByText("in Europe/Berlin").waitFor();
+    await button(page, "Edit", "OpenAI weekly").click();
+    await expect.poll(() => dialog.getByLabel("Time zone").inputValue()).toBe("Europe/Berlin");
+    expect(await dialog.getByLabel("Repeats").inputValue()).toBe("weekly");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    // The same form, of something else.
+    await page.getByRole("button", { name: "New schedule" }).click();
+    await expect.poll(() => dialog.getByLabel("Repeats").inputValue()).toBe("daily");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
 
     await button(page, "Run now", "OpenAI weekly").click();
     const link = one.getByRole("link", { name: "Download" });
@@ -190,9 +198,28 @@ describe("schedules", () => {
     const { body } = await sending.schedule(id);
     expect(body.cron).toBe("0 4 * * *");
     expect(body.request).toEqual({ format: "csv", delimiter: ";", fields, model: ["a", "b"], compression: "gzip" });
+    await button(page, "Edit", "Thrice").click();
+    await dialog.getByLabel("Format", { exact: true }).selectOption("parquet");
+    await dialog.getByRole("button", { name: "Save changes" }).click();
+    await expect.poll(async () => (await sending.schedule(id)).body.request).toEqual({ format: "parquet", fields, model: ["a", "b"] });
+    await dialog.waitFor({ state: "hidden" });
     await button(page, "Delete", "Thrice").click();
     await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
     await card(page, "Thrice").waitFor({ state: "detached" });
+    await expect.poll(() => focused(page)).toBe("New schedule");
+  });
+
+  test("one that cannot be had is not opened, and not made a second time", async () => {
+    const { id, name } = await sending.createSchedule({ name: "Away", dataset: "spans", cron: "0 3 * * *", request: { format: "csv" } });
+    const { page } = await at("#/live/schedules");
+    await page.route(`**/api/v1/schedules/${id}`, (route) => route.abort());
+    await button(page, "Edit", name).click();
+    await page.getByRole("alert").waitFor();
+    expect(await page.getByRole("dialog").count()).toBe(0);
+    await page.unroute(`**/api/v1/schedules/${id}`);
+    await button(page, "Edit", name).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Save changes" }).waitFor();
+    expect(await page.getByRole("alert").count()).toBe(0);
   });
 
   test("what the server has against it stands at its field, and one is brought there", async () => {
@@ -297,6 +324,19 @@ describe("webhooks", () => {
     await card(page, second.url).getByText("the key before signs along until").waitFor();
   });
 
+  test("who changes something else leaves another's URL as it is, and its key", async () => {
+    const [first, second] = [await receiver(), await receiver()];
+    const { id } = await sending.createWebhook({ url: first.url, events: ["system_alert"] });
+    const { page } = await at("#/live/webhooks");
+    await button(page, "Edit", first.url).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Description").fill("Ours");
+    await sending.changeWebhook(id, { url: second.url });
+    await dialog.getByRole("button", { name: "Save changes" }).click();
+    await card(page, second.url).getByText("Ours").waitFor();
+    expect(await dialog.count()).toBe(0);
+  });
+
   test("the keyboard is enough", async () => {
     const told = await receiver();
     const { page } = await at("#/live/webhooks");
@@ -317,6 +357,27 @@ describe("webhooks", () => {
 });
 
 describe("destinations", () => {
+  test("a probe that is over late leaves the form that was opened since", async () => {
+    const { page } = await at("#/live/destinations");
+    let letGo!: () => void;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    await page.route("**/api/v1/destinations", async (route) => {
+      if (route.request().method() !== "POST") return route.continue();
+      await held;
+      return route.fulfill({ status: 201, json: { id: "dst_late", name: "late" } });
+    });
+    const dialog = page.getByRole("dialog");
+    await page.getByRole("button", { name: "New destination" }).click();
+    await dialog.getByRole("button", { name: "Probe and keep" }).click();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("button", { name: "New destination" }).click();
+    await dialog.getByRole("textbox", { name: "Name", exact: true }).fill("second");
+    letGo();
+    await page.getByText("late takes what it must.").waitFor();
+    expect(await dialog.getByRole("textbox", { name: "Name", exact: true }).inputValue()).toBe("second");
+    expect(await dialog.getByRole("button", { name: "Probe and keep" }).isEnabled()).toBe(true);
+  });
+
   test("one is kept only once its bucket takes what it must, and then files go there", async () => {
     const { page } = await at("#/live/destinations");
     await page.getByRole("button", { name: "New destination" }).click();
@@ -369,15 +430,19 @@ test("who may not is told which permission is needed", async () => {
   expect(await button(page, "Run now", "OpenAI weekly").count()).toBe(0);
 });
 
+/** What the button says that has the focus. */
+function focused(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    let element = document.activeElement;
+    while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+    return element?.textContent?.replace(/\s+/g, " ").trim() ?? "";
+  });
+}
+
 /** Presses a key until a button of this name has the focus. */
 async function press(page: Page, key: string, name: string): Promise<void> {
   for (let pressed = 0; pressed < 100; pressed += 1) {
-    const focused = await page.evaluate(() => {
-      let element = document.activeElement;
-      while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
-      return element?.textContent?.replace(/\s+/g, " ").trim() ?? "";
-    });
-    if (focused === name) return;
+    if ((await focused(page)) === name) return;
     await page.keyboard.press(key);
   }
   throw new Error(`${key} never leads to ${name}`);

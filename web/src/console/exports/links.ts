@@ -63,7 +63,7 @@ export class LinksElement extends LitElement {
             ${Object.entries(m.links.times).map(([name, title]) => html`<option value=${name}>${title}</option>`)}
           </select>
         </label>
-        <button @click=${this.make}>${made ? m.links.another : m.links.make}</button>
+        <button id="make" @click=${this.make}>${made ? m.links.another : m.links.make}</button>
       </div>
       ${made
         ? html`<div class="made" role="status">
@@ -112,6 +112,7 @@ export class LinksElement extends LitElement {
         this.made = null;
         await this.load();
       },
+      next: () => this.renderRoot.querySelector("#make"),
     });
   }
 }

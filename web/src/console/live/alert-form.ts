@@ -8,6 +8,7 @@ import type { Problem } from "../../core/client";
 import { besides, forms, toRefused } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
+import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
 import { BUDGET_PLACES, budgetFields } from "./budget-fields";
 import { RULE_PLACES, ruleFields } from "./rule-fields";
@@ -41,13 +42,22 @@ export class AlertFormElement extends LitElement {
   #alert: Alert | null = null;
   #before: Draft | null = null;
   #version: string | null = null;
+  readonly #turn = new Turn(this);
 
-  /** Opens with what a draft says. Of one that is there, with what it says by now: nobody's typing is taken away afterwards. */
-  async open(draft: Draft, alert: Alert | null): Promise<void> {
+  /**
+   * Opens with what a draft says. Of one that is there, with what it says by now: nobody's typing is taken away afterwards. Where
+   * that cannot be had it stays closed, and says why.
+   */
+  async open(draft: Draft, alert: Alert | null): Promise<Problem | null> {
+    const isStill = this.#turn.begin();
+    this.isBusy = false;
     [this.draft, this.#before, this.#alert, this.#version, this.problem] = [draft, draft, alert, null, null];
     if (alert) await this.refresh();
+    if (!isStill()) return null;
+    if (this.problem) return this.problem;
     await this.updateComplete;
     this.dialog.showModal();
+    return null;
   }
 
   override render() {
@@ -55,7 +65,7 @@ export class AlertFormElement extends LitElement {
     if (!draft) return html`<dialog></dialog>`;
     const isBudget = draft["kind"] === "budget";
     const title = this.#alert ? words.change(this.#alert.name) : isBudget ? words.newBudget : words.newRule;
-    const given = { draft, problem: this.problem, put: (name: string, value: string) => this.put(name, value) };
+    const given = { draft, before: this.#before ?? draft, problem: this.problem, put: (name: string, value: string) => this.put(name, value) };
     const left = besides(this.problem, isBudget ? BUDGET_PLACES : RULE_PLACES);
     return html`<dialog aria-labelledby="title"><form novalidate @submit=${this.submitted}>
       <header><h2 id="title">${title}</h2></header>
@@ -85,18 +95,25 @@ export class AlertFormElement extends LitElement {
 
   /** Fills the form with what is there by now. */
   private async refresh(): Promise<void> {
-    this.problem = await attempt(async () => {
+    const isStill = this.#turn.hold();
+    const problem = await attempt(async () => {
       const { body, version } = await this.list.one(this.#alert!.id);
+      if (!isStill()) return;
       this.#version = version;
       this.#before = this.draft = draftOf(body);
     });
+    if (isStill()) this.problem = problem;
   }
 
   private readonly overwrite = async (): Promise<void> => {
-    this.problem = await attempt(async () => {
-      this.#version = (await this.list.one(this.#alert!.id)).version;
+    const isStill = this.#turn.hold();
+    const problem = await attempt(async () => {
+      const { version } = await this.list.one(this.#alert!.id);
+      if (isStill()) this.#version = version;
     });
-    if (!this.problem) await this.save();
+    if (!isStill()) return;
+    this.problem = problem;
+    if (!problem) await this.save();
   };
 
   private readonly submitted = (event: Event): void => {
@@ -111,10 +128,13 @@ export class AlertFormElement extends LitElement {
   private async save(): Promise<void> {
     if (this.isBusy) return;
     const [draft, alert] = [this.draft!, this.#alert];
+    const isStill = this.#turn.hold();
     this.isBusy = true;
-    this.problem = await attempt(() => (alert ? this.change(alert, changedOf(this.#before!, draft)) : this.list.make(bodyOf(draft))));
+    const problem = await attempt(() => (alert ? this.change(alert, changedOf(this.#before!, draft)) : this.list.make(bodyOf(draft))));
+    if (!isStill()) return;
+    this.problem = problem;
     this.isBusy = false;
-    if (!this.problem) return this.dialog.close();
+    if (!problem) return this.dialog.close();
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>(".conflict button")?.focus();
     toRefused(this.renderRoot);

@@ -3,7 +3,7 @@ import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { AlertList } from "../../core/alert-list";
-import { type Alert, type Kind, type Standing, draftOf, fresh, standingOf } from "../../core/alerts";
+import { type Alert, type Draft, type Kind, type Standing, draftOf, fresh, standingOf } from "../../core/alerts";
 import { attempt } from "../../core/attempt";
 import type { Client, Problem, Session } from "../../core/client";
 import "../../elements/confirm";
@@ -50,7 +50,7 @@ export class AlertsElement extends LitElement {
   @property() kind: Kind = "metric";
   @property({ attribute: false }) client!: Client;
   @property({ attribute: false }) session!: Session;
-  /** Why switching something on or off did not work. */
+  /** Why what was asked for did not work. */
   @state() private refused: Problem | null = null;
   @query("offtake-alert-form") private form!: AlertFormElement;
   @query("offtake-confirm") private confirm!: ConfirmElement;
@@ -96,7 +96,7 @@ export class AlertsElement extends LitElement {
   }
 
   private get making() {
-    return html`<button id="make" class="primary push" @click=${() => void this.form.open(fresh(this.kind), null)}>${this.words.make}</button>`;
+    return html`<button id="make" class="primary push" @click=${() => void this.edit(fresh(this.kind), null)}>${this.words.make}</button>`;
   }
 
   private get empty() {
@@ -124,26 +124,30 @@ export class AlertsElement extends LitElement {
     const turn = alert.enabled === false ? words.on : words.off;
     const act = (title: string, work: () => unknown) => html`<button aria-label=${words.named(title, alert.name)} @click=${work}>${title}</button>`;
     return html`<div class="row actions">
-      ${act(words.edit, () => void this.form.open(draftOf(alert), alert))}
+      ${act(words.edit, () => void this.edit(draftOf(alert), alert))}
       ${act(turn, () => void this.turn(alert))}
-      ${act(words.remove, () => this.forget(alert))}
+      ${act(words.remove, () => void this.forget(alert))}
     </div>`;
+  }
+
+  private async edit(draft: Draft, alert: Alert | null): Promise<void> {
+    this.refused = await this.form.open(draft, alert);
   }
 
   private async turn(alert: Alert): Promise<void> {
     this.refused = await attempt(() => this.#list!.change(alert.id, { enabled: alert.enabled === false }, null));
   }
 
-  private forget(alert: Alert): void {
+  private async forget(alert: Alert): Promise<void> {
+    let version: string | null = null;
+    this.refused = await attempt(async () => ({ version } = await this.#list!.one(alert.id)));
+    if (this.refused) return;
     void this.confirm.ask({
       title: words.removing(alert.name),
       detail: this.kind === "metric" ? words.removingRule : words.removingBudget,
       act: words.remove,
-      work: async () => {
-        await this.#list!.delete(alert.id, null);
-        // The button that was pressed is gone, once the question is.
-        setTimeout(() => this.renderRoot.querySelector<HTMLElement>("#make")?.focus());
-      },
+      work: () => this.#list!.delete(alert.id, version),
+      next: () => this.renderRoot.querySelector("#make"),
     });
   }
 }

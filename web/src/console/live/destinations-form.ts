@@ -8,6 +8,7 @@ import type { Destination, Sending } from "../../core/sending";
 import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
+import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
@@ -27,8 +28,11 @@ export class DestinationFormElement extends LitElement {
   @state() private problem: Problem | null = null;
   @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
+  readonly #turn = new Turn(this);
 
   async open(): Promise<void> {
+    this.#turn.begin();
+    this.isBusy = false;
     this.said = EMPTY;
     this.isPathStyle = false;
     this.problem = null;
@@ -79,21 +83,25 @@ export class DestinationFormElement extends LitElement {
 
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
+    if (this.isBusy) return;
     const { endpoint, prefix, ...needed } = this.said;
     const body = {
       ...Object.fromEntries(Object.entries(needed).map(([name, value]) => [name, value.trim()])),
       ...(endpoint.trim() && { endpoint: endpoint.trim(), path_style: this.isPathStyle }),
       ...(prefix.trim() && { prefix: prefix.trim() }),
     };
+    const isStill = this.#turn.hold();
     this.isBusy = true;
     this.problem = null;
-    this.problem = await attempt(async () => {
+    const problem = await attempt(async () => {
       const saved = await this.sending.createDestination(body);
-      this.dialog.close();
+      if (isStill()) this.dialog.close();
       this.dispatchEvent(new CustomEvent<Destination>("saved", { detail: saved }));
     });
+    if (!isStill()) return;
+    this.problem = problem;
     this.isBusy = false;
     await this.updateComplete;
-    if (this.problem) toRefused(this.renderRoot);
+    if (problem) toRefused(this.renderRoot);
   };
 }

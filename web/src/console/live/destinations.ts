@@ -18,6 +18,8 @@ import type { DestinationFormElement } from "./destinations-form";
 import { sendingStyles } from "./sending-styles";
 
 const NEEDS = "admin";
+/** While a delivery is under way, it is looked at again this often. */
+const AGAIN_MS = 2000;
 const d = m.sending.destinations;
 
 @customElement("offtake-destinations")
@@ -30,16 +32,24 @@ export class DestinationsElement extends LitElement {
   /** As far as one may see them. */
   @state() private schedules: readonly Schedule[] = [];
   @state() private problem: Problem | null = null;
+  /** Why a file is not delivered again; looking again says nothing about that. */
+  @state() private undelivered: Problem | null = null;
   @state() private said = "";
   /** What is being probed, and what the last probe that failed said. */
   @state() private probing = "";
   @state() private refused: { readonly id: string; readonly problem: Problem } | null = null;
   @query("offtake-destination-form") private form!: DestinationFormElement;
   @query("offtake-confirm") private question!: ConfirmElement;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
     if (may(this.session, NEEDS)) void this.load();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.#timer);
   }
 
   override render() {
@@ -47,9 +57,10 @@ export class DestinationsElement extends LitElement {
     const { destinations, problem } = this;
     return html`
       <div class="row"><p class="quiet">${d.lead}</p><span class="push"></span>
-        <button class="primary" @click=${() => this.form.open()}>${d.new}</button></div>
+        <button class="primary" id="make" @click=${() => this.form.open()}>${d.new}</button></div>
       <p role="status" class=${this.said ? "note" : "unseen"}>${this.said}</p>
       ${problem ? html`<offtake-problem again .problem=${problem} @again=${() => void this.load()}></offtake-problem>` : nothing}
+      ${this.undelivered ? html`<offtake-problem .problem=${this.undelivered}></offtake-problem>` : nothing}
       ${destinations === null
         ? problem ? nothing : html`<p class="quiet">${m.loading}</p>`
         : destinations.length === 0
@@ -100,6 +111,7 @@ export class DestinationsElement extends LitElement {
   }
 
   private async load(): Promise<void> {
+    clearTimeout(this.#timer);
     this.problem = await attempt(async () => {
       this.destinations = await this.sending.destinations();
     });
@@ -107,6 +119,9 @@ export class DestinationsElement extends LitElement {
     await attempt(async () => {
       this.schedules = await this.sending.schedules();
     });
+    clearTimeout(this.#timer);
+    const isMoving = this.destinations?.some(({ last_delivery: last }) => last?.state === "pending") ?? false;
+    if (isMoving && this.isConnected) this.#timer = setTimeout(() => void this.load(), AGAIN_MS);
   }
 
   private async probed(one: Destination): Promise<void> {
@@ -124,8 +139,8 @@ export class DestinationsElement extends LitElement {
   }
 
   private async delivered(one: Destination): Promise<void> {
-    this.problem = await attempt(() => this.sending.deliverAgain(one.last_delivery!.job_id));
-    if (this.problem) return;
+    this.undelivered = await attempt(() => this.sending.deliverAgain(one.last_delivery!.job_id));
+    if (this.undelivered) return;
     this.said = d.delivering;
     await this.load();
   }
@@ -134,7 +149,7 @@ export class DestinationsElement extends LitElement {
     const users = this.usersOf(one).map((schedule) => schedule.name).join(", ");
     const detail = `${d.deleteDetail}${users ? ` ${d.deleteUsed(users)}` : ""}`;
     const work = () => this.sending.deleteDestination(one.id).then(() => this.load());
-    void this.question.ask({ title: d.deleteTitle(one.name), detail, act: m.sending.delete, work });
+    void this.question.ask({ title: d.deleteTitle(one.name), detail, act: m.sending.delete, work, next: () => this.renderRoot.querySelector("#make") });
   }
 
   private readonly saved = (event: CustomEvent<Destination>): void => {

@@ -1,7 +1,7 @@
 /** A bar of how much there is, with ticks at what it is held against. */
 import { css, html, svg } from "lit";
 
-export type Tick = { readonly at: number; readonly label: string; readonly isPassed?: boolean };
+export type Tick = { readonly at: number; readonly label: string };
 export type Gauge = {
   readonly value: number;
   readonly ticks: readonly Tick[];

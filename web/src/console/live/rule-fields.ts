@@ -11,10 +11,11 @@ export const RULE_PLACES = ["/name", "/metric", "/direction", "/threshold", "/cl
   ...DIMENSIONS.map((name) => `/filters/${name}`)];
 
 export function ruleFields(given: Given) {
-  const { draft, problem } = given;
+  const { draft, before, problem } = given;
   const metric = draft["metric"] ?? "";
   const unit = words.units[metric.startsWith("latency_") ? "latency" : metric];
-  const isNarrowed = DIMENSIONS.some((name) => draft[`filters/${name}`]);
+  // As it was when the form was opened: nothing closes while somebody types in it.
+  const isNarrowed = DIMENSIONS.some((name) => before[`filters/${name}`]);
   const isRefused = problem?.errors.some(({ pointer }) => pointer.startsWith("/filters"));
   const capital = (said: string) => said.charAt(0).toUpperCase() + said.slice(1);
   return html`

@@ -32,7 +32,7 @@ function sentenceOf({ metric = "", direction, threshold, clear_threshold, window
   const said = (value: number | null | undefined) => metricValue(metric ?? "", value ?? 0);
   const what = m.live.metrics[metric ?? ""] ?? metric ?? "";
   const conditions = Object.entries((filters ?? {}) as Record<string, readonly string[]>)
-    .map(([name, values]) => words.condition(m.live.form.dimensions[name]?.toLowerCase() ?? name, text.either(values)));
+    .map(([name, values]) => words.condition(words.dimensions[name] ?? name, text.either(values)));
   const parts = [
     words.sentence({ metric: what, direction: m.live.form.directions[direction ?? ""] ?? "", threshold: said(threshold), window: text.seconds(window_seconds ?? 0) }),
     conditions.length > 0 && words.where(conditions.join(", ")),

@@ -10,12 +10,12 @@ import * as text from "../../core/text";
 import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
+import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
 /** What the ends of a window are called in an export. */
 const ENDS: Record<string, string> = { from: "/start_time", to: "/end_time" };
-const A_DAY_MS = 86_400_000;
 const { backfilling: b } = m.sending.schedules;
 
 @customElement("offtake-schedule-backfill")
@@ -35,12 +35,18 @@ export class ScheduleBackfillElement extends LitElement {
   @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
   #counting = new AbortController();
+  readonly #turn = new Turn(this);
 
   async open(schedule: Schedule): Promise<void> {
+    this.#turn.begin();
+    this.isBusy = false;
     const today = new Date();
     today.setHours(0, 0, 0, 0);
+    // A day is not always of 24 hours.
+    const yesterday = new Date(today);
+    yesterday.setDate(today.getDate() - 1);
     this.schedule = schedule;
-    this.from = local(new Date(today.getTime() - A_DAY_MS));
+    this.from = local(yesterday);
     this.to = local(today);
     this.problem = null;
     await this.updateComplete;
@@ -92,16 +98,20 @@ export class ScheduleBackfillElement extends LitElement {
 
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
+    if (this.isBusy) return;
     const schedule = this.schedule!;
+    const isStill = this.#turn.hold();
     this.isBusy = true;
-    this.problem = await attempt(async () => {
+    const problem = await attempt(async () => {
       await this.sending.backfill(schedule.id, moment(this.from) ?? this.from, moment(this.to) ?? this.to);
-      this.dialog.close();
+      if (isStill()) this.dialog.close();
       this.dispatchEvent(new CustomEvent<Schedule>("begun", { detail: schedule }));
     });
+    if (!isStill()) return;
+    this.problem = problem;
     this.isBusy = false;
     await this.updateComplete;
-    if (this.problem) toRefused(this.renderRoot);
+    if (problem) toRefused(this.renderRoot);
   };
 }
 

@@ -1,8 +1,9 @@
 /** A schedule as a form has it, and as the API is told. Not responsible for drawing. */
 import type { Dataset } from "../../core/client";
 import { type Timing, parse, print } from "../../core/cron";
+import { fitting } from "../../core/draft";
 import type { Filters } from "../../core/filters";
-import { type Request, type Schedule, destinationOf, filtersOf, withFilters, withoutWindow } from "../../core/sending";
+import { type Request, type Schedule, destinationOf, differing, filtersOf, withFilters, withoutWindow } from "../../core/sending";
 
 export type Told = "nobody" | "me" | "others";
 
@@ -30,10 +31,7 @@ export type Draft = {
 
 /** What stands where one may not see what is asked for. */
 const MASKED = "***";
-const COMPRESSIBLE = ["csv", "excel", "jsonl", "json"];
 const HORIZON = "900";
-
-export const isCompressible = (format: string): boolean => COMPRESSIBLE.includes(format);
 
 /** Whether something of it is hidden from the reader, so that it cannot be said anew. */
 export const isMasked = (request: Request): boolean => Object.values(request).includes(MASKED);
@@ -73,14 +71,15 @@ export function draftOf(schedule: Schedule, dataset: Dataset | undefined): Draft
 /** The request: what the form says, and what it was silent about as it was. */
 export function requestOf(draft: Draft, dataset: Dataset): Request {
   const { format: _f, dialect, compression: _c, fields, destination: _d, notify: _n, ...rest } = draft.request;
+  const { format, compression } = draft;
   const present = Array.isArray(fields) ? (fields as unknown[]) : [];
-  const isExcel = draft.format === "excel";
+  const spoken = format === "excel" ? "excel" : dialect === "excel" ? undefined : dialect;
   const email = draft.told === "me" ? true : draft.addresses.split(",").map((one) => one.trim()).filter(Boolean);
   return {
-    ...withFilters(withoutWindow(dataset), rest, draft.filters),
-    format: isExcel ? "csv" : draft.format,
-    ...(isExcel ? { dialect: "excel" } : dialect !== undefined && dialect !== "excel" && draft.format === "csv" && { dialect }),
-    ...(isCompressible(draft.format) && draft.compression !== "none" && { compression: draft.compression }),
+    // Of what no field is about, too, what does not go with the format would be refused.
+    ...withFilters(withoutWindow(dataset), fitting(format, rest), draft.filters),
+    format: format === "excel" ? "csv" : format,
+    ...fitting(format, { ...(spoken !== undefined && { dialect: spoken }), ...(compression !== "none" && { compression }) }),
     // What a column was called in the file, it goes on to be called.
     ...(draft.columns && { fields: draft.columns.map((name) => present.find((field) => nameOf(field) === name) ?? name) }),
     ...(draft.destination.trim() && { destination: { id: draft.destination.trim(), ...(draft.key.trim() && { key: draft.key.trim() }) } }),
@@ -97,8 +96,7 @@ export function bodyOf(draft: Draft, dataset: Dataset): Request {
 /** What is different about it now. */
 export function changeOf(draft: Draft, present: Schedule, dataset: Dataset | undefined): Request {
   const said: Request = { ...changeable(draft), ...(dataset && !isMasked(present.request) && { request: requestOf(draft, dataset) }) };
-  const before = present as unknown as Request;
-  return Object.fromEntries(Object.entries(said).filter(([name, value]) => sorted(value) !== sorted(before[name])));
+  return differing(said, present as unknown as Request);
 }
 
 function changeable(draft: Draft): Request {
@@ -113,10 +111,4 @@ function changeable(draft: Draft): Request {
 
 function nameOf(field: unknown): string {
   return typeof field === "object" && field !== null && "name" in field ? String(field.name) : String(field);
-}
-
-/** The same text for the same JSON, in whichever order its members stand. */
-function sorted(value: unknown): string {
-  return JSON.stringify(value, (_, one: unknown) =>
-    typeof one === "object" && one !== null && !Array.isArray(one) ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1))) : one);
 }

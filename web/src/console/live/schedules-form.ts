@@ -4,15 +4,17 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { attempt } from "../../core/attempt";
 import type { Dataset, Problem } from "../../core/client";
+import { isCompressible } from "../../core/draft";
 import type { Query } from "../../core/filters";
 import { type Destination, type Schedule, type Sending, withoutWindow } from "../../core/sending";
 import * as text from "../../core/text";
-import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, options, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/filters";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
+import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
-import { type Draft, type Told, bodyOf, changeOf, draftOf, isCompressible, isMasked, newDraft } from "./schedules-draft";
+import { type Draft, type Told, bodyOf, changeOf, draftOf, isMasked, newDraft } from "./schedules-draft";
 import "./schedules-timing";
 import type { TimingChange } from "./schedules-timing";
 import { sendingStyles } from "./sending-styles";
@@ -44,27 +46,39 @@ export class ScheduleFormElement extends LitElement {
   @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
   #version: string | null = null;
+  readonly #turn = new Turn(this);
 
-  /** Opens for a new one, or to change the one of this id, as it is now. */
-  async open(id: string | null): Promise<void> {
+  /** Opens for a new one, or to change the one of this id, as it is now. Where that cannot be had it stays closed, and says why. */
+  async open(id: string | null): Promise<Problem | null> {
+    const isStill = this.#turn.begin();
+    this.isBusy = false;
     this.problem = null;
     this.present = null;
     this.draft = newDraft(this.datasets[0]?.name ?? "", text.timeZone());
+    const problem = id && (await this.load(id));
+    if (problem || !isStill()) return problem || null;
     await this.updateComplete;
     this.dialog.showModal();
-    if (id) await this.load(id);
+    return null;
   }
 
-  private async load(id: string): Promise<void> {
-    this.isBusy = true;
-    this.problem = await attempt(async () => {
+  private load(id: string): Promise<Problem | null> {
+    const isStill = this.#turn.hold();
+    return attempt(async () => {
       const { body, version } = await this.sending.schedule(id);
+      if (!isStill()) return;
       this.#version = version;
+      this.problem = null;
       this.present = body;
       this.draft = draftOf(body, this.datasets.find(({ name }) => name === body.dataset));
     });
-    this.isBusy = false;
   }
+
+  private readonly renew = async (): Promise<void> => {
+    const isStill = this.#turn.hold();
+    const problem = await this.load(this.present!.id);
+    if (problem && isStill()) this.problem = problem;
+  };
 
   private get of(): Dataset | undefined {
     return this.datasets.find(({ name }) => name === this.draft.dataset);
@@ -101,7 +115,7 @@ export class ScheduleFormElement extends LitElement {
     const { problem, present } = this;
     if (problem?.status === CHANGED_MEANWHILE && present) {
       return html`<div class="why" role="alert"><strong>${m.sending.conflict.title}</strong><p>${m.sending.conflict.detail}</p>
-        <button type="button" @click=${() => this.load(present.id)}>${m.sending.conflict.load}</button></div>`;
+        <button type="button" @click=${this.renew}>${m.sending.conflict.load}</button></div>`;
     }
     const left = besides(problem, PLACES);
     return left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing;
@@ -180,7 +194,7 @@ export class ScheduleFormElement extends LitElement {
   private choice(id: string, label: string, now: string, all: readonly (readonly [string, string])[], set: (value: string) => Partial<Draft>, isFixed = false, pointer: string | undefined = `/${id}`) {
     const of: Field = { id, label, error: pointer && refusal(this.problem, pointer) };
     return field(of, html`<select ${control(of)} ?disabled=${isFixed} @change=${(event: Event) => this.changed(set(valueOf(event)))}>
-      ${all.map(([value, said]) => html`<option value=${value} ?selected=${value === now}>${said}</option>`)}</select>`);
+      ${options(all, now)}</select>`);
   }
 
   private changed(change: Partial<Draft>): void {
@@ -192,14 +206,17 @@ export class ScheduleFormElement extends LitElement {
     const { present, draft, of } = this;
     if (this.isBusy || (!present && !of)) return;
     this.isBusy = true;
-    this.problem = await attempt(async () => {
+    const isStill = this.#turn.hold();
+    const problem = await attempt(async () => {
       if (present) await this.sending.changeSchedule(present.id, this.#version, changeOf(draft, present, of));
       else await this.sending.createSchedule(bodyOf(draft, of!));
-      this.dialog.close();
+      if (isStill()) this.dialog.close();
       this.dispatchEvent(new CustomEvent("saved"));
     });
+    if (!isStill()) return;
+    this.problem = problem;
     this.isBusy = false;
     await this.updateComplete;
-    if (this.problem) toRefused(this.renderRoot);
+    if (problem) toRefused(this.renderRoot);
   };
 }

@@ -26,10 +26,13 @@ export class ScheduleRunsElement extends LitElement {
   @property({ attribute: false }) sending!: Sending;
   @property() schedule = "";
   @property() zone = "UTC";
+  @property({ type: Boolean }) mayDownload = false;
   /** Another number is a reason to look again. */
   @property({ type: Number }) times = 0;
   @state() private runs: readonly Run[] | null = null;
   @state() private problem: Problem | null = null;
+  /** Why what was asked for did not work; looking again says nothing about that. */
+  @state() private refused: Problem | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   override disconnectedCallback(): void {
@@ -45,6 +48,7 @@ export class ScheduleRunsElement extends LitElement {
     const { runs, problem } = this;
     const again = () => void this.load();
     return html`${problem ? html`<offtake-problem again .problem=${problem} @again=${again}></offtake-problem>` : nothing}
+      ${this.refused ? html`<offtake-problem .problem=${this.refused}></offtake-problem>` : nothing}
       ${runs === null
         ? problem ? nothing : html`<p class="quiet">${m.loading}</p>`
         : runs.length === 0 ? html`<p class="quiet">${s.runs.none}</p>` : this.table(runs)}`;
@@ -68,7 +72,7 @@ export class ScheduleRunsElement extends LitElement {
       <td>${s.runs.kinds[run.kind]}</td>
       <td class="long">${windowWords(run.window_from, run.window_to)}</td>
       <td><a href=${withJob("#/exports", run.job_id)} aria-label=${m.sending.named(s.export, when)}>${s.export}</a>
-        ${run.status === "completed"
+        ${run.status === "completed" && this.mayDownload
         ? html`<a href=${this.client.downloadPath(run.job_id)} download aria-label=${m.sending.named(s.download, when)}>${s.download}</a>`
         : run.status === "failed"
           ? html`<button aria-label=${m.sending.named(s.retry, when)} @click=${() => this.retried(run)}>${s.retry}</button>`
@@ -77,8 +81,8 @@ export class ScheduleRunsElement extends LitElement {
   }
 
   private async retried(run: Run): Promise<void> {
-    this.problem = await attempt(() => this.client.retry(run.job_id));
-    if (!this.problem) await this.load();
+    this.refused = await attempt(() => this.client.retry(run.job_id));
+    if (!this.refused) await this.load();
   }
 
   private async load(): Promise<void> {

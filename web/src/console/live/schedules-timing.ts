@@ -6,7 +6,8 @@ import { Problem } from "../../core/client";
 import { STEPS, type Timing, as, print } from "../../core/cron";
 import type { Sending } from "../../core/sending";
 import * as text from "../../core/text";
-import { control, type Field, field, forms, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, options, valueOf } from "../../elements/field";
+import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n/pages";
 import { dayName, inZone } from "./schedules-words";
@@ -44,6 +45,7 @@ export class ScheduleTimingElement extends LitElement {
   @property({ attribute: false }) wrong: { readonly cron?: string | undefined; readonly zone?: string | undefined } = {};
   @state() private ahead: readonly string[] | null = null;
   @state() private problem: Problem | null = null;
+  @state() private isAsking = false;
   #asking = new AbortController();
 
   override disconnectedCallback(): void {
@@ -57,26 +59,28 @@ export class ScheduleTimingElement extends LitElement {
 
   override render() {
     const at = (pointer: string): string | undefined => this.problem?.errors.find((error) => error.pointer === pointer)?.detail;
+    const left = besides(this.problem, ["/cron", "/time_zone"]);
     const kind: Field = { id: "kind", label: f.repeats };
     const zone: Field = { id: "zone", label: f.zone, error: this.wrong.zone ?? at("/time_zone") };
     return html`<div class="pair">
         ${field(kind, html`<select ${control(kind)} @change=${(event: Event) => this.changed(as(valueOf(event) as Timing["kind"], this.timing))}>
-          ${KINDS.map((name) => html`<option value=${name} ?selected=${name === this.timing.kind}>${f.kinds[name]}</option>`)}</select>`)}
+          ${options(KINDS.map((name) => [name, f.kinds[name]]), this.timing.kind)}</select>`)}
         ${this.details(this.wrong.cron ?? at("/cron"))}
         ${field(zone, html`<select translate="no" ${control(zone)} @change=${(event: Event) => this.changed(this.timing, valueOf(event))}>
-          ${zones(this.zone).map((name) => html`<option value=${name} ?selected=${name === this.zone}>${name}</option>`)}</select>`)}
+          ${options(zones(this.zone).map((name) => [name, name]), this.zone)}</select>`)}
       </div>
       ${this.timing.kind === "weekly" ? this.days(this.timing) : nothing}
       <div class="ahead" role="status"><strong>${f.ahead}</strong>
-        ${this.ahead ? html`<ol>${this.ahead.map((run) => html`<li><time datetime=${run}>${inZone(run, this.zone)}</time></li>`)}</ol>` : html` <span class="quiet">${f.asking}</span>`}
-      </div>`;
+        ${this.ahead ? html`<ol>${this.ahead.map((run) => html`<li><time datetime=${run}>${inZone(run, this.zone)}</time></li>`)}</ol>` : this.isAsking ? html` <span class="quiet">${f.asking}</span>` : nothing}
+      </div>
+      ${left ? html`<offtake-problem again .problem=${left} @again=${() => void this.ask()}></offtake-problem>` : nothing}`;
   }
 
   private details(wrong: string | undefined) {
     const { timing } = this;
     const select = (of: Field, now: number, all: readonly number[], say: (value: number) => string, set: (value: number) => Timing) =>
       field(of, html`<select ${control(of)} @change=${(event: Event) => this.changed(set(Number(valueOf(event))))}>
-        ${all.map((value) => html`<option value=${value} ?selected=${value === now}>${say(value)}</option>`)}</select>`);
+        ${options(all.map((value) => [String(value), say(value)]), String(now))}</select>`);
     if (timing.kind === "minutes") return select({ id: "every", label: f.every, error: wrong }, timing.every, STEPS, (n) => f.step(text.number(n)), (every) => ({ ...timing, every }));
     if (timing.kind === "hourly") return select({ id: "minute", label: f.minute, error: wrong }, timing.minute, upTo(0, 59), text.number, (minute) => ({ ...timing, minute }));
     if (timing.kind === "written") {
@@ -113,23 +117,26 @@ export class ScheduleTimingElement extends LitElement {
     this.#asking.abort();
     this.#asking = new AbortController();
     const { signal } = this.#asking;
+    this.isAsking = true;
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     if (signal.aborted) return;
     try {
-      this.ahead = await this.sending.ahead(print(this.timing), this.zone, signal);
-      this.problem = null;
+      const ahead = await this.sending.ahead(print(this.timing), this.zone, signal);
+      if (signal.aborted) return;
+      [this.ahead, this.problem] = [ahead, null];
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      this.ahead = null;
-      this.problem = error;
+      [this.ahead, this.problem] = [null, error];
+    } finally {
+      if (!signal.aborted) this.isAsking = false;
     }
   }
 }
 
 const upTo = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-/** The zones there are, the reader's own and the plain one first. */
+/** The zones there are, the reader's own and the plain one first, and the chosen one even if this browser does not know it. */
 function zones(now: string): string[] {
-  return [...new Set([now, text.timeZone(), "UTC", ...Intl.supportedValuesOf("timeZone")])];
+  return [...new Set([text.timeZone(), "UTC", ...Intl.supportedValuesOf("timeZone"), now])];
 }

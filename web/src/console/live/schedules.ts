@@ -23,8 +23,10 @@ import { inWords, inZone } from "./schedules-words";
 import { sendingStyles } from "./sending-styles";
 
 const [LOOK, CHANGE, EVERYBODYS] = ["exports:read", "exports:create", "admin"];
-/** While a run is under way, it is looked at again this often. */
+/** While a run is under way or due, it is looked at again this often. */
 const AGAIN_MS = 2000;
+/** At the latest: a longer time is none to a timer. */
+const LATEST_MS = 3_600_000;
 const s = m.sending.schedules;
 
 @customElement("offtake-schedules")
@@ -38,6 +40,8 @@ export class SchedulesElement extends LitElement {
   /** As far as one may see them. */
   @state() private destinations: readonly Destination[] | null = null;
   @state() private problem: Problem | null = null;
+  /** Why what was asked for did not work; looking again says nothing about that. */
+  @state() private refused: Problem | null = null;
   @state() private said = "";
   /** Whose runs are shown, and how often they were asked to be looked at again. */
   @state() private open: { readonly id: string; readonly times: number } = { id: "", times: 0 };
@@ -62,10 +66,11 @@ export class SchedulesElement extends LitElement {
     const mayChange = may(this.session, CHANGE!);
     return html`
       <div class="row"><p class="quiet">${s.lead}</p><span class="push"></span>
-        <button class="primary" ?disabled=${!mayChange} @click=${() => this.form.open(null)}>${s.new}</button></div>
+        <button class="primary" id="make" ?disabled=${!mayChange} @click=${() => this.edit(null)}>${s.new}</button></div>
       ${mayChange ? nothing : html`<p class="note">${m.sending.needs(CHANGE!)}</p>`}
       <p role="status" class=${this.said ? "note" : "unseen"}>${this.said}</p>
       ${problem ? html`<offtake-problem again .problem=${problem} @again=${() => void this.load()}></offtake-problem>` : nothing}
+      ${this.refused ? html`<offtake-problem .problem=${this.refused}></offtake-problem>` : nothing}
       ${schedules === null
         ? problem ? nothing : html`<p class="quiet">${m.loading}</p>`
         : schedules.length === 0
@@ -99,7 +104,7 @@ export class SchedulesElement extends LitElement {
       <details ?open=${this.open.id === one.id} @toggle=${(event: Event) => this.toggled(one, (event.target as HTMLDetailsElement).open)}>
         <summary>${s.runs.title}</summary>
         ${this.open.id === one.id
-          ? html`<div class="inside"><offtake-schedule-runs .client=${this.client} .sending=${this.sending} .schedule=${one.id} .times=${this.open.times} .zone=${one.time_zone}></offtake-schedule-runs></div>`
+          ? html`<div class="inside"><offtake-schedule-runs .client=${this.client} .sending=${this.sending} .schedule=${one.id} .times=${this.open.times} .zone=${one.time_zone} .mayDownload=${this.mayDownload}></offtake-schedule-runs></div>`
           : nothing}
       </details>
     </li>`;
@@ -109,7 +114,7 @@ export class SchedulesElement extends LitElement {
     const look = run.status === "completed" ? "good" : run.status === "failed" ? "bad" : "quiet";
     return html`<span class="badge ${look}">${m.downloads.status[run.status]}</span> <offtake-when at=${run.created_at}></offtake-when>
       <a href=${withJob("#/exports", run.job_id)}>${s.export}</a>
-      ${run.status === "completed" && may(this.session, "exports:download")
+      ${run.status === "completed" && this.mayDownload
         ? html` <a href=${this.client.downloadPath(run.job_id)} download>${s.download}</a>`
         : nothing}`;
   }
@@ -123,10 +128,14 @@ export class SchedulesElement extends LitElement {
       ${isPaused
         ? button(s.resume, () => this.act(one, () => this.sending.resume(one.id), s.resumed(one.name)))
         : button(s.pause, () => this.act(one, () => this.sending.pause(one.id), s.paused(one.name)))}
-      ${button(m.sending.edit, () => this.form.open(one.id))}
+      ${button(m.sending.edit, () => this.edit(one.id))}
       ${button(s.backfill, () => this.backfill.open(one))}
       ${button(m.sending.delete, () => this.deleted(one))}
     </div>`;
+  }
+
+  private get mayDownload(): boolean {
+    return may(this.session, "exports:download");
   }
 
   private get sending(): Sending {
@@ -143,17 +152,22 @@ export class SchedulesElement extends LitElement {
         this.destinations = await this.sending.destinations();
       });
     }
-    const isMoving = this.schedules?.some(({ last_run: run }) => run?.status === "pending" || run?.status === "processing") ?? false;
-    if (isMoving && this.isConnected) this.#timer = setTimeout(() => void this.load(), AGAIN_MS);
+    clearTimeout(this.#timer);
+    const wait = untilMoved(this.schedules ?? []);
+    if (wait !== null && this.isConnected) this.#timer = setTimeout(() => void this.load(), wait);
   }
 
   private async act(one: Schedule, work: () => Promise<unknown>, said: string): Promise<void> {
     this.said = "";
-    this.problem = await attempt(work);
-    if (this.problem) return;
+    this.refused = await attempt(work);
+    if (this.refused) return;
     this.said = said;
     if (this.open.id === one.id) this.open = { id: one.id, times: this.open.times + 1 };
     await this.load();
+  }
+
+  private async edit(id: string | null): Promise<void> {
+    this.refused = await this.form.open(id);
   }
 
   private toggled(one: Schedule, isOpen: boolean): void {
@@ -163,12 +177,23 @@ export class SchedulesElement extends LitElement {
 
   private deleted(one: Schedule): void {
     const work = () => this.sending.deleteSchedule(one.id).then(() => this.load());
-    void this.question.ask({ title: s.deleteTitle(one.name), detail: s.deleteDetail, act: m.sending.delete, work });
+    void this.question.ask({ title: s.deleteTitle(one.name), detail: s.deleteDetail, act: m.sending.delete, work, next: () => this.renderRoot.querySelector("#make") });
   }
 
   private readonly begun = (event: CustomEvent<Schedule>): void => {
+    this.refused = null;
     this.said = s.started(event.detail.name);
     this.open = { id: event.detail.id, times: this.open.times + 1 };
     void this.load();
   };
+}
+
+/** How long until something of them is another: a run goes on, or the next one is due. */
+function untilMoved(schedules: readonly Schedule[]): number | null {
+  const waits = schedules.map(({ last_run: run, next_run_at: next }) => {
+    if (run?.status === "pending" || run?.status === "processing") return AGAIN_MS;
+    return next ? Date.parse(next) - Date.now() + AGAIN_MS : Infinity;
+  });
+  const soonest = Math.min(...waits);
+  return soonest === Infinity ? null : Math.min(Math.max(soonest, AGAIN_MS), LATEST_MS);
 }

@@ -4,10 +4,11 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { attempt } from "../../core/attempt";
 import type { Problem } from "../../core/client";
-import type { Sending, Webhook } from "../../core/sending";
-import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
+import { type Sending, type Webhook, differing } from "../../core/sending";
+import { besides, control, type Field, field, forms, options, refusal, toRefused, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
+import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
@@ -27,17 +28,28 @@ export class WebhookFormElement extends LitElement {
   @state() private problem: Problem | null = null;
   @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
+  readonly #turn = new Turn(this);
 
-  /** Opens for a new one, or to change one that is there. */
-  async open(present: Webhook | null): Promise<void> {
+  /** Opens for a new one, or to change the one of this id, as it is now. Where that cannot be had it stays closed, and says why. */
+  async open(id: string | null): Promise<Problem | null> {
+    const isStill = this.#turn.begin();
+    this.isBusy = false;
+    let present: Webhook | null = null;
+    const problem = id && (await attempt(async () => (present = await this.sending.webhook(id))));
+    if (problem || !isStill()) return problem || null;
+    this.fill(present);
+    await this.updateComplete;
+    this.dialog.showModal();
+    return null;
+  }
+
+  private fill(present: Webhook | null): void {
     this.present = present;
     this.url = present?.url ?? "";
     this.events = present?.events ?? ["export_job_status", "system_alert"];
     this.description = present?.description ?? "";
     this.signing = present?.signing ?? "hmac";
     this.problem = null;
-    await this.updateComplete;
-    this.dialog.showModal();
   }
 
   override render() {
@@ -63,9 +75,7 @@ export class WebhookFormElement extends LitElement {
         ${field(description, html`<input ${control(description)} type="text" maxlength="500" .value=${live(this.description)} @input=${(event: Event) => (this.description = valueOf(event))} />`)}
         ${present
           ? nothing
-          : field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>
-              ${Object.entries(w.signing).map(([name, said]) => html`<option value=${name} ?selected=${name === this.signing}>${said}</option>`)}
-            </select>`)}
+          : field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>${options(Object.entries(w.signing), this.signing)}</select>`)}
       </div>
       <footer>
         <button type="button" @click=${() => this.dialog.close()}>${m.sending.cancel}</button>
@@ -81,15 +91,21 @@ export class WebhookFormElement extends LitElement {
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
     const { present } = this;
+    if (this.isBusy) return;
     const body = { url: this.url.trim(), events: this.events, description: this.description.trim() };
+    const isStill = this.#turn.hold();
     this.isBusy = true;
-    this.problem = await attempt(async () => {
-      const saved = await (present ? this.sending.changeWebhook(present.id, body) : this.sending.createWebhook({ ...body, signing: this.signing }));
-      this.dialog.close();
+    const problem = await attempt(async () => {
+      // What is not touched is not said again: another URL is another key.
+      const saved = await (present ? this.sending.changeWebhook(present.id, differing(body, { ...present, description: present.description ?? "" }))
+        : this.sending.createWebhook({ ...body, signing: this.signing }));
+      if (isStill()) this.dialog.close();
       this.dispatchEvent(new CustomEvent<Webhook>("saved", { detail: saved }));
     });
+    if (!isStill()) return;
+    this.problem = problem;
     this.isBusy = false;
     await this.updateComplete;
-    if (this.problem) toRefused(this.renderRoot);
+    if (problem) toRefused(this.renderRoot);
   };
 }

@@ -6,7 +6,7 @@ import { attempt } from "../../core/attempt";
 import type { Problem } from "../../core/client";
 import type { Deliveries, Delivery, Sending } from "../../core/sending";
 import * as text from "../../core/text";
-import { valueOf } from "../../elements/field";
+import { options, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import "../../elements/when";
@@ -32,6 +32,8 @@ export class WebhookLogElement extends LitElement {
   @state() private of = "";
   @state() private cursor: string | null = null;
   @state() private problem: Problem | null = null;
+  /** Why what was asked for did not work; looking again says nothing about that. */
+  @state() private refused: Problem | null = null;
   @state() private said = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -48,14 +50,12 @@ export class WebhookLogElement extends LitElement {
     const { page, problem } = this;
     return html`
       <div class="row">
-        <label>${l.state} <select @change=${(event: Event) => this.chose(valueOf(event))}>
-          <option value="">${l.any}</option>
-          ${Object.entries(l.states).map(([name, said]) => html`<option value=${name} ?selected=${name === this.of}>${said}</option>`)}
-        </select></label>
+        <label>${l.state} <select @change=${(event: Event) => this.chose(valueOf(event))}>${options([["", l.any], ...Object.entries(l.states)], this.of)}</select></label>
         <button @click=${() => void this.load()}>${m.sending.refresh}</button>
         <span role="status" class="quiet">${this.said}</span>
       </div>
       ${problem ? html`<offtake-problem again .problem=${problem} @again=${() => void this.load()}></offtake-problem>` : nothing}
+      ${this.refused ? html`<offtake-problem .problem=${this.refused}></offtake-problem>` : nothing}
       ${page ? this.table(page) : problem ? nothing : html`<p class="quiet">${m.loading}</p>`}`;
   }
 
@@ -118,14 +118,14 @@ export class WebhookLogElement extends LitElement {
       this.shown = null;
       return;
     }
-    this.problem = await attempt(async () => {
+    this.refused = await attempt(async () => {
       this.shown = await this.sending.delivery(this.webhook, one.id);
     });
   }
 
   private async replayed(one: Delivery): Promise<void> {
-    this.problem = await attempt(() => this.sending.replay(this.webhook, one.id));
-    if (this.problem) return;
+    this.refused = await attempt(() => this.sending.replay(this.webhook, one.id));
+    if (this.refused) return;
     this.said = l.replayed;
     await this.load();
   }

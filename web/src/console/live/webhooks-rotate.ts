@@ -4,9 +4,10 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { attempt } from "../../core/attempt";
 import type { Problem } from "../../core/client";
 import type { Sending, Webhook } from "../../core/sending";
-import { control, field, forms, valueOf } from "../../elements/field";
+import { control, field, forms, options, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
+import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
@@ -23,8 +24,10 @@ export class WebhookRotateElement extends LitElement {
   @state() private signing = "hmac";
   @state() private problem: Problem | null = null;
   @query("dialog") private dialog!: HTMLDialogElement;
+  readonly #turn = new Turn(this);
 
   async open(webhook: Webhook): Promise<void> {
+    this.#turn.begin();
     this.webhook = webhook;
     this.overlap = A_DAY;
     this.signing = webhook.signing;
@@ -36,15 +39,14 @@ export class WebhookRotateElement extends LitElement {
   override render() {
     const overlap = { id: "overlap", label: w.rotating.overlap };
     const signing = { id: "signing", label: w.form.signing };
-    const options = (all: Record<string, string>, now: string) => Object.entries(all).map(([value, said]) => html`<option value=${value} ?selected=${value === now}>${said}</option>`);
     return html`<dialog aria-labelledby="title"><form method="dialog" @submit=${this.submitted}>
       <header><h2 id="title">${w.rotating.title}</h2></header>
       <div class="body">
         <p class="quiet">${w.rotating.lead}</p>
         ${this.problem ? html`<offtake-problem .problem=${this.problem}></offtake-problem>` : nothing}
         <div class="pair">
-          ${field(overlap, html`<select ${control(overlap)} @change=${(event: Event) => (this.overlap = valueOf(event))}>${options(w.rotating.overlaps, this.overlap)}</select>`)}
-          ${field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>${options(w.signing, this.signing)}</select>`)}
+          ${field(overlap, html`<select ${control(overlap)} @change=${(event: Event) => (this.overlap = valueOf(event))}>${options(Object.entries(w.rotating.overlaps), this.overlap)}</select>`)}
+          ${field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>${options(Object.entries(w.signing), this.signing)}</select>`)}
         </div>
       </div>
       <footer>
@@ -56,10 +58,12 @@ export class WebhookRotateElement extends LitElement {
 
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
-    this.problem = await attempt(async () => {
+    const isStill = this.#turn.hold();
+    const problem = await attempt(async () => {
       const saved = await this.sending.rotateWebhook(this.webhook!.id, { overlap: Number(this.overlap), signing: this.signing });
-      this.dialog.close();
+      if (isStill()) this.dialog.close();
       this.dispatchEvent(new CustomEvent<Webhook>("saved", { detail: saved }));
     });
+    if (isStill()) this.problem = problem;
   };
 }

@@ -50,7 +50,7 @@ export class WebhooksElement extends LitElement {
     const { webhooks, problem } = this;
     return html`
       <div class="row"><p class="quiet">${w.lead}</p><span class="push"></span>
-        <button class="primary" @click=${() => this.form.open(null)}>${w.new}</button></div>
+        <button class="primary" id="make" @click=${() => this.edit(null)}>${w.new}</button></div>
       <p role="status" class=${this.said ? "note" : "unseen"}>${this.said}</p>
       ${problem ? html`<offtake-problem again .problem=${problem} @again=${() => void this.load()}></offtake-problem>` : nothing}
       ${webhooks === null
@@ -79,7 +79,7 @@ export class WebhooksElement extends LitElement {
         ${one.enabled
           ? button(w.disable, () => this.act(one, () => this.sending.changeWebhook(one.id, { enabled: false }), w.disabled))
           : button(w.enable, () => this.act(one, () => this.sending.changeWebhook(one.id, { enabled: true }), w.enabled))}
-        ${button(m.sending.edit, () => this.form.open(one))}
+        ${button(m.sending.edit, () => this.edit(one.id))}
         ${button(w.rotate, () => this.rotation.open(one))}
         ${one.public_key ? html`<button class="key" aria-label=${named(w.secret.publicValue)} @click=${() => this.secret.open(one)}>${w.secret.publicValue}</button>` : nothing}
         ${button(m.sending.delete, () => this.deleted(one))}
@@ -108,6 +108,10 @@ export class WebhooksElement extends LitElement {
     else if (this.open.id === one.id) this.open = { id: "", times: 0 };
   }
 
+  private async edit(id: string | null): Promise<void> {
+    this.problem = await this.form.open(id);
+  }
+
   private async act(one: Webhook, work: () => Promise<unknown>, said: string): Promise<void> {
     this.problem = await attempt(work);
     if (this.problem) return;
@@ -118,7 +122,7 @@ export class WebhooksElement extends LitElement {
 
   private deleted(one: Webhook): void {
     const work = () => this.sending.deleteWebhook(one.id).then(() => this.load());
-    void this.question.ask({ title: w.deleteTitle, detail: w.deleteDetail(one.url), act: m.sending.delete, work });
+    void this.question.ask({ title: w.deleteTitle, detail: w.deleteDetail(one.url), act: m.sending.delete, work, next: () => this.renderRoot.querySelector("#make") });
   }
 
   private readonly saved = (event: CustomEvent<Webhook>): void => {

@@ -4,7 +4,7 @@ import { customElement, property } from "lit/decorators.js";
 import { DELIMITERS, type Draft, isCompressible, isDelimited, isForPeople } from "../../core/draft";
 import * as text from "../../core/text";
 import { messages as m } from "../../i18n";
-import { valueOf } from "../field";
+import { options, valueOf } from "../field";
 import { shared } from "../styles";
 import { parts } from "./styles";
 
@@ -65,10 +65,10 @@ function zones(): [string, string][] {
 
 type More = { readonly disabled?: boolean; readonly hint?: string };
 
-function select(label: string, value: string, options: readonly (readonly [string, string])[], told: (value: string) => void, { disabled = false, hint = "" }: More = {}) {
+function select(label: string, value: string, all: readonly (readonly [string, string])[], told: (value: string) => void, { disabled = false, hint = "" }: More = {}) {
   return html`<label class="field">${label}
     <select ?disabled=${disabled} @change=${(event: Event) => told(valueOf(event))}>
-      ${options.map(([name, title]) => html`<option value=${name} ?selected=${name === value} .selected=${name === value}>${title}</option>`)}
+      ${options(all, value)}
     </select>
     ${hint ? html`<span class="quiet">${hint}</span>` : nothing}
   </label>`;

@@ -16,6 +16,7 @@ import "../problem";
 import { shared } from "../styles";
 import { parts } from "./styles";
 
+const FORBIDDEN = 403;
 const CHANGED = 412;
 
 @customElement("offtake-export-presets")
@@ -49,13 +50,13 @@ export class ExportPresetsElement extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has("of")) return;
-    [this.chosen, this.theirs, this.problem, this.isNaming, this.said] = [null, null, null, false, ""];
-    void this.load();
+    [this.presets, this.chosen, this.theirs, this.isNaming, this.said] = [null, null, null, false, ""];
+    this.again();
   }
 
   override render() {
     const { presets, chosen, isNaming } = this;
-    if (!presets) return nothing;
+    if (!presets) return this.problem ? html`<offtake-problem again .problem=${this.problem} @again=${this.again}></offtake-problem>` : nothing;
     const isChanged = chosen !== null && !isOf(this.draft, this.of, chosen);
     return html`
       <div class="row">
@@ -100,13 +101,19 @@ export class ExportPresetsElement extends LitElement {
     </div>`;
   }
 
+  private readonly again = (): void => {
+    this.problem = null;
+    void this.load();
+  };
+
   private async load(): Promise<void> {
     // Who may not see presets has none.
     const problem = await attempt(async () => {
       const presets = await this.client.presets();
       this.presets = presets.filter((preset) => preset.dataset === this.of.name);
     });
-    if (problem) this.presets = null;
+    if (problem?.status === FORBIDDEN) this.presets = null;
+    else if (problem) this.problem = problem;
   }
 
   private async choose(name: string): Promise<void> {
@@ -172,10 +179,11 @@ export class ExportPresetsElement extends LitElement {
       detail: m.presets.deleteDetail,
       act: m.presets.deleteAct,
       work: async () => {
-        await this.client.deletePreset(name);
+        await this.client.deletePreset(name, this.#version);
         [this.chosen, this.said] = [null, m.presets.deleted(name)];
         await this.load();
       },
+      next: () => this.renderRoot.querySelector("select:enabled, button"),
     });
   };
 }

@@ -76,6 +76,9 @@ export const live = {
     sentence: ({ metric, direction, threshold, window }: { metric: string; direction: string; threshold: string; window: string }) => `Fires when ${metric} over ${window} is ${direction} ${threshold}`,
     where: (conditions: string) => `where ${conditions}`,
     condition: (name: string, values: string) => `${name} is ${values}`,
+    dimensions: {
+      provider: "provider", model: "model", environment: "environment", user_id: "user", service: "service", project_id: "project",
+    } as Record<string, string>,
     clear: (value: string) => `over again at ${value}`,
     minTraces: (n: number, count: string) => `judged from ${count} ${plural(n, "trace", "traces")} on`,
     gauge: (value: string, threshold: string) => `${value}, threshold ${threshold}`,
