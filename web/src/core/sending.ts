@@ -25,8 +25,7 @@ export class Sending {
   /** One, with the version that a change must be made to. */
   schedule = (id: string): Promise<Answer<Schedule>> => this.client.call(`schedules/${id}`);
   createSchedule = (body: Request): Promise<Schedule> => this.#post("schedules", body);
-  changeSchedule = (id: string, version: string | null, body: Request): Promise<Answer<Schedule>> =>
-    this.client.call(`schedules/${id}`, { method: "PATCH", body, ...(version && { headers: { "if-match": version } }) });
+  changeSchedule = (id: string, version: string | null, body: Request): Promise<Answer<Schedule>> => this.#patch(`schedules/${id}`, version, body);
   deleteSchedule = (id: string): Promise<unknown> => this.#delete(`schedules/${id}`);
   pause = (id: string): Promise<Schedule> => this.#post(`schedules/${id}/pause`);
   resume = (id: string): Promise<Schedule> => this.#post(`schedules/${id}/resume`);
@@ -51,7 +50,11 @@ export class Sending {
   replay = (id: string, delivery: string): Promise<Delivery> => this.#post(`webhooks/${id}/deliveries/${delivery}/replay`);
 
   destinations = async (): Promise<Destination[]> => (await this.#get<{ destinations: Destination[] }>("destinations")).destinations;
+  /** One, with the version that a change must be made to. */
+  destination = (id: string): Promise<Answer<Destination>> => this.client.call(`destinations/${id}`);
   createDestination = (body: Request): Promise<Destination> => this.#post("destinations", body);
+  changeDestination = async (id: string, version: string | null, body: Request): Promise<Destination> =>
+    (await this.#patch<Destination>(`destinations/${id}`, version, body)).body;
   probe = (id: string): Promise<Destination> => this.#post(`destinations/${id}/probe`);
   /** A file whose delivery failed, once more. */
   deliverAgain = (job: string): Promise<unknown> => this.#post(`export/jobs/${job}/deliver`);
@@ -63,6 +66,10 @@ export class Sending {
 
   async #post<T>(path: string, body: Request = {}): Promise<T> {
     return (await this.client.call<T>(path, { method: "POST", body })).body;
+  }
+
+  #patch<T>(path: string, version: string | null, body: Request): Promise<Answer<T>> {
+    return this.client.call(path, { method: "PATCH", body, ...(version && { headers: { "if-match": version } }) });
   }
 
   #delete(path: string): Promise<unknown> {

@@ -357,6 +357,37 @@ describe("webhooks", () => {
 });
 
 describe("destinations", () => {
+  test("one is renamed as it is, pointed elsewhere with its secret alone, and never over what somebody else changed", async () => {
+    const made = { name: "pond", bucket: "files", region: "us-east-1", endpoint: bucket.url, access_key: ACCESS_KEY, secret_key: "not-the-secret" };
+    const { id } = await sending.createDestination(made);
+    const { page } = await at("#/live/destinations");
+    const dialog = page.getByRole("dialog");
+    const [save, field] = [dialog.getByRole("button", { name: "Probe and save" }), (name: string) => dialog.getByRole("textbox", { name, exact: true })];
+    await button(page, "Edit", "pond").click();
+    await field("Name").fill("pool");
+    await save.click();
+    await page.getByText("pool is saved.").waitFor();
+
+    await button(page, "Edit", "pool").click();
+    await dialog.getByText("Left empty, it stays as it is.").waitFor();
+    await field("Bucket").fill("others");
+    await dialog.getByText("sent nowhere else").waitFor();
+    await save.click();
+    await dialog.locator("#secret_key-error").waitFor();
+    await field("Secret key").fill("another secret");
+    await sending.changeDestination(id, null, { prefix: "meanwhile" });
+    await save.click();
+    await dialog.getByText("Somebody changed it meanwhile").waitFor();
+    await dialog.getByRole("button", { name: "Load the newer one" }).click();
+    expect(await field("Prefix").inputValue()).toBe("meanwhile");
+    await field("Bucket").fill("others");
+    await field("Secret key").fill("another secret");
+    await save.click();
+    await page.getByText("pool takes what it must.").waitFor();
+    await card(page, "pool").getByText("s3://others/meanwhile").waitFor();
+    await sending.deleteDestination(id);
+  });
+
   test("a probe that is over late leaves the form that was opened since", async () => {
     const { page } = await at("#/live/destinations");
     let letGo!: () => void;

@@ -32,8 +32,8 @@ export class DestinationsElement extends LitElement {
   /** As far as one may see them. */
   @state() private schedules: readonly Schedule[] = [];
   @state() private problem: Problem | null = null;
-  /** Why a file is not delivered again; looking again says nothing about that. */
-  @state() private undelivered: Problem | null = null;
+  /** Why a file is not delivered again or a form not opened; looking again says nothing about that. */
+  @state() private undone: Problem | null = null;
   @state() private said = "";
   /** What is being probed, and what the last probe that failed said. */
   @state() private probing = "";
@@ -57,10 +57,10 @@ export class DestinationsElement extends LitElement {
     const { destinations, problem } = this;
     return html`
       <div class="row"><p class="quiet">${d.lead}</p><span class="push"></span>
-        <button class="primary" id="make" @click=${() => this.form.open()}>${d.new}</button></div>
+        <button class="primary" id="make" @click=${() => this.edit(null)}>${d.new}</button></div>
       <p role="status" class=${this.said ? "note" : "unseen"}>${this.said}</p>
       ${problem ? html`<offtake-problem again .problem=${problem} @again=${() => void this.load()}></offtake-problem>` : nothing}
-      ${this.undelivered ? html`<offtake-problem .problem=${this.undelivered}></offtake-problem>` : nothing}
+      ${this.undone ? html`<offtake-problem .problem=${this.undone}></offtake-problem>` : nothing}
       ${destinations === null
         ? problem ? nothing : html`<p class="quiet">${m.loading}</p>`
         : destinations.length === 0
@@ -89,6 +89,7 @@ export class DestinationsElement extends LitElement {
         ${one.last_delivery?.state === "failed"
           ? html`<button aria-label=${named(d.deliver)} @click=${() => this.delivered(one)}>${d.deliver}</button>`
           : nothing}
+        <button aria-label=${named(m.sending.edit)} @click=${() => this.edit(one.id)}>${m.sending.edit}</button>
         <button aria-label=${named(m.sending.delete)} @click=${() => this.deleted(one)}>${m.sending.delete}</button>
       </div>
     </li>`;
@@ -139,10 +140,14 @@ export class DestinationsElement extends LitElement {
   }
 
   private async delivered(one: Destination): Promise<void> {
-    this.undelivered = await attempt(() => this.sending.deliverAgain(one.last_delivery!.job_id));
-    if (this.undelivered) return;
+    this.undone = await attempt(() => this.sending.deliverAgain(one.last_delivery!.job_id));
+    if (this.undone) return;
     this.said = d.delivering;
     await this.load();
+  }
+
+  private async edit(id: string | null): Promise<void> {
+    this.undone = await this.form.open(id);
   }
 
   private deleted(one: Destination): void {
@@ -153,7 +158,10 @@ export class DestinationsElement extends LitElement {
   }
 
   private readonly saved = (event: CustomEvent<Destination>): void => {
-    this.said = d.works(event.detail.name);
+    const { id, name, probed_at } = event.detail;
+    const before = this.destinations?.find((one) => one.id === id);
+    // Another name alone is not probed.
+    this.said = before?.probed_at === probed_at ? d.saved(name) : d.works(name);
     void this.load();
   };
 }

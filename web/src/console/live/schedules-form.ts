@@ -14,13 +14,13 @@ import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
+import { conflict, isConflict } from "./conflict";
 import { type Draft, type Told, bodyOf, changeOf, draftOf, isMasked, newDraft } from "./schedules-draft";
 import "./schedules-timing";
 import type { TimingChange } from "./schedules-timing";
 import { sendingStyles } from "./sending-styles";
 
 const PLACES = ["/name", "/dataset", "/window", "/horizon_seconds", "/cron", "/time_zone", "/request/fields", "/request/destination", "/request/notify", "/request/format", "/request/compression"];
-const CHANGED_MEANWHILE = 412;
 const f = m.sending.schedules.form;
 
 @customElement("offtake-schedule-form")
@@ -113,10 +113,7 @@ export class ScheduleFormElement extends LitElement {
 
   private trouble() {
     const { problem, present } = this;
-    if (problem?.status === CHANGED_MEANWHILE && present) {
-      return html`<div class="why" role="alert"><strong>${m.sending.conflict.title}</strong><p>${m.sending.conflict.detail}</p>
-        <button type="button" @click=${this.renew}>${m.sending.conflict.load}</button></div>`;
-    }
+    if (isConflict(problem) && present) return conflict(this.renew);
     const left = besides(problem, PLACES);
     return left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing;
   }
