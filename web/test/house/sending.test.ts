@@ -379,7 +379,7 @@ describe("destinations", () => {
     await save.click();
     await dialog.getByText("Somebody changed it meanwhile").waitFor();
     await dialog.getByRole("button", { name: "Load the newer one" }).click();
-    expect(await field("Prefix").inputValue()).toBe("meanwhile");
+    await expect.poll(() => field("Prefix").inputValue()).toBe("meanwhile");
     await field("Bucket").fill("others");
     await field("Secret key").fill("another secret");
     await save.click();

@@ -161,7 +161,7 @@ export class DestinationsElement extends LitElement {
     const { id, name, probed_at } = event.detail;
     const before = this.destinations?.find((one) => one.id === id);
     // Another name alone is not probed.
-    this.said = before?.probed_at === probed_at ? d.saved(name) : d.works(name);
+    this.said = before && before.probed_at === probed_at ? d.saved(name) : d.works(name);
     void this.load();
   };
 }
