@@ -12,8 +12,6 @@ use offtake_model::as_of::AsOf;
 
 /// The most rows that are looked at.
 pub(super) const MOST_ROWS: u64 = 5_000_000;
-/// So many passes over one source at once; pages and counts have the other connections.
-pub(super) const PASSES_AT_ONCE: usize = 2;
 /// What is remembered of the values of one column, at most; rows with further values are counted together.
 const MOST_VALUES: usize = 50_000;
 const MOST_BYTES: usize = 8 << 20;
@@ -27,6 +25,8 @@ pub struct FacetRequest {
     pub columns: Vec<String>,
     /// The most values of each.
     pub limit: usize,
+    /// So long a pass waits for its turn, and is refused then.
+    pub wait: Duration,
     /// After so long the pass ends, with what it has.
     pub patience: Duration,
 }

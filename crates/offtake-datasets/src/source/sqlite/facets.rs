@@ -9,6 +9,7 @@ use offtake_model::budget::MemoryBudget;
 use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::Row;
 use rusqlite::types::{Value as SqlValue, ValueRef};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::cells::{Cells, Layout};
@@ -22,11 +23,16 @@ use crate::sql::Sql;
 const MOST_BYTES: u64 = 64 << 20;
 
 /// Counts for as long as there is patience.
-pub(super) async fn read(pool: &Pool, task: Task, asked: FacetRequest) -> Result<Facets> {
+pub(super) async fn read(
+    pool: &Pool,
+    connection: OwnedSemaphorePermit,
+    task: Task,
+    asked: FacetRequest,
+) -> Result<Facets> {
     let patience = asked.patience;
     let overdue = Overdue(Arc::new(AtomicBool::new(patience.is_zero())));
     let stop = Arc::clone(&overdue.0);
-    let mut reading = pin!(pool.run(move |session| read_until(session, &task, &asked, stop)));
+    let mut reading = pin!(pool.run_in(connection, move |session| read_until(session, &task, &asked, stop)));
     match timeout(patience, &mut reading).await {
         Ok(read) => read,
         Err(_) => {
@@ -128,4 +134,41 @@ fn stored(value: &[u8], is_text: bool) -> Option<SqlValue> {
         return String::from_utf8(value.to_vec()).ok().map(SqlValue::Text);
     }
     <[u8; 8]>::try_from(value).ok().map(|bytes| SqlValue::Integer(i64::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use offtake_model::query::Chosen;
+
+    use super::*;
+    use crate::source::Source as _;
+    use crate::source::sqlite::{CONNECTIONS, SqliteSource, explained};
+
+    /// Long counts and pages of whomever have all connections.
+    #[tokio::test]
+    async fn facets_that_get_no_connection_in_time_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rows.db");
+        let table =
+            "CREATE TABLE rows (seq INTEGER PRIMARY KEY, org TEXT, at INT, trace_id TEXT, span TEXT, model TEXT);
+                     INSERT INTO rows VALUES (1, 'acme', 1, 'a', 'b', 'c')";
+        rusqlite::Connection::open(&path).unwrap().execute_batch(table).unwrap();
+        let task = explained::task(Vec::new(), Chosen::All);
+        let relations = BTreeMap::from([(task.schema.name.clone(), (*task.relation).clone())]);
+        let source = SqliteSource::new(&path, Arc::clone(&task.clock), relations).unwrap();
+        let (wait, patience) = (Duration::ZERO, Duration::from_secs(60));
+        let asked = FacetRequest { columns: vec!["model".to_owned()], limit: 1, wait, patience };
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS {
+            held.push(source.pool.turn().await.unwrap());
+        }
+        let refused = source.facets(&task.schema, &task.query, &asked).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable);
+        drop(held);
+        let found = source.facets(&task.schema, &task.query, &asked).await.unwrap();
+        assert_eq!((found.exact, found.rows), (true, 1));
+    }
 }
