@@ -55,7 +55,7 @@ pub(crate) struct FacetView {
     column: String,
     /// The filter that narrows rows down to some of the values.
     filter: String,
-    /// The most frequent first; those that the filter names are always among them, if they occur.
+    /// The most frequent first; up to 100 of those that the filter names are always among them, if they occur.
     values: Vec<FacetValueView>,
     /// Rows without a value.
     nulls: u64,

@@ -9,6 +9,7 @@ mod passes;
 pub mod postgres;
 mod snapshots;
 pub mod sqlite;
+mod tally;
 
 use std::sync::Arc;
 

@@ -16,7 +16,8 @@ use super::cells::{Cells, Layout};
 use super::pool::Pool;
 use super::session::{Scope, Session};
 use super::{FacetRequest, Facets, Task};
-use crate::source::facets::{Facet, Found, MOST_ROWS, Tally};
+use crate::source::facets::Facet;
+use crate::source::tally::{Found, MOST_ROWS, Tally};
 use crate::sql::Sql;
 
 /// What the values of one facet may take.
