@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::cells::{Cells, Layout};
+use super::drift::describe;
 use super::pool::Pool;
 use super::session::{Scope, Session};
 use super::{FacetRequest, Facets, Task};
@@ -70,6 +71,8 @@ fn tally(session: &Session, task: &Task, asked: &FacetRequest, as_of: AsOf) -> R
     let width = asked.columns.len();
     let mut tally = Tally::new(width);
     let mut own: Vec<(usize, bool)> = facets.into_iter().map(|facet| (facet, true)).collect();
+    let is_text = |column: &String| Ok(task.statements().operand(column)?.is_text());
+    let texts = asked.columns.iter().map(is_text).collect::<Result<Vec<bool>>>()?;
     let mut numbers = vec![[0_u8; 8]; width];
     let ended = session.query(&sql, &task.scope(as_of), |rows| {
         while let Some(row) = rows.next()? {
@@ -81,11 +84,12 @@ fn tally(session: &Session, task: &Task, asked: &FacetRequest, as_of: AsOf) -> R
                     *number = integer.to_be_bytes();
                 }
             }
-            tally.add(&own, |index| match cell(row, index)? {
-                ValueRef::Null => Ok(None),
-                ValueRef::Text(text) => Ok(Some(text)),
-                ValueRef::Integer(_) => Ok(Some(&numbers[index][..])),
-                ValueRef::Real(_) | ValueRef::Blob(_) => Err(foreign(&asked.columns[index])),
+            tally.add(&own, |index| match (cell(row, index)?, texts[index]) {
+                (ValueRef::Null, _) => Ok(None),
+                (ValueRef::Text(text), true) => Ok(Some(text)),
+                // Its bytes would look like a text.
+                (ValueRef::Integer(_), false) => Ok(Some(&numbers[index][..])),
+                (other, _) => Err(foreign(&asked.columns[index], &describe(other))),
             })?;
         }
         Ok(())
@@ -101,8 +105,8 @@ fn cell<'r>(row: &'r Row<'_>, index: usize) -> Result<ValueRef<'r>> {
     row.get_ref(index).map_err(super::session::failure)
 }
 
-fn foreign(column: &str) -> Error {
-    Error::new(ErrorKind::SchemaDrift, format!("the column {column} holds what is no value of its type"))
+fn foreign(column: &str, found: &str) -> Error {
+    Error::new(ErrorKind::SchemaDrift, format!("{column} holds {found}, which is no value of its type"))
 }
 
 /// The values as cells of the column, by the way that all cells take.
@@ -113,7 +117,7 @@ fn facet(session: &Session, task: &Task, column: &String, found: Found, as_of: A
     let (mut sql, mut counts) = (Sql::default(), Vec::with_capacity(found.values.len()));
     for (value, rows) in found.values {
         sql.push(if counts.is_empty() { "VALUES (" } else { ", (" });
-        sql.bind(stored(&value, is_text).ok_or_else(|| foreign(column))?);
+        sql.bind(stored(&value, is_text).ok_or_else(|| foreign(column, "TEXT that is not UTF-8"))?);
         sql.push(")");
         counts.push(rows);
     }
