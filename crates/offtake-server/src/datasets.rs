@@ -27,8 +27,8 @@ const DEFAULT_LIMIT: u32 = 50;
 /// Rows of a page at most.
 pub(crate) const MAX_LIMIT: u32 = 1000;
 /// What belongs to an export alone: the body of an export asks for the same rows here, without change.
-pub(crate) const OF_EXPORTS: [&str; 8] =
-    ["format", "compression", "dialect", "delimiter", "formats", "name", "notify", "preset"];
+pub(crate) const OF_EXPORTS: [&str; 9] =
+    ["format", "compression", "dialect", "delimiter", "formats", "name", "notify", "preset", "destination"];
 /// What makes no difference to a count.
 const OF_PAGES: [&str; 4] = ["fields", "limit", "sort", "cursor"];
 

@@ -26,6 +26,8 @@ pub(crate) const MOST_COLUMNS: usize = 16;
 /// Values of a column when nothing is said, and at most.
 pub(crate) const DEFAULT_VALUES: usize = 20;
 pub(crate) const MOST_VALUES: usize = 100;
+/// How long a count waits for its turn: for two or three of others, no more.
+const WAIT: Duration = Duration::from_secs(5);
 /// How long is counted: somebody looks at the screen, and others want to read too.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What makes no difference to facets.
@@ -53,7 +55,7 @@ pub(crate) struct FacetView {
     column: String,
     /// The filter that narrows rows down to some of the values.
     filter: String,
-    /// The most frequent first; those that the filter names are always among them, if they occur.
+    /// The most frequent first; up to 100 of those that the filter names are always among them, if they occur.
     values: Vec<FacetValueView>,
     /// Rows without a value.
     nulls: u64,
@@ -114,7 +116,7 @@ fn asked(dataset: &Dataset, body: &mut Map<String, Json_>) -> Result<FacetReques
     let columns = columns(dataset, body.shift_remove("facets"));
     let limit = limit(body.shift_remove("limit"));
     match (columns, limit) {
-        (Ok(columns), Ok(limit)) => Ok(FacetRequest { columns, limit, patience: PATIENCE }),
+        (Ok(columns), Ok(limit)) => Ok(FacetRequest { columns, limit, wait: WAIT, patience: PATIENCE }),
         (columns, limit) => Err(Error::invalid(columns.err().into_iter().chain(limit.err()).collect())),
     }
 }

@@ -5,9 +5,11 @@ mod cursor;
 mod facets;
 mod marks;
 pub(crate) mod parquet;
+mod passes;
 pub mod postgres;
 mod snapshots;
 pub mod sqlite;
+mod tally;
 
 use std::sync::Arc;
 
@@ -81,6 +83,9 @@ pub trait Source: Send + Sync + std::fmt::Debug {
 
     /// Counts the values of columns among the rows that match, each without the filters that name values of this very
     /// column; as of the query's moment or now.
+    ///
+    /// # Errors
+    /// `unavailable` if its turn does not come in time.
     async fn facets(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, asked: &FacetRequest) -> Result<Facets>;
 
     /// Reads a page, as of the query's (or the cursor's) moment or now.

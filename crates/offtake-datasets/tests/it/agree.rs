@@ -206,7 +206,7 @@ fn said(values: &dyn Array, row: usize) -> Option<String> {
 
 async fn facets_agree(bench: &Bench, items: &[Item], query: &RowQuery) {
     let columns = FACETS.map(str::to_owned).to_vec();
-    let asked = FacetRequest { columns, limit: 400, patience: Duration::from_secs(60) };
+    let asked = FacetRequest { columns, limit: 400, wait: Duration::from_secs(60), patience: Duration::from_secs(60) };
     let found = bench.source.facets(&bench.schema, query, &asked).await.unwrap();
     assert!(found.exact);
     for (facet, column) in found.facets.iter().zip(FACETS) {
@@ -326,7 +326,12 @@ proptest! {
 async fn facets_without_time_say_that_they_are_no_exact_numbers() {
     let items = crate::fixture::many(20_000);
     let bench = Bench::new(&items, RowsMode::AppendOnly, false);
-    let asked = FacetRequest { columns: vec!["note".to_owned()], limit: 3, patience: Duration::ZERO };
+    let asked = FacetRequest {
+        columns: vec!["note".to_owned()],
+        limit: 3,
+        wait: Duration::from_secs(60),
+        patience: Duration::ZERO,
+    };
     let query = everything(Chosen::All);
     let found = bench.source.facets(&bench.schema, &query, &asked).await.unwrap();
     assert!(!found.exact && found.rows < 20_000, "{found:?}");

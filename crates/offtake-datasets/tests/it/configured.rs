@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use jiff::Timestamp;
 use offtake_datasets::config::DatasetsConfig;
-use offtake_datasets::{Dataset, PageRequest, PlanSettings};
+use offtake_datasets::{Dataset, FacetRequest, PageRequest, PlanSettings};
 use offtake_model::budget::MemoryBudget;
 use offtake_model::clock::{ManualClock, SharedClock};
 use offtake_model::dataset::{ColumnType, RowsMode};
@@ -177,6 +178,37 @@ async fn a_value_of_another_kind_is_drift_and_names_its_place() {
     assert_eq!(error.kind(), ErrorKind::SchemaDrift);
     conn.execute_batch("ALTER TABLE trades DROP COLUMN notes").unwrap();
     assert_eq!(rows(&trades, json!({})).await.unwrap_err().kind(), ErrorKind::SchemaDrift);
+}
+
+/// A number in a column of texts is eight bytes that a text may have too, and the other way round.
+#[tokio::test]
+async fn facets_of_what_is_no_value_of_the_column_are_refused_as_its_pages_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = journal(dir.path());
+    conn.execute_batch("CREATE TABLE tags (id INTEGER PRIMARY KEY, label, size INTEGER)").unwrap();
+    let tags = r#"
+        [datasets.tags]
+        source = "journal"
+        table = "tags"
+        tenant = "none"
+        key = ["id"]
+        columns = { label = { type = "text" } }
+        filters = { label = "in", size = "eq" }
+    "#;
+    let tags = compile(dir.path(), tags).unwrap().remove(0);
+    let query = tags.query(&org("42"), &tags.parse_rows(json!({}).as_object().unwrap()).unwrap()).unwrap();
+    let (wait, patience) = (Duration::from_secs(60), Duration::from_secs(60));
+    let asked = FacetRequest { columns: vec!["label".to_owned(), "size".to_owned()], limit: 9, wait, patience };
+    for (values, column) in [("5, 5", Some("label")), ("'five', 'notafive'", Some("size")), ("'five', 5", None)] {
+        conn.execute_batch(&format!("DELETE FROM tags; INSERT INTO tags VALUES (1, {values})")).unwrap();
+        let page = rows(&tags, json!({})).await.map(drop);
+        let facets = tags.source.facets(&tags.schema, &query, &asked).await.map(drop);
+        for answer in [page, facets] {
+            let told =
+                answer.err().map(|error| (error.kind(), column.is_some_and(|name| error.detail().contains(name))));
+            assert_eq!(told, column.map(|_| (ErrorKind::SchemaDrift, true)), "{values}");
+        }
+    }
 }
 
 /// The paths of what is wrong.

@@ -122,8 +122,12 @@ async fn a_statement_stops_when_nobody_waits_for_it() {
     let counted =
         tokio::time::timeout(std::time::Duration::from_millis(300), bench.source.count(&bench.schema, &query));
     assert!(counted.await.is_err());
-    let asked =
-        FacetRequest { columns: vec!["note".to_owned()], limit: 3, patience: std::time::Duration::from_millis(300) };
+    let asked = FacetRequest {
+        columns: vec!["note".to_owned()],
+        limit: 3,
+        wait: std::time::Duration::from_secs(60),
+        patience: std::time::Duration::from_millis(300),
+    };
     let found = bench.source.facets(&bench.schema, &query, &asked).await.unwrap();
     assert_eq!((found.exact, found.rows), (false, 0), "what is known in time is the answer");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
@@ -135,6 +139,20 @@ async fn a_statement_stops_when_nobody_waits_for_it() {
     drop(client);
     driver.await.unwrap().unwrap();
     assert_eq!(bench.source.count(&bench.schema, &query).await.unwrap().rows, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn facets_that_cannot_begin_in_time_are_refused() {
+    let bench = Bench::postgres(&many(10), RowsMode::Mutable);
+    let (wait, patience) = (std::time::Duration::ZERO, std::time::Duration::from_secs(60));
+    let asked = FacetRequest { columns: vec!["note".to_owned()], limit: 3, wait, patience };
+    let query = everything(Chosen::All);
+    // No server answers before it is asked.
+    let refused = bench.source.facets(&bench.schema, &query, &asked).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    let asked = FacetRequest { wait: patience, ..asked };
+    let found = bench.source.facets(&bench.schema, &query, &asked).await.unwrap();
+    assert_eq!((found.exact, found.rows), (true, 10));
 }
 
 /// Writers that take their numbers early, commit late, nest and give up, while moments are taken: none of these

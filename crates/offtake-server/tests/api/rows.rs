@@ -115,6 +115,19 @@ async fn facets_say_which_values_there_are_and_how_often() {
 }
 
 #[tokio::test]
+async fn the_body_of_an_export_that_is_delivered_asks_for_the_same_rows() {
+    let house = House::new();
+    house.send_spans("acme", 3).await;
+    let body = json!({"format": "csv", "destination": {"id": "anywhere", "key": "{job}.csv"}});
+    let mut of_facets = body.clone();
+    of_facets["facets"] = json!(["name"]);
+    let rows = house.post(ROWS, &body).answer().await.expect(200).json();
+    assert_eq!(rows["rows"].as_array().expect("rows").len(), 3);
+    assert_eq!(house.post(COUNT, &body).answer().await.expect(200).json()["count"], 3);
+    assert_eq!(house.post(FACETS, &of_facets).answer().await.expect(200).json()["rows"], 3);
+}
+
+#[tokio::test]
 async fn facets_that_cannot_be_are_refused_with_their_place() {
     let house = House::new();
     for (body, pointers) in [

@@ -295,7 +295,8 @@ pub(super) async fn may_ask(work: &Work, now: i64, limits: JobLimits, org: &OrgI
 pub(super) async fn recent_performance(work: &Work, org: &OrgId, limit: u32) -> Result<Vec<PerfRow>> {
     let sql = "SELECT job, dataset, format, completed_at, rows_done, bytes_done, duration_ms, frame_ms_p50,
                       frame_ms_p95, frame_ms_max, frame_bytes_p50, frame_bytes_p95, frame_bytes_max, peak_memory,
-                      (SELECT greatest(started_at - created_at, 0) / 1000 FROM jobs WHERE id = job) AS queued_ms
+                      (SELECT CASE WHEN started_at IS NOT NULL THEN greatest(started_at - created_at, 0) / 1000 END
+                       FROM jobs WHERE id = job) AS queued_ms
                FROM performance WHERE org = $1 ORDER BY completed_at DESC, job DESC LIMIT $2";
     work.rows(sql, &[&org.as_str(), &i64::from(limit)]).await?.iter().map(rows::performance).collect()
 }

@@ -130,6 +130,17 @@ async fn five_open_an_empty_database_at_once() {
     }
 }
 
+/// `greatest` passes over NULL, and nothing would look like no wait at all.
+#[tokio::test]
+async fn how_long_a_job_waited_is_unknown_where_its_start_is() {
+    let ((database, _server), backend) = empty(PgVersion::V15).await;
+    backend.enqueued().await;
+    backend.completed(backend.claimed("w1").await).await;
+    database.execute("UPDATE offtake.jobs SET started_at = NULL");
+    let rows = backend.jobs.recent_performance(&org("acme"), 1).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.queued_ms).collect::<Vec<_>>(), [None]);
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_offtake_is_refused() {
     let server = Postgres::shared(PgVersion::V15);

@@ -9,7 +9,8 @@ use super::decode::Decoder;
 use super::session::Session;
 use super::{FacetRequest, Facets, Task};
 use crate::source::building::{Building, Form};
-use crate::source::facets::{Facet, Found, MOST_ROWS, Tally};
+use crate::source::facets::Facet;
+use crate::source::tally::{Found, MOST_ROWS, Tally};
 
 /// What the values of one facet may take.
 const MOST_BYTES: u64 = 64 << 20;

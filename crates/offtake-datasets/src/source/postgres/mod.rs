@@ -29,10 +29,9 @@ use offtake_model::query::RowQuery;
 use offtake_model::{Error, ErrorKind, Result};
 use offtake_postgres::{Pool, Walls};
 use rusqlite::types::Value as SqlValue;
-use tokio::sync::Semaphore;
 
 use super::cursor::Cursor;
-use super::facets::PASSES_AT_ONCE;
+use super::passes::{self, Passes};
 use super::snapshots::{self, Snapshots};
 use super::{Count, FacetRequest, Facets, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
 use crate::relation::{Relation, Stored};
@@ -58,7 +57,7 @@ pub struct PostgresSource {
     sessions: Sessions,
     snapshots: Arc<Snapshots<Keeper>>,
     settings: PostgresSettings,
-    passes: Semaphore,
+    passes: Passes,
 }
 
 impl PostgresSource {
@@ -84,7 +83,7 @@ impl PostgresSource {
         let relations = relations.into_iter().map(|(name, relation)| (name, Arc::new(relation))).collect();
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&clock)));
         // One connection at least is left to pages and counts, where there is more than one.
-        let passes = Semaphore::new(pool.connections().saturating_sub(1).clamp(1, PASSES_AT_ONCE));
+        let passes = Passes::new(pool.connections().saturating_sub(1).clamp(1, passes::AT_ONCE));
         Arc::new(Self { clock, relations, sessions: Sessions::new(pool, walls), snapshots, settings, passes })
     }
 
@@ -270,10 +269,13 @@ impl Source for PostgresSource {
     }
 
     async fn facets(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, asked: &FacetRequest) -> Result<Facets> {
-        let closed = |_| Error::new(ErrorKind::Unavailable, "the source is shutting down");
-        let _turn = self.passes.acquire().await.map_err(closed)?;
-        let session = self.sessions.begin(&query.org).await?;
-        let task = self.task(&session, dataset, query, query.as_of).await?;
+        let ready = async {
+            let turn = self.passes.turn(&query.org).await?;
+            let session = self.sessions.begin(&query.org).await?;
+            let task = self.task(&session, dataset, query, query.as_of).await?;
+            Ok((turn, session, task))
+        };
+        let (_turn, session, task) = passes::within(asked.wait, ready).await?;
         facets::read(session, &task, asked).await
     }
 

@@ -49,7 +49,7 @@ fn schema() -> DatasetSchema {
     }
 }
 
-fn task(predicates: Vec<Predicate>, chosen: Chosen) -> Task {
+pub(super) fn task(predicates: Vec<Predicate>, chosen: Chosen) -> Task {
     let relation = Relation {
         from: "rows s".into(),
         columns: COLUMNS.iter().map(|(name, _)| ((*name).into(), format!("s.{name}"))).collect(),

@@ -29,9 +29,8 @@ use offtake_model::dataset::{DatasetSchema, RowsMode};
 use offtake_model::plan::Plan;
 use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::{Error, ErrorKind, Result};
-use tokio::sync::Semaphore;
 
-use super::facets::PASSES_AT_ONCE;
+use super::passes::{self, Passes};
 use super::{Count, FacetRequest, Facets, Page, PageRequest, PlanSettings, RangeReader, RangeRows, Source};
 use crate::relation::Relation;
 use crate::sql::Statements;
@@ -49,7 +48,7 @@ pub struct SqliteSource {
     clock: SharedClock,
     relations: BTreeMap<String, Arc<Relation>>,
     pool: Pool,
-    passes: Semaphore,
+    passes: Passes,
     snapshots: Arc<Snapshots<Session>>,
 }
 
@@ -63,7 +62,7 @@ impl SqliteSource {
         pool.give_back(Session::open(path)?);
         let relations = relations.into_iter().map(|(name, relation)| (name, Arc::new(relation))).collect();
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&clock)));
-        Ok(Arc::new(Self { clock, relations, pool, passes: Semaphore::new(PASSES_AT_ONCE), snapshots }))
+        Ok(Arc::new(Self { clock, relations, pool, passes: Passes::new(passes::AT_ONCE), snapshots }))
     }
 
     fn relation(&self, schema: &DatasetSchema) -> Result<Arc<Relation>> {
@@ -165,9 +164,10 @@ impl Source for SqliteSource {
     }
 
     async fn facets(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, asked: &FacetRequest) -> Result<Facets> {
-        let closed = |_| Error::new(ErrorKind::Unavailable, "the source is shutting down");
-        let _turn = self.passes.acquire().await.map_err(closed)?;
-        facets::read(&self.pool, self.task(dataset, query)?, asked.clone()).await
+        let task = self.task(dataset, query)?;
+        let ready = async { Ok((self.passes.turn(&query.org).await?, self.pool.turn().await?)) };
+        let (_turn, connection) = passes::within(asked.wait, ready).await?;
+        facets::read(&self.pool, connection, task, asked.clone()).await
     }
 
     async fn page(&self, dataset: &Arc<DatasetSchema>, query: &RowQuery, page: &PageRequest) -> Result<Page> {

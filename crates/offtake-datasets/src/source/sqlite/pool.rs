@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offtake_model::{Error, ErrorKind, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::session::Session;
 
@@ -55,13 +55,28 @@ impl Pool {
         std::mem::take(&mut *self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Waits for a connection that is free: this one is meant for whoever holds what it returns.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit> {
+        let closed = |_| Error::new(ErrorKind::Unavailable, "the source is shutting down");
+        Arc::clone(&self.shared.free).acquire_owned().await.map_err(closed)
+    }
+
     /// Runs `work` on a connection, which forgets selection and transaction afterwards.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.run_in(self.turn().await?, work).await
+    }
+
+    /// The same, for whoever has waited for a connection.
+    pub(super) async fn run_in<T: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        work: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let pool = self.clone();
-        self.run_and_keep(move |mut session| {
+        self.keep_in(turn, move |mut session| {
             let result = work(&mut session);
             if session.clear().is_ok() {
                 pool.give_back(session);
@@ -92,14 +107,20 @@ impl Pool {
         &self,
         work: impl FnOnce(Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let closed = |_| Error::new(ErrorKind::Unavailable, "the source is shutting down");
-        let permit = Arc::clone(&self.shared.free).acquire_owned().await.map_err(closed)?;
+        self.keep_in(self.turn().await?, work).await
+    }
+
+    async fn keep_in<T: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        work: impl FnOnce(Session) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let shared = Arc::clone(&self.shared);
         let cancelled = Arc::new(AtomicBool::new(false));
         let waiting = Waiting(Arc::clone(&cancelled));
         let task = tokio::task::spawn_blocking(move || {
-            // The permit is given back when the connection is, also if nobody waits any more.
-            let _permit = permit;
+            // It is given back when the connection is, also if nobody waits any more.
+            let _turn = turn;
             let idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let session = match (idle, &shared.path) {
                 (Some(session), _) => session,
