@@ -1,7 +1,7 @@
 //! A piece of work on one connection: a transaction or single statements, with a deadline over all of it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +20,8 @@ pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Statements on one connection, all of them done by one deadline, so that a server that stands still keeps nobody.
 ///
-/// A connection on which something hung, or whose transaction nobody ended, is closed instead of given back.
+/// A connection on which something hung or nobody waited for the answer, or whose transaction nobody ended, is closed
+/// instead of given back.
 pub struct Work {
     connection: Option<Object>,
     deadline: Instant,
@@ -30,6 +31,8 @@ pub struct Work {
     /// What begins the transaction that each statement is, where the work is none itself.
     each: Option<String>,
     broken: AtomicBool,
+    /// Statements that were sent and not answered. What is dropped meanwhile stays among them.
+    unanswered: AtomicUsize,
     #[cfg(feature = "unscoped")]
     changed: Option<fn(&str) -> String>,
 }
@@ -59,6 +62,7 @@ impl Pool {
             in_transaction: false,
             each: None,
             broken: AtomicBool::new(false),
+            unanswered: AtomicUsize::new(0),
             #[cfg(feature = "unscoped")]
             changed: self.changed,
         })
@@ -166,7 +170,7 @@ impl Work {
         }
         let ended = match &outcome {
             Ok(_) => self.command("COMMIT").await,
-            Err(_) if self.broken.load(Ordering::Relaxed) => return outcome,
+            Err(_) if self.is_unusable() => return outcome,
             Err(_) => self.command("ROLLBACK").await,
         };
         self.in_transaction = ended.is_err();
@@ -205,26 +209,27 @@ impl Work {
     }
 
     async fn timely<T>(&self, run: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
-        match timeout_at(self.deadline, run).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(cause)) => {
-                if Trouble::of(&cause).ends_session() {
-                    self.broken.store(true, Ordering::Relaxed);
-                }
-                Err(self.faults.of(cause))
-            }
-            Err(_) => {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+        let Ok(answer) = timeout_at(self.deadline, run).await else { return Err(self.faults.silent(self.limit)) };
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+        answer.map_err(|cause| {
+            if Trouble::of(&cause).ends_session() {
                 self.broken.store(true, Ordering::Relaxed);
-                Err(self.faults.silent(self.limit))
             }
-        }
+            self.faults.of(cause)
+        })
+    }
+
+    /// Whether nobody else can use the connection: it broke, or the server is still busy on it.
+    fn is_unusable(&self) -> bool {
+        self.broken.load(Ordering::Relaxed) || self.unanswered.load(Ordering::Relaxed) > 0
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
-            && (self.in_transaction || self.broken.load(Ordering::Relaxed))
+            && (self.in_transaction || self.is_unusable())
         {
             drop(Object::take(connection));
         }

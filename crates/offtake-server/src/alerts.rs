@@ -81,7 +81,7 @@ pub(crate) struct SpendingResponse {
 
 impl From<AlertState> for AlertStateResponse {
     fn from(state: AlertState) -> Self {
-        let AlertState { firing, since, value, judged_at, last_fired_at, cool_down_until, spending } = state;
+        let AlertState { firing, since, value, judged_at, last_fired_at, cool_down_until, spending, unread: _ } = state;
         let status = if firing { "firing" } else { "ok" };
         let complete = spending.filter(|spending| spending.complete);
         let spending = complete.map(|spending| SpendingResponse {

@@ -1,11 +1,13 @@
 //! The span store: every span once, durable, and at any cut-off what it was then.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use crate::common::{Backend, Kept, Place, SUITES, all, org, rows_of, span, spans_of, up_to};
 use futures::StreamExt as _;
+use offtake_datasets::spans::tail::SpentIn;
 use offtake_datasets::spans::{Appended, Span, SpanStore, SpanType, StatusCode};
 use offtake_datasets::{PageRequest, PlanSettings};
 use offtake_model::as_of::AsOf;
@@ -16,7 +18,9 @@ use offtake_model::query::{Chosen, Predicate, RowQuery, Sort, Test};
 use offtake_model::value::Value;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use rusqlite::Connection;
 use serde_json::json;
+use tokio::time::timeout;
 
 const TRACE_COLUMNS: &[&str] = &[
     "trace_id",
@@ -516,4 +520,44 @@ macro_rules! store_tests {
 store_tests! {
     sqlite: Backend::Sqlite, 48;
     postgres: Backend::Postgres(offtake_testkit::PgVersion::V15), 24;
+}
+
+/// The numbers that are told while a sum runs that has no end, and after it was dropped.
+async fn told_beside_an_endless_sum() -> [Option<u64>; 2] {
+    let kept = Kept::new(Backend::Sqlite).await;
+    let acme = org("acme");
+    kept.store.append(&acme, vec![span(1, 1, 1)]).await.unwrap();
+    let Place::Folder(folder) = &kept.place else { panic!("it lies in a file") };
+    let endless = "ALTER TABLE spans RENAME TO real_spans;
+        CREATE VIEW spans AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+        SELECT 'acme' AS org_id, 1 AS started_at, 1 AS ingest_seq, NULL AS provider, '' AS trace_id, 'prompt' AS type,
+            1 AS cost_usd FROM n;
+        UPDATE sqlite_sequence SET name = 'spans'";
+    Connection::open(folder.path().join("spans.db")).unwrap().execute_batch(endless).unwrap();
+    let (tail, events) = (kept.store.tail(), kept.store.events());
+    let limit = Duration::from_secs(5);
+    let during = {
+        let asked = SpentIn { org: &acme, provider: None, from: 0, to: 10, upto: 1 };
+        tokio::select! {
+            biased;
+            spent = tail.spent(&asked) => panic!("it has no end: {spent:?}"),
+            last = timeout(limit, tail.last()) => last,
+        }
+    };
+    let after = timeout(limit, events.newest()).await;
+    [during, after].map(|told| Some(told.ok()?.unwrap()))
+}
+
+#[test]
+fn a_sum_that_takes_long_keeps_nobody_waiting_and_ends_when_nobody_waits_for_it() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let told = runtime.block_on(told_beside_an_endless_sum());
+    // It ends when none of its threads is in the middle of something.
+    let (ended, end) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        drop(runtime);
+        ended.send(()).unwrap();
+    });
+    assert_eq!(told, [Some(1); 2], "nobody waits");
+    end.recv_timeout(Duration::from_secs(10)).expect("it is broken off");
 }

@@ -70,6 +70,17 @@ pub struct AlertState {
     pub cool_down_until: Option<Timestamp>,
     /// Of a budget: the present period.
     pub spending: Option<Spending>,
+    /// Of a budget whose past cannot be read.
+    pub unread: Option<Unread>,
+}
+
+/// Nobody watches a budget, as its past cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Since when that is so.
+    pub since: Timestamp,
+    /// Whether it was told, and is to be told when it is over.
+    pub told: bool,
 }
 
 /// What was spent in a period.
@@ -85,6 +96,20 @@ pub struct Spending {
     pub told: Vec<u32>,
     /// Whether what was spent before the rule began to count is in.
     pub complete: bool,
+    /// How far that is read, until it is in.
+    #[serde(default)]
+    pub reading: Option<Reading>,
+}
+
+/// What was spent in a period before a rule began to count, as far as that is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The last span that is read: later ones are counted as they come in.
+    pub upto: u64,
+    /// Up to where the period is read.
+    pub next: Timestamp,
+    /// What was spent up to there.
+    pub spent: Usd,
 }
 
 impl AlertContent {
@@ -105,7 +130,7 @@ impl AlertContent {
 
 impl AlertState {
     /// How things stand after the rule was changed. Where something else is counted now, it begins anew; what was told
-    /// of a budget in this period stays told as long as the same money is meant.
+    /// of a budget in this period stays told as long as the same money is meant; and that nobody watches it, until somebody does.
     #[must_use]
     pub fn after(&self, was: &AlertContent, is: &AlertContent) -> Self {
         if is.counts_like(was) {
@@ -116,6 +141,7 @@ impl AlertState {
             _ => false,
         };
         let spending = self.spending.clone().filter(|_| same_money);
-        Self { spending: spending.map(|spending| Spending { complete: false, ..spending }), ..Self::default() }
+        let spending = spending.map(|spending| Spending { complete: false, reading: None, ..spending });
+        Self { spending, unread: self.unread.filter(|unread| unread.told), ..Self::default() }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use offtake_model::ErrorKind;
-use offtake_model::alert::{AlertContent, AlertState, MOST_ALERTS, Spending, Usd};
+use offtake_model::alert::{AlertContent, AlertState, MOST_ALERTS, Reading, Spending, Unread, Usd};
 use offtake_model::event::{EventType, NewEvent};
 use offtake_model::id::AlertId;
 use serde_json::{Map, json};
@@ -154,8 +154,11 @@ pub(crate) async fn what_is_counted_otherwise_begins_anew(b: &Backend) {
     let (metric, budget) = (created(b, slow("slow")).await, created(b, month("10")).await);
     let held = watch(b, "one").await.unwrap();
     let (rules, _) = b.alerts.watched().await.unwrap();
-    let spending = Spending { from: noon(), to: noon(), spent: Usd::from_nanos(5), told: vec![50], complete: true };
-    let of_budget = AlertState { spending: Some(spending.clone()), ..AlertState::default() };
+    let reading = Some(Reading { upto: 7, next: noon(), spent: Usd::from_nanos(3) });
+    let spending =
+        Spending { from: noon(), to: noon(), spent: Usd::from_nanos(5), told: vec![50], complete: false, reading };
+    let unread = Some(Unread { since: noon(), told: true });
+    let of_budget = AlertState { spending: Some(spending.clone()), unread, ..AlertState::default() };
     let counted = Counted {
         rules,
         tallies: vec![tallied(metric, 1, "a"), tallied(budget, 1, "b")],
@@ -172,11 +175,12 @@ pub(crate) async fn what_is_counted_otherwise_begins_anew(b: &Backend) {
     assert_eq!(b.alerts.replace(&by("ada"), &acme, budget, 1, month("20")).await.unwrap().state, of_budget);
     let (rules_now, watched) = b.alerts.watched().await.unwrap();
     assert_eq!((rules_now, watched.iter().map(|one| one.tallies.len()).sum::<usize>()), (rules + 2, 2));
-    // Disabled: nobody counts, so nothing that was counted is of use; what was told stays told.
+    // Disabled: nobody counts, so nothing that was counted or read is of use; what was told stays told.
     let off = |content: AlertContent| AlertContent { enabled: false, ..content };
     assert!(!b.alerts.replace(&by("ada"), &acme, metric, 2, off(slow("slow"))).await.unwrap().state.firing);
     let paused = b.alerts.replace(&by("ada"), &acme, budget, 2, off(month("20"))).await.unwrap();
-    assert_eq!(paused.state.spending, Some(Spending { complete: false, ..spending }));
+    assert_eq!(paused.state.spending, Some(Spending { reading: None, ..spending }));
+    assert_eq!(paused.state.unread, unread);
     assert!(b.alerts.watched().await.unwrap().1.is_empty());
     let on = b.alerts.replace(&by("ada"), &acme, metric, 3, slow("slow")).await.unwrap();
     assert_eq!((on.version, b.alerts.watched().await.unwrap().1[0].tallies.len()), (4, 0));

@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use offtake_datasets::spans::SpanTail;
-use offtake_datasets::spans::tail::{SpentIn, TailSpan};
-use offtake_model::Result;
-use offtake_model::alert::{Alert, AlertState, Budget, Spending, Usd};
+use jiff::{SignedDuration, Timestamp};
+use offtake_datasets::spans::tail::TailSpan;
+use offtake_model::alert::{Alert, AlertState, Budget, Reading, Spending, Usd};
 use offtake_model::event::NewEvent;
 
 use super::event;
+use super::past::Day;
 
-/// Microseconds in a day.
-const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+/// So much of the past is read in one go.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A budget with its counts.
 #[derive(Debug)]
@@ -23,27 +22,13 @@ pub(super) struct Spent {
     /// By the beginning of the period, in microseconds since the epoch.
     periods: BTreeMap<i64, Usd>,
     changed: BTreeSet<i64>,
-    /// What is still to be read of the present period.
-    reading: Option<Reading>,
-}
-
-/// What was spent in a period before the rule began to count, as far as that is read.
-#[derive(Debug)]
-struct Reading {
-    from: i64,
-    to: i64,
-    /// The last span that is not counted as it comes in.
-    upto: u64,
-    /// Up to where it is read.
-    next: i64,
-    spent: Usd,
 }
 
 impl Spent {
     pub(super) fn new(budget: Budget, tallies: Vec<(i64, String)>) -> Self {
         let zone = TimeZone::get(&budget.time_zone).unwrap_or(TimeZone::UTC);
         let periods = tallies.into_iter().filter_map(|(from, spent)| Some((from, spent.parse().ok()?))).collect();
-        Self { budget, zone, periods, changed: BTreeSet::new(), reading: None }
+        Self { budget, zone, periods, changed: BTreeSet::new() }
     }
 
     /// How things stand, in the period that `now` is in. Where the rule is new to it, what was spent before is still to be read, up
@@ -53,44 +38,44 @@ impl Spent {
         let Some((from, to)) = self.budget.period.around(now, &self.zone) else { return state };
         let before = state.spending.take();
         let complete = before.as_ref().is_some_and(|before| before.complete);
-        let told = before.filter(|before| before.from == from).map(|before| before.told).unwrap_or_default();
-        let (begin, end) = (from.as_microsecond(), to.as_microsecond());
-        if !complete && self.reading.as_ref().is_none_or(|reading| reading.from != begin) {
-            self.reading = Some(Reading { from: begin, to: end, upto, next: begin, spent: Usd::default() });
-            self.periods.remove(&begin);
-        }
-        let spent = self.periods.get(&begin).copied().unwrap_or_default();
-        state.spending = Some(Spending { from, to, spent, told, complete });
+        let before = before.filter(|before| before.from == from);
+        let (told, reading) = before.map(|before| (before.told, before.reading)).unwrap_or_default();
+        // A store that lost its newest spans gives their numbers again.
+        let reading = reading.filter(|reading| reading.upto <= upto);
+        let reading = (!complete).then(|| reading.unwrap_or_else(|| self.read_from(from, upto)));
+        let spent = self.periods.get(&from.as_microsecond()).copied().unwrap_or_default();
+        state.spending = Some(Spending { from, to, spent, told, complete, reading });
         state
     }
 
-    /// Whether there is more of the past to read.
-    pub(super) const fn is_reading(&self) -> bool {
-        self.reading.is_some()
+    /// Begins to read a period. What was counted of it is among that.
+    fn read_from(&mut self, from: Timestamp, upto: u64) -> Reading {
+        self.periods.insert(from.as_microsecond(), Usd::default());
+        self.changed.insert(from.as_microsecond());
+        Reading { upto, next: from, spent: Usd::default() }
     }
 
-    /// Reads a day more of the past.
-    ///
-    /// # Errors
-    /// As [`SpanTail::spent`]. What was read stays.
-    pub(super) async fn read_on(&mut self, alert: &mut Alert, tail: &dyn SpanTail) -> Result<()> {
-        let Some(reading) = &mut self.reading else { return Ok(()) };
-        let end = reading.to.min(reading.next + DAY);
-        let provider = self.budget.provider.as_deref();
-        let asked = SpentIn { org: &alert.org, provider, from: reading.next, to: end, upto: reading.upto };
-        reading.spent += tail.spent(&asked).await?;
-        reading.next = end;
-        if reading.next < reading.to {
-            return Ok(());
+    /// The next day of the past, if there is more to read.
+    pub(super) fn day(&self, alert: &Alert) -> Option<Day> {
+        let present = alert.state.spending.as_ref()?;
+        let Reading { upto, next: from, .. } = *present.reading.as_ref()?;
+        let to = from.checked_add(DAY).map_or(present.to, |next| next.min(present.to));
+        Some(Day { alert: alert.id, org: alert.org.clone(), provider: self.budget.provider.clone(), from, to, upto })
+    }
+
+    /// Adds what was spent on that day.
+    pub(super) fn add(&mut self, present: &mut Spending, day: &Day, amount: Usd) {
+        let Some(mut reading) = present.reading.take() else { return };
+        (reading.next, reading.spent) = (day.to, reading.spent + amount);
+        if reading.next < present.to {
+            present.reading = Some(reading);
+            return;
         }
-        let counted = self.periods.entry(reading.from).or_default();
+        let from = present.from.as_microsecond();
+        let counted = self.periods.entry(from).or_default();
         *counted += reading.spent;
-        self.changed.insert(reading.from);
-        if let Some(present) = &mut alert.state.spending {
-            (present.spent, present.complete) = (*counted, true);
-        }
-        self.reading = None;
-        Ok(())
+        self.changed.insert(from);
+        (present.spent, present.complete) = (*counted, true);
     }
 
     /// Counts a span in the period it began in, unless that is over.

@@ -1,8 +1,10 @@
-//! Rules and budgets: counted from real spans in a real store, judged on a clock that stands still.
+//! Rules and budgets: counted from real spans in a real store, judged on a clock that stands still. Where pasts are read, the
+//! runtime's clock stands still as well, as long as anybody works.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use offtake_datasets::spans::tail::{SpentIn, TailSpan};
@@ -269,7 +271,7 @@ fn span_like(s: &Spans) -> Span {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn history_that_is_sent_later_raises_nothing() {
     let mut s = Spans::new();
     s.rule(errors()).await;
@@ -311,7 +313,7 @@ async fn one_of_two_counts_and_the_other_goes_on_where_it_was() {
     assert_eq!(one.pass().await.unwrap(), Passed::Elsewhere);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_percentage_is_told_once_in_a_period_and_a_raised_amount_arms_again() {
     let mut s = Spans::new();
     // Before anybody counted, and before there was a rule.
@@ -358,7 +360,7 @@ async fn each_percentage_is_told_once_in_a_period_and_a_raised_amount_arms_again
     assert!(!s.alert(rule).await.state.firing);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_day_of_25_hours_is_one_budget() {
     let mut s = Spans::new();
     let to = "2026-10-24T22:00:00Z".parse::<Timestamp>().unwrap();
@@ -464,14 +466,47 @@ async fn whatever_comes_and_whoever_dies_the_values_are_those_of_a_count_from_sc
     }
 }
 
-/// A store of spans that does not say what some spent.
+/// What a store of spans says to who asks what some spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Sums,
+    Errors,
+    /// Nothing, ever.
+    Nothing,
+}
+
+/// A store of spans that may not say what some spent.
 #[derive(Debug)]
 struct Blind {
     spans: Arc<dyn SpanTail>,
-    /// With whom nobody knows.
+    /// With whom.
     provider: &'static str,
-    is_blind: AtomicBool,
+    says: Mutex<Says>,
     asked: AtomicU64,
+}
+
+impl Blind {
+    fn new(s: &Spans, says: Says) -> Arc<Self> {
+        Arc::new(Self {
+            spans: s.spans.tail(),
+            provider: "openai",
+            says: Mutex::new(says),
+            asked: AtomicU64::default(),
+        })
+    }
+
+    fn watcher(self: &Arc<Self>, s: &Spans, name: &str) -> AlertWatch {
+        AlertWatch::new(s.house.store.clone(), self.clone(), WorkerName(name.to_owned()))
+    }
+
+    fn says(&self, says: Says) {
+        *self.says.lock().unwrap() = says;
+    }
+
+    /// How often it was asked about them.
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
 }
 
 #[async_trait::async_trait]
@@ -485,29 +520,38 @@ impl SpanTail for Blind {
     }
 
     async fn spent(&self, asked: &SpentIn<'_>) -> Result<Usd> {
-        if asked.provider == Some(self.provider) && self.is_blind.load(Ordering::Relaxed) {
+        if asked.provider == Some(self.provider) {
             self.asked.fetch_add(1, Ordering::Relaxed);
-            return Err(Error::new(ErrorKind::StoreUnavailable, "it takes too long"));
+            let says = *self.says.lock().unwrap();
+            match says {
+                Says::Sums => {}
+                Says::Errors => return Err(Error::new(ErrorKind::StoreUnavailable, "it takes too long")),
+                Says::Nothing => std::future::pending().await,
+            }
         }
         self.spans.spent(asked).await
     }
 }
 
-#[tokio::test]
+fn budget(name: &str, period: &str, provider: Option<&str>) -> Json {
+    json!({"kind": "budget", "name": name, "amount_usd": "1", "period": period, "provider": provider})
+}
+
+/// What is told of budgets that nobody watches.
+async fn uncounted(s: &Spans) -> Vec<Json> {
+    let told = s.told().await.into_iter().filter(|event| event.kind == EventType::SystemAlert);
+    told.map(|event| Json::Object(event.data)).collect()
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_budget_whose_past_cannot_be_read_stops_no_other_and_is_told() {
     let mut s = Spans::new();
     s.cost(0.40, "2026-10-01T08:00:00Z").await;
-    let budget = |name: &str, provider: Option<&str>| json!({"kind": "budget", "name": name, "amount_usd": "1", "period": "day", "provider": provider});
-    let blind = s.rule(budget("blind", Some("openai"))).await;
-    let sound = s.rule(budget("sound", None)).await;
+    let blind = s.rule(budget("blind", "day", Some("openai"))).await;
+    let sound = s.rule(budget("sound", "day", None)).await;
     let metric = s.rule(errors()).await;
-    let tail = Arc::new(Blind {
-        spans: s.spans.tail(),
-        provider: "openai",
-        is_blind: AtomicBool::new(true),
-        asked: AtomicU64::default(),
-    });
-    let mut watcher = AlertWatch::new(s.house.store.clone(), tail.clone(), WorkerName("one".to_owned()));
+    let tail = Blind::new(&s, Says::Errors);
+    let mut watcher = tail.watcher(&s, "one");
     judged(&mut watcher).await;
     s.cost(0.20, "2026-10-01T12:00:00Z").await;
     for _ in 0..2 {
@@ -518,16 +562,12 @@ async fn a_budget_whose_past_cannot_be_read_stops_no_other_and_is_told() {
     assert_eq!(s.alert(sound).await.state.value, Some(0.6));
     let state = s.alert(blind).await.state;
     assert_eq!((state.value, state.judged_at, state.firing), (None, None, false), "this one is not");
-    assert_eq!(tail.asked.load(Ordering::Relaxed), 1, "it is not asked all the time");
-    let uncounted = async |s: &Spans| {
-        let told = s.told().await.into_iter().filter(|event| event.kind == EventType::SystemAlert);
-        told.map(|event| Json::Object(event.data)).collect::<Vec<_>>()
-    };
+    assert_eq!(tail.asked(), 1, "it is not asked all the time");
     for _ in 0..9 {
         s.wait(30);
         judged(&mut watcher).await;
     }
-    assert_eq!((tail.asked.load(Ordering::Relaxed), uncounted(&s).await.len()), (10, 0), "it may pass");
+    assert_eq!((tail.asked(), uncounted(&s).await.len()), (10, 0), "it may pass");
     for _ in 0..3 {
         s.wait(30);
         judged(&mut watcher).await;
@@ -539,7 +579,7 @@ async fn a_budget_whose_past_cannot_be_read_stops_no_other_and_is_told() {
 
     // What came in meanwhile is counted once, with what was there before.
     s.cost(0.10, "2026-10-01T12:00:00Z").await;
-    tail.is_blind.store(false, Ordering::Relaxed);
+    tail.says(Says::Sums);
     s.wait(30);
     judged(&mut watcher).await;
     let spending = s.alert(blind).await.state.spending.unwrap();
@@ -554,7 +594,118 @@ async fn a_budget_whose_past_cannot_be_read_stops_no_other_and_is_told() {
     assert_eq!(s.alert(blind).await.state.spending.unwrap().spent.to_string(), "0.75");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn however_many_budgets_are_slow_to_be_read_nobody_waits_for_them() {
+    const SLOW: u64 = 12;
+    let mut s = Spans::new();
+    s.cost(0.40, "2026-10-01T08:00:00Z").await;
+    for number in 0..SLOW {
+        s.rule(budget(&number.to_string(), "month", Some("openai"))).await;
+    }
+    let (sound, metric) = (s.rule(budget("sound", "day", None)).await, s.rule(errors()).await);
+    let tail = Blind::new(&s, Says::Nothing);
+    let (mut watcher, mut other) = (tail.watcher(&s, "one"), s.watcher("two"));
+    judged(&mut watcher).await;
+    s.send(&Sketch { failed: true, nanos: 0, ..s.sketch() }).await;
+    // By a clock that runs whenever somebody waits.
+    let pass = async |s: &Spans, watcher: &mut AlertWatch| {
+        s.wait(2);
+        let began = tokio::time::Instant::now();
+        judged(watcher).await;
+        assert!(began.elapsed() < Duration::from_secs(2), "a pass took {:?}", began.elapsed());
+    };
+    pass(&s, &mut watcher).await;
+    assert!(s.alert(metric).await.state.firing, "it is judged at once");
+    for _ in 0..3 * SLOW {
+        pass(&s, &mut watcher).await;
+        assert_eq!(other.pass().await.unwrap(), Passed::Elsewhere);
+    }
+    assert_eq!(s.alert(sound).await.state.value, Some(0.4), "each had its turn");
+    // One that is made by now comes before those of which nothing came.
+    let new = s.rule(budget("new", "day", None)).await;
+    for _ in 0..4 {
+        pass(&s, &mut watcher).await;
+    }
+    assert_eq!(s.alert(new).await.state.value, Some(0.4));
+    for _ in 0..200 {
+        pass(&s, &mut watcher).await;
+    }
+    let told = uncounted(&s).await;
+    assert!(told.iter().all(|event| event["state"] == "begun"), "{told:?}");
+    assert_eq!(told.len() as u64, SLOW, "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_of_a_budget_that_nobody_watches_is_told_once_whoever_counts_and_whatever_is_changed() {
+    let mut s = Spans::new();
+    s.cost(0.40, "2026-10-01T08:00:00Z").await;
+    let blind = s.rule(budget("blind", "day", Some("openai"))).await;
+    let tail = Blind::new(&s, Says::Errors);
+    let mut watcher = tail.watcher(&s, "one");
+    let states = async |s: &Spans| -> Vec<Json> {
+        uncounted(s).await.into_iter().map(|mut event| event["state"].take()).collect()
+    };
+    let mut begun = Vec::new();
+    for round in 0..40 {
+        // Rules of others, and a worker that dies now and then, do not make it begin anew.
+        match round % 4 {
+            1 => drop(s.rule(errors()).await),
+            3 => watcher = tail.watcher(&s, &format!("{round}")),
+            _ => {}
+        }
+        s.wait(31);
+        judged(&mut watcher).await;
+        begun = states(&s).await;
+        assert!(begun.len() <= 1, "after {round}: {begun:?}");
+        assert_eq!(begun.is_empty(), round < 10, "after {round}");
+    }
+    assert_eq!(begun, ["begun"]);
+    // Nobody else's rule ends it, and neither does a change of its own that makes it count something else.
+    s.change(blind, json!({"enabled": false})).await;
+    judged(&mut watcher).await;
+    s.change(blind, json!({"enabled": true})).await;
+    s.wait(31);
+    judged(&mut watcher).await;
+    assert_eq!(states(&s).await, ["begun"]);
+    s.rule(budget("another", "day", None)).await;
+    tail.says(Says::Sums);
+    s.wait(31);
+    judged(&mut watcher).await;
+    assert_eq!(states(&s).await, ["begun", "over"]);
+    assert_eq!(s.alert(blind).await.state.value, Some(0.4));
+    drop(watcher);
+    let mut watcher = tail.watcher(&s, "last");
+    s.wait(31);
+    judged(&mut watcher).await;
+    assert_eq!(states(&s).await, ["begun", "over"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_past_is_read_on_where_it_was_whoever_counts_and_whatever_is_changed() {
+    let mut s = Spans::new();
+    for day in ["2026-10-01T08:00:00Z", "2026-10-20T08:00:00Z", "2026-10-31T23:59:59Z"] {
+        s.cost(0.10, day).await;
+    }
+    let month = s.rule(budget("month", "month", Some("openai"))).await;
+    let tail = Blind::new(&s, Says::Sums);
+    let mut watcher = tail.watcher(&s, "one");
+    for round in 0..30 {
+        match round {
+            9 => drop(s.rule(errors()).await),
+            19 => watcher = tail.watcher(&s, "one"),
+            _ => {}
+        }
+        s.cost(0.01, "2026-10-01T12:00:00Z").await;
+        watcher.pass().await.unwrap();
+        assert!(!s.alert(month).await.state.spending.unwrap().complete);
+    }
+    judged(&mut watcher).await;
+    assert_eq!(s.alert(month).await.state.spending.unwrap().spent.to_string(), "0.6");
+    // What had just been read when the rules or the watcher changed is read again.
+    assert!((31..=33).contains(&tail.asked()), "{}", tail.asked());
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_of_alerts_have_nothing_of_sensitive_columns() {
     let mut s = Spans::new();
     s.rule(

@@ -1,4 +1,4 @@
-//! What happens to traces, from Postgres: by one connection, as the owner of the tables, whom no policy holds. It reads for
+//! What happens to traces, from Postgres: by connections of its own, as the owner of the tables, whom no policy holds. It reads for
 //! many organizations at once, and its reader keeps them apart.
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use super::LIMIT;
 use crate::escape::unescaped;
 use crate::spans::events::{POSTGRES, Row, RowOfTrace, TraceBatch, TraceEvents, batch, bound, number};
 
-/// Reads by the connection of this pool.
+/// Reads by the connections of this pool.
 #[derive(Debug)]
 pub(super) struct PgTraceEvents {
     pub(super) pool: Pool,

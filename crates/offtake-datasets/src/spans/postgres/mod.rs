@@ -96,7 +96,8 @@ async fn pools(settings: Settings, connections: usize) -> Result<(Pool, Pool, Po
         let writing = Pool::new(settings.clone().for_writing(), WRITING, Role::Store, limits(1))?;
         let reading =
             Pool::new(settings.clone().for_writing(), READING, Role::Source("spans".to_owned()), limits(connections))?;
-        let telling = Pool::new(settings.for_writing(), TELLING, Role::Store, limits(1))?;
+        // Two: while one adds up what was spent, which may take long, the other goes on telling.
+        let telling = Pool::new(settings.for_writing(), TELLING, Role::Store, limits(2))?;
         Ok((writing, reading, telling))
     };
     let ended = |cause| Error::new(ErrorKind::Internal, "a thread ended").caused_by(cause);

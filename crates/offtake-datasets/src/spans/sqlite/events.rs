@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use offtake_model::id::OrgId;
 use offtake_model::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags, params};
+use tokio_util::sync::CancellationToken;
 
 use super::{BUSY, LAST_SEQUENCE, failed};
 use crate::spans::events::{Row, RowOfTrace, SQLITE, TraceBatch, TraceEvents, batch, bound, number};
 
 const CACHE_KIB: i64 = 2_048;
+/// So many steps of SQLite's machine between two looks at whether somebody still waits.
+const STEPS_BETWEEN_LOOKS: i32 = 4_096;
 
 /// Reads by a connection of its own, opened when it is needed first.
 #[derive(Debug)]
@@ -38,10 +41,30 @@ impl SqliteTraceEvents {
             };
             read(open)
         };
-        let ended = |cause| Error::new(ErrorKind::Internal, "a thread ended").caused_by(cause);
-        let done = tokio::task::spawn_blocking(run).await.map_err(ended)?;
-        done.map_err(|error| failed("what happened to traces cannot be read", error))
+        blocking(run).await
     }
+
+    /// Reads what may take long: by a connection for it alone, so that nobody waits behind it. It stops soon after the future
+    /// is dropped.
+    pub(super) async fn read_apart<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (path, left) = (self.path.clone(), CancellationToken::new());
+        let _waiting = left.clone().drop_guard();
+        let run = move || {
+            let connection = connect(&path)?;
+            connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || left.is_cancelled()))?;
+            read(&connection)
+        };
+        blocking(run).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(run: impl FnOnce() -> rusqlite::Result<T> + Send + 'static) -> Result<T> {
+    let ended = |cause| Error::new(ErrorKind::Internal, "a thread ended").caused_by(cause);
+    let done = tokio::task::spawn_blocking(run).await.map_err(ended)?;
+    done.map_err(|error| failed("what happened to traces cannot be read", error))
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

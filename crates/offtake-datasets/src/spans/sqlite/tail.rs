@@ -30,9 +30,9 @@ impl SpanTail for SqliteTraceEvents {
     async fn spent(&self, asked: &SpentIn<'_>) -> Result<Usd> {
         let (org, provider) = (asked.org.as_str().to_owned(), asked.provider.map(str::to_owned));
         let (from, to, upto) = (asked.from, asked.to, bound(asked.upto));
-        let spent = self.read(move |connection| {
+        let spent = self.read_apart(move |connection| {
             connection
-                .prepare_cached(SPENT_SQLITE)?
+                .prepare(SPENT_SQLITE)?
                 .query_row(params![org, from, to, upto, provider], |row| Ok((row.get(0)?, row.get(1)?)))
         });
         spent.await.map(|(dollars, nanos)| usd(dollars, nanos))
