@@ -271,6 +271,22 @@ describe("a stream", () => {
     stream.stop();
   });
 
+  test("of two quick changes only what the last one asks for counts", async () => {
+    const { stream, socket } = await begun();
+    stream.ask(["trace_created", "system_alert"], {});
+    stream.ask(["system_alert"], {});
+    socket.tell({ type: "unsubscribed" });
+    socket.tell({ type: "subscribed", after: { traces: 50, organization: 50 } });
+    socket.tell({ type: "event", ...created("a", 51) });
+    socket.tell({ type: "error", code: "invalid_request", detail: "no", errors: [] });
+    expect([stream.buffer.shown, stream.refusal]).toEqual([[], null]);
+    socket.tell({ type: "unsubscribed" });
+    socket.tell({ type: "subscribed", after: { organization: 52 } });
+    socket.tell({ type: "event", ...told("system_alert", 53) });
+    expect(stream.buffer.shown.length).toBe(1);
+    stream.stop();
+  });
+
   test("other wishes begin anew, and a refusal is told", async () => {
     const { stream, socket } = await begun();
     socket.tell({ type: "event", ...created("a", 6) });

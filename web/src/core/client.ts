@@ -195,20 +195,27 @@ export class Client {
     const headers: Record<string, string> = { accept: "application/json", ...call.headers };
     if (call.body !== undefined) headers["content-type"] = "application/json";
     if (this.#token) headers["authorization"] = `Bearer ${await this.#token()}`;
-    const answer = await fetch(`${this.#base}/api/v1/${path}`, {
+    const { answer, text } = await heard(`${this.#base}/api/v1/${path}`, {
       method: call.method ?? "GET",
       headers,
       credentials: this.#token ? "omit" : "same-origin",
       ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
       ...(call.signal && { signal: call.signal }),
-    }).catch((error: unknown) => {
-      if (error instanceof DOMException && error.name === "AbortError") throw error;
-      throw new Problem(0, "offline", "", "", [], null, null);
     });
-    const text = await answer.text();
     const body: unknown = text === "" ? undefined : parsed(text);
     if (answer.ok) return { body: body as T, version: answer.headers.get("etag") };
     throw problem(answer, body);
+  }
+}
+
+/** The whole answer. One that breaks off in the middle is none. */
+async function heard(url: string, request: RequestInit): Promise<{ answer: Response; text: string }> {
+  try {
+    const answer = await fetch(url, request);
+    return { answer, text: await answer.text() };
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Problem(0, "offline", "", "", [], null, null);
   }
 }
 

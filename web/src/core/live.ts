@@ -55,8 +55,8 @@ export class Live {
   #turn = 0;
   /** What the open socket was asked for. */
   #asked: readonly string[] = [];
-  /** What comes is still of what was asked for before. */
-  #isStale = false;
+  /** How often it is yet to be said that something is not told any more: what comes before is of what was asked for before. */
+  #stale = 0;
   #heardAt = 0;
 
   constructor(
@@ -104,7 +104,7 @@ export class Live {
     const socket = this.#socket;
     if (socket?.readyState !== WebSocket.OPEN) return;
     if (this.#asked.length > 0) {
-      this.#isStale = true;
+      this.#stale += 1;
       say(socket, { type: "unsubscribe", events: this.#asked });
     }
     const { events, filters, after } = typeof this.wanted === "function" ? this.wanted() : { events: this.wanted };
@@ -128,7 +128,7 @@ export class Live {
     socket.addEventListener("open", () => {
       if (this.#socket !== socket) return socket.close();
       this.#heardAt = Date.now();
-      [this.#asked, this.#isStale] = [[], false];
+      [this.#asked, this.#stale] = [[], 0];
       this.again();
       this.#pings = setInterval(() => this.#ping(socket), PING_MS);
     });
@@ -159,14 +159,14 @@ export class Live {
   }
 
   #heard(message: Message): void {
+    if (message.type === "unsubscribed") this.#stale -= 1;
+    if (this.#stale > 0) return;
     if (message.type === "subscribed") {
       this.#failures = 0;
       if (message.after) this.listener.begun?.(message.after);
       this.listener.connected(true);
       this.listener.missed();
-    } else if (message.type === "unsubscribed") this.#isStale = false;
-    else if (message.type === "error") this.listener.refused?.(message);
-    else if (this.#isStale) return;
+    } else if (message.type === "error") this.listener.refused?.(message);
     else if (message.type === "lagged") this.listener.missed(message);
     else if (message.type === "event") this.listener.event(message);
   }

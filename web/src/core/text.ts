@@ -9,10 +9,10 @@ const percentage = new Intl.NumberFormat(locale, { style: "percent", maximumFrac
 const momentIn = (timeZone?: string) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", timeZone });
 const dateIn = (timeZone?: string) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone });
 const timeOfDayIn = (timeZone?: string) =>
-  new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false, timeZone });
+  new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone });
 const preciseIn = (timeZone?: string) => new Intl.DateTimeFormat(locale, {
   year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  fractionalSecondDigits: 3, hour12: false, timeZone,
+  fractionalSecondDigits: 3, hourCycle: "h23", timeZone,
 });
 /** The zone that was chosen; else the reader's own. */
 let zone: string | undefined;

@@ -36,19 +36,21 @@ test.each(["spans", "traces", "prompts"])("what a facet of %s says is what the t
   const models = group(page, "Model").getByRole("checkbox");
   await models.first().waitFor();
   const [first, second] = [await countOf(models.nth(0)), await countOf(models.nth(1))];
+  const statuses = group(page, "Status").getByRole("checkbox");
+  const all = async () => Promise.all((await statuses.all()).map(countOf));
+  const counted = (count: number) => expect.poll(async () => (await all()).reduce((sum, one) => sum + one, 0), { timeout: 15_000 }).toBe(count);
   await models.nth(0).check();
   await shows(page, first);
   // Its own filter hides none of its values, and the others are counted of what is left.
+  await counted(first);
   expect(await countOf(models.nth(1))).toBe(second);
   await models.nth(1).check();
   await shows(page, first + second);
   expect(page.url()).toContain("f.model%5B%5D=");
-  const statuses = group(page, "Status").getByRole("checkbox");
-  await page.locator("offtake-facets [aria-busy=false]").waitFor();
-  const all = await Promise.all((await statuses.all()).map(countOf));
-  expect(all.reduce((sum, one) => sum + one, 0)).toBe(first + second);
+  await counted(first + second);
+  const last = (await all()).at(-1)!;
   await statuses.last().check();
-  await shows(page, all.at(-1)!);
+  await shows(page, last);
   await statuses.last().uncheck();
   await models.nth(0).uncheck();
   await shows(page, second);
@@ -113,7 +115,7 @@ test("moments are in the zone that is chosen, which stands in the address", asyn
   const { page } = await at("#/spans", { timezoneId: "Asia/Kolkata" });
   const moment = page.locator("offtake-table tbody time").first();
   const exact = new Date((await moment.getAttribute("datetime"))!);
-  const hours = (timeZone: string) => new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hour12: false, timeZone }).format(exact);
+  const hours = (timeZone: string) => new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone }).format(exact);
   expect(await moment.textContent()).toContain(hours("Asia/Kolkata"));
   await page.getByLabel("Time zone").selectOption("UTC");
   await page.waitForURL(/tz=UTC/);
