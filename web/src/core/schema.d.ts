@@ -1675,7 +1675,7 @@ export interface components {
             column: string;
             /** @description The filter that narrows rows down to some of the values. */
             filter: string;
-            /** @description The most frequent first; those that the filter names are always among them, if they occur. */
+            /** @description The most frequent first; up to 100 of those that the filter names are always among them, if they occur. */
             values: components["schemas"]["FacetValueView"][];
             /**
              * Format: int64

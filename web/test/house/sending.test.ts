@@ -69,8 +69,8 @@ afterAll(async () => {
 let open: Page | undefined;
 afterEach(() => open?.context().close());
 
-async function at(hash: string, options = {}): Promise<{ page: Page; trouble: string[] }> {
-  const opened = await house.page(hash, options);
+async function at(hash: string, options = {}, prepare?: (page: Page) => Promise<unknown>): Promise<{ page: Page; trouble: string[] }> {
+  const opened = await house.page(hash, options, prepare);
   open = opened.page;
   return opened;
 }
@@ -374,14 +374,14 @@ describe("destinations", () => {
     await dialog.getByText("sent nowhere else").waitFor();
     await save.click();
     await dialog.locator("#secret_key-error").waitFor();
-    await field("Secret key").fill("another secret");
+    await field("Secret key").fill("another-secret");
     await sending.changeDestination(id, null, { prefix: "meanwhile" });
     await save.click();
     await dialog.getByText("Somebody changed it meanwhile").waitFor();
     await dialog.getByRole("button", { name: "Load the newer one" }).click();
     await expect.poll(() => field("Prefix").inputValue()).toBe("meanwhile");
     await field("Bucket").fill("others");
-    await field("Secret key").fill("another secret");
+    await field("Secret key").fill("another-secret");
     await save.click();
     await page.getByText("pool takes what it must.").waitFor();
     await card(page, "pool").getByText("s3://others/meanwhile").waitFor();
@@ -446,13 +446,10 @@ describe("destinations", () => {
 });
 
 test("who may not is told which permission is needed", async () => {
-  const { page } = await at("");
-  await page.route("**/api/v1/session", async (route) => {
+  const { page } = await at("#/live/webhooks", {}, (page) => page.route("**/api/v1/session", async (route) => {
     const answer = await route.fetch();
     await route.fulfill({ response: answer, json: { ...((await answer.json()) as object), permissions: ["exports:read", "traces:read"] } });
-  });
-  await page.goto(`${house.url}/#/live/webhooks`);
-  await page.reload();
+  }));
   await page.getByText("This needs the permission admin").waitFor();
   await page.getByRole("link", { name: "Schedules" }).click();
   await page.getByText("This needs the permission exports:create").waitFor();
