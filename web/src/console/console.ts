@@ -6,6 +6,7 @@ import { Client, type Dataset, type Job, Problem, type Session } from "../core/c
 import { isActive, Jobs } from "../core/jobs";
 import * as text from "../core/text";
 import "../elements/downloads";
+import "../elements/endings";
 import type { Started } from "../elements/export-dialog";
 import "../elements/problem";
 import { shared } from "../elements/styles";
@@ -97,10 +98,11 @@ export class ConsoleElement extends LitElement {
       <aside class="panel" aria-label=${m.downloads.title} ?hidden=${!this.isOpen} @keydown=${this.escaped}>
         <div class="row"><h2>${m.downloads.title}</h2><span class="push"></span>
           <button class="close" @click=${() => this.open(false)}>${m.dialog.close}</button></div>
-        <offtake-downloads .jobs=${this.#jobs} @receipt=${this.receiptAsked}></offtake-downloads>
+        <offtake-downloads .jobs=${this.#jobs} .saysEnds=${false} @receipt=${this.receiptAsked}></offtake-downloads>
       </aside>
       <main id="content" tabindex="-1">${this.page(this.session)}</main>
-      <offtake-export-detail .client=${this.#client} .jobs=${this.#jobs} job=${this.linked ?? this.opened} @close=${this.detailClosed}></offtake-export-detail>
+      <offtake-export-detail .client=${this.#client} .jobs=${this.#jobs} .mayDelete=${may(this.session, "exports:delete")} job=${this.linked ?? this.opened} @close=${this.detailClosed}></offtake-export-detail>
+      <offtake-endings .jobs=${this.#jobs}></offtake-endings>
       <div role="status">${this.said ? html`<div class="toast">${this.said}</div>` : nothing}</div>`;
   }
 

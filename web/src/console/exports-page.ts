@@ -13,7 +13,7 @@ import "../elements/problem";
 import { shared } from "../elements/styles";
 import { Watching } from "../elements/watching";
 import { messages as m } from "../i18n";
-import { type Listed, EVERY, fromHash, toHash, toRequest, withJob } from "./exports/list";
+import { type Listed, EVERY, fromHash, jobIn, toHash, toRequest, withJob } from "./exports/list";
 import "./exports/new-export";
 import { locationOf } from "./route";
 import "./timings";
@@ -57,7 +57,8 @@ export class ExportsPageElement extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     const listed = fromHash(this.hash);
-    const now = this.jobs.state.jobs.map((job) => `${job.job_id} ${job.status}`).join();
+    // The export that was open may be another's, and not be as it was.
+    const now = [jobIn(this.hash), ...this.jobs.state.jobs.map((job) => `${job.job_id} ${job.status}`)].join();
     const isOther = changed.has("client") || JSON.stringify(listed) !== JSON.stringify(this.#listed);
     if (!isOther && now === this.#seen) return;
     if (isOther) this.#cursor = null;

@@ -5,6 +5,8 @@
 import { save } from "./save";
 
 const KEY = "offtake.asked";
+/** Fetched when they were asked for, since this page was opened. */
+const fetched = new Set<string>();
 
 function read(): string[] {
   try {
@@ -27,11 +29,14 @@ export const asked = {
   /** Fetches what is there already, if the tab is looked at; else it is one to fetch when it is ready. True if it was fetched. */
   fetchOrAdd: (id: string, link: string | null): boolean => {
     const isFetched = link !== null && document.visibilityState === "visible";
-    if (isFetched) save(link);
-    else write([...read(), id]);
+    if (isFetched) {
+      fetched.add(id);
+      save(link);
+    } else write([...read(), id]);
     return isFetched;
   },
   has: (id: string): boolean => read().includes(id),
+  isFetched: (id: string): boolean => fetched.has(id),
   take: (id: string): boolean => {
     const ids = read();
     write(ids.filter((one) => one !== id));

@@ -8,6 +8,8 @@ import { Live, type LiveEvent } from "./live";
 
 export type JobsState = {
   readonly jobs: readonly Job[];
+  /** Whether they were looked up yet: none is not the same as not known. */
+  readonly isKnown: boolean;
   /** What went wrong with the last look, while that holds. */
   readonly problem: Problem | null;
 };
@@ -23,7 +25,7 @@ export function isActive(job: Job): boolean {
 }
 
 export class Jobs extends EventTarget {
-  #state: JobsState = { jobs: [], problem: null };
+  #state: JobsState = { jobs: [], isKnown: false, problem: null };
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #looking = false;
@@ -98,11 +100,11 @@ export class Jobs extends EventTarget {
     try {
       const { jobs } = await this.client.jobs({ mine: "true", limit: SHOWN });
       this.#failures = 0;
-      this.#set({ jobs: jobs.map((job) => this.#onwards(job)), problem: null });
+      this.#set({ jobs: jobs.map((job) => this.#onwards(job)), isKnown: true, problem: null });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.#failures += 1;
-      this.#set({ jobs: this.#state.jobs, problem: error });
+      this.#set({ ...this.#state, problem: error });
     } finally {
       this.#looking = false;
     }

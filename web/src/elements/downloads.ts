@@ -10,6 +10,7 @@ import { jobsOf } from "../core/shared";
 import { messages as m } from "../i18n";
 import "./download";
 import { fetchFile } from "./download";
+import "./endings";
 import "./problem";
 import { shared } from "./styles";
 
@@ -39,6 +40,8 @@ export class DownloadsElement extends LitElement {
   /** Gives a bearer token for each call. */
   @property({ attribute: false }) token: ClientOptions["token"];
   @property({ type: Number }) most = 20;
+  /** Whether it says what ended; not where somebody else does, because this may be hidden. */
+  @property({ attribute: false }) saysEnds = true;
   @state() private said = "";
   @state() private problem: Problem | null = null;
   @state() private now = Date.now();
@@ -73,8 +76,10 @@ export class DownloadsElement extends LitElement {
   }
 
   override render() {
-    if (!this.#jobs) return nothing;
-    const { jobs, problem } = this.#jobs.state;
+    return html`${this.saysEnds ? html`<offtake-endings .jobs=${this.#jobs}></offtake-endings>` : nothing}${this.#jobs ? this.list(this.#jobs) : nothing}`;
+  }
+
+  private list({ state: { jobs, problem } }: Jobs) {
     return html`
       <span role="status" class="unseen">${this.said}</span>
       ${problem || this.problem ? html`<offtake-problem again .problem=${this.problem ?? problem} @again=${this.again}></offtake-problem>` : nothing}

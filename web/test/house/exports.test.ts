@@ -130,6 +130,28 @@ describe("one export by its address", () => {
     expect(rowsOf(readFileSync(await (await fetched).path(), "utf8"))).toBeGreaterThan(0);
   });
 
+  test("its file can be deleted, once one said so", async () => {
+    const id = await made({ format: "csv", name: "to be deleted" });
+    const page = await at(`#/exports?job=${id}`);
+    const dialog = page.getByRole("dialog", { name: "to be deleted", exact: true });
+    const question = page.getByRole("dialog", { name: "Delete the file of “to be deleted”?" });
+    await dialog.getByRole("button", { name: "Delete file…" }).click();
+    await question.getByRole("button", { name: "Cancel" }).click();
+    await question.waitFor({ state: "hidden" });
+    expect((await client.job(id)).metadata.can_download).toBe(true);
+    await dialog.getByRole("button", { name: "Delete file…" }).click();
+    await question.getByRole("button", { name: "Delete file" }).click();
+    await dialog.getByText("The file is gone.").waitFor();
+    await dialog.getByText("Expired", { exact: true }).waitFor();
+    expect(await dialog.getByRole("button", { name: "Delete file…" }).count()).toBe(0);
+    expect((await client.job(id)).metadata).toMatchObject({ can_download: false, is_expired: true });
+    await page.waitForFunction(() => {
+      let element = document.activeElement;
+      while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+      return element?.id === "close";
+    });
+  });
+
   test("one that is absent, somebody else's or over says so", async () => {
     const id = await made({ format: "csv", name: "over" });
     await client.deleteFile(id);

@@ -8,12 +8,14 @@ import { attempt } from "../../core/attempt";
 import type { Client, Job, Problem } from "../../core/client";
 import { type Jobs, isActive } from "../../core/jobs";
 import * as text from "../../core/text";
+import "../../elements/confirm";
+import type { ConfirmElement } from "../../elements/confirm";
 import "../../elements/copy";
 import "../../elements/download";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { Watching } from "../../elements/watching";
-import { messages as m } from "../../i18n";
+import { messages as m } from "../../i18n/pages";
 import "../receipt";
 import "./links";
 
@@ -42,12 +44,15 @@ export class ExportDetailElement extends LitElement {
   @property({ attribute: false }) jobs!: Jobs;
   /** The export that is open; none while it is empty. */
   @property() job = "";
+  /** Whether the file can be deleted before its time. */
+  @property({ attribute: false }) mayDelete = false;
   @state() private shown: Job | null = null;
   @state() private problem: Problem | null = null;
   @state() private failure: Problem | null = null;
   @state() private said = "";
   @state() private now = Date.now();
   @query("dialog") private dialog!: HTMLDialogElement;
+  @query("offtake-confirm") private question!: ConfirmElement;
   protected readonly watching = new Watching(this, () => this.jobs);
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -75,9 +80,9 @@ export class ExportDetailElement extends LitElement {
 
   override render() {
     return html`<dialog aria-labelledby="title" @close=${this.closed}><div class="body">
-      <div class="head"><h2 id="title">${this.shown?.name ?? m.detail.title}</h2><button @click=${() => this.dialog.close()}>${m.dialog.close}</button></div>
+      <div class="head"><h2 id="title">${this.shown?.name ?? m.detail.title}</h2><button id="close" @click=${() => this.dialog.close()}>${m.dialog.close}</button></div>
       ${this.problem ? this.trouble(this.problem) : this.shown ? this.whole(this.shown) : html`<p class="quiet">${m.loading}</p>`}
-    </div></dialog>`;
+    </div><offtake-confirm></offtake-confirm></dialog>`;
   }
 
   private trouble(problem: Problem) {
@@ -88,16 +93,18 @@ export class ExportDetailElement extends LitElement {
 
   private whole(job: Job) {
     const hasFile = job.metadata.can_download;
+    const isKept = job.status === "completed" && !job.metadata.is_expired;
     return html`
       <offtake-download .job=${job} .jobs=${this.jobs} .now=${this.now} .isNamed=${false} .hasReceipt=${false}
         @problem=${this.failed} @said=${(event: CustomEvent<string>) => (this.said = event.detail)}></offtake-download>
       <span role="status" class=${this.said ? "quiet" : "unseen"}>${this.said}</span>
       ${this.failure ? html`<offtake-problem .problem=${this.failure}></offtake-problem>` : nothing}
+      ${isKept && this.mayDelete ? html`<div class="row"><button @click=${() => this.asksDelete(job)}>${m.file.delete}</button></div>` : nothing}
       ${job.metadata.is_expired ? html`<p class="gone" role="status"><strong>${m.detail.expired}</strong> ${m.detail.expiredDetail}</p>` : nothing}
       ${hasFile
         ? html`<section aria-label=${m.links.title}><h3>${m.links.title}</h3><offtake-links .client=${this.client} .job=${job}></offtake-links></section>`
         : nothing}
-      ${job.status === "completed" && !job.metadata.is_expired
+      ${isKept
         ? html`<section aria-label=${m.receipt.title}><h3>${m.receipt.title}</h3><offtake-receipt .client=${this.client} .job=${job.job_id}></offtake-receipt></section>`
         : nothing}
       <section aria-label=${m.detail.asked}><h3>${m.detail.asked}</h3>
@@ -124,6 +131,16 @@ export class ExportDetailElement extends LitElement {
     this.problem = problem;
     this.now = Date.now();
     if (this.shown && isActive(this.shown)) this.#timer = setTimeout(() => void this.load(), AGAIN_MS);
+  }
+
+  private asksDelete({ job_id: id, name }: Job): void {
+    const work = async () => {
+      await this.client.deleteFile(id);
+      // The list behind this, and the other tabs.
+      await this.jobs.changed();
+      if (id === this.job) await this.load();
+    };
+    void this.question.ask({ title: m.file.deleteTitle(name), detail: m.file.deleteDetail, act: m.file.deleteAct, work, next: () => this.renderRoot.querySelector("#close") });
   }
 
   private readonly failed = (event: CustomEvent<Problem | null>): void => {
