@@ -284,4 +284,28 @@ describe("a stream", () => {
     expect(socket.said.at(-1)).toMatchObject({ type: "unsubscribe" });
     stream.stop();
   });
+
+  test("stands as it does, also where nothing is ever told", async () => {
+    const stream = new EventStream({ liveUrl: async () => "ws://x" }, ["system_alert"]);
+    stream.ask(["system_alert"], { min_cost: "much" });
+    stream.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(stream.standing).toBe("connecting");
+    const refused = { type: "error", code: "invalid_request", detail: "no", errors: [] };
+    Socket.all[0]!.tell(refused);
+    expect(stream.standing).toBe("refused");
+    Socket.all[0]!.close();
+    expect(stream.standing).toBe("broken");
+    await vi.advanceTimersByTimeAsync(1100);
+    Socket.all[1]!.tell(refused);
+    expect(stream.standing).toBe("refused");
+    stream.ask([], {});
+    expect(stream.standing).toBe("idle");
+    stream.ask(["system_alert"], {});
+    Socket.all[1]!.open({ organization: 2 });
+    expect(stream.standing).toBe("open");
+    stream.pause();
+    expect(stream.standing).toBe("paused");
+    stream.stop();
+  });
 });

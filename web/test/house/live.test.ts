@@ -123,6 +123,15 @@ describe("events", () => {
     await page.getByText("Only what passes the types and filters above appears here.").waitFor();
   });
 
+  test("an address that nothing comes of says so, and does not wait for ever", async () => {
+    const { page } = await at("#/live/events?f.min_cost=much");
+    await page.getByText("Nothing is told: the filters above are not taken").waitFor();
+    await page.evaluate(() => (location.hash = "#/live/events?f.type="));
+    await page.getByText("Nothing is told: no type is chosen").waitFor();
+    await page.evaluate(() => (location.hash = "#/live/events"));
+    await connected(page);
+  });
+
   test("a pause holds what comes, counts it, and shows it when asked", async () => {
     const { page } = await listening();
     await sendAll("before", 1);

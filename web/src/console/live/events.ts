@@ -100,8 +100,7 @@ export class EventsElement extends LitElement {
 
   private controls(stream: EventStream) {
     const { buffer } = stream;
-    const open = stream.refusal ? "refused" : buffer.isPaused ? "paused" : "open";
-    const standing = stream.connection === "open" ? open : stream.connection;
+    const { standing } = stream;
     return html`<div class="controls">
       <div class="row">
         <button id="pause" class=${buffer.isPaused ? "primary" : ""} @click=${() => (buffer.isPaused ? stream.resume() : stream.pause())}>${buffer.isPaused ? words.resume : words.pause}</button>
@@ -111,7 +110,7 @@ export class EventsElement extends LitElement {
       </div>
       <div class="standing">
         <span role="status" class=${standing}><span class="lamp"></span>${words.connection[standing]}</span>
-        ${stream.connection === "broken" ? html`<button class="link" @click=${() => stream.hurry()}>${words.hurry}</button>` : nothing}
+        ${standing === "broken" ? html`<button class="link" @click=${() => stream.hurry()}>${words.hurry}</button>` : nothing}
       </div>
       ${pace(stream.rate, Date.now())}
     </div>`;
