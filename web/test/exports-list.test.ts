@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { EVERY, fromHash, jobIn, toHash, toRequest, withJob } from "../src/console/exports/list";
+import { parse } from "../src/console/route";
+import { EVERY, fromHash, jobFrom, jobIn, toHash, toRequest, withJob } from "../src/console/exports/list";
 
 test("what is listed survives the address bar, beside whatever else stands there", () => {
   const listed = { status: "failed", dataset: "my spans", requestId: "req_1&x=2", isMine: true };
@@ -15,4 +16,7 @@ test("an export has an address, and the list behind it stays", () => {
   const hash = withJob("#/exports?status=failed", "job_1");
   expect([jobIn(hash), fromHash(hash).status, withJob(hash, null)]).toEqual(["job_1", "failed", "#/exports?status=failed"]);
   expect(jobIn("#/exports")).toBeNull();
+  expect(jobFrom("#/live/schedules", "job_1")).toBe("#/exports?job=job_1");
+  const inUtc = jobFrom("#/live/schedules?tz=UTC", "job_1");
+  expect([jobIn(inUtc), parse(inUtc).zone]).toEqual(["job_1", "UTC"]);
 });

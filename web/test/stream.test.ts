@@ -6,6 +6,7 @@ import type { LiveEvent } from "../src/core/live";
 import { Position } from "../src/core/position";
 import { Rate } from "../src/core/rate";
 import { hashOf, wishOf } from "../src/console/live/wish";
+import { inZoneOf } from "../src/console/route";
 import { asked, EventStream, MOST_EVENTS, typesFor } from "../src/core/stream";
 
 const told = (event_type: string, seq: number, data: Record<string, unknown> = {}): LiveEvent => ({ event_type, seq, data, timestamp: "2026-11-01T10:00:00Z" });
@@ -132,7 +133,13 @@ test("wishes are kept in the address bar", () => {
   expect(wishOf("#/live", offered)).toEqual({ types: offered, filters: {} });
   // What one may not be told of is not asked for, nor what is no filter.
   expect(wishOf("#/live/events?f.type=metric_threshold,trace_created&f.colour=red", offered)).toEqual({ types: ["trace_created"], filters: {} });
-  expect(wishOf(hashOf({ types: [], filters: {} }, offered), offered)).toEqual({ types: [], filters: {} });
+  const nothing = hashOf({ types: [], filters: {} }, offered);
+  expect(wishOf(nothing, offered)).toEqual({ types: [], filters: {} });
+  // In another zone it is the same.
+  for (const each of [hash, nothing]) {
+    expect(inZoneOf("#/live", each)).toBe(each);
+    expect(wishOf(inZoneOf("#/live?tz=UTC", each), offered)).toEqual(wishOf(each, offered));
+  }
 });
 
 test("only what one may be told of is offered", () => {
@@ -298,6 +305,30 @@ describe("a stream", () => {
     expect(stream.refusal?.errors[0]?.pointer).toBe("/filters/min_cost");
     stream.ask([], {});
     expect(socket.said.at(-1)).toMatchObject({ type: "unsubscribe" });
+    stream.stop();
+  });
+
+  test("stands as it does, also where nothing is ever told", async () => {
+    const stream = new EventStream({ liveUrl: async () => "ws://x" }, ["system_alert"]);
+    stream.ask(["system_alert"], { min_cost: "much" });
+    stream.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(stream.standing).toBe("connecting");
+    const refused = { type: "error", code: "invalid_request", detail: "no", errors: [] };
+    Socket.all[0]!.tell(refused);
+    expect(stream.standing).toBe("refused");
+    Socket.all[0]!.close();
+    expect(stream.standing).toBe("broken");
+    await vi.advanceTimersByTimeAsync(1100);
+    Socket.all[1]!.tell(refused);
+    expect(stream.standing).toBe("refused");
+    stream.ask([], {});
+    expect(stream.standing).toBe("idle");
+    stream.ask(["system_alert"], {});
+    Socket.all[1]!.open({ organization: 2 });
+    expect(stream.standing).toBe("open");
+    stream.pause();
+    expect(stream.standing).toBe("paused");
     stream.stop();
   });
 });

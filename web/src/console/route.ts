@@ -50,6 +50,11 @@ export function print(route: Route): string {
   return `#/${path}${search ? `?${search}` : ""}`;
 }
 
+/** Another address, with moments in the zone they have `here`. */
+export function inZoneOf(here: string, hash: string): string {
+  return print({ ...parse(hash), zone: parse(here).zone });
+}
+
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -33,6 +33,8 @@ export const TEXT_FILTERS = ["provider", "model", "environment", "user_id"] as c
 export const NUMBER_FILTERS = ["min_cost", "min_duration_ms"] as const;
 
 export type Connection = "connecting" | "open" | "broken";
+/** How things stand, for whoever looks: `idle` where nothing is asked for. */
+export type Standing = Connection | "idle" | "refused" | "paused";
 /** Events that were left out, and whether they are being fetched. */
 export type LeftOut = { readonly missed: number; readonly isFetched: boolean };
 
@@ -70,10 +72,18 @@ export class EventStream extends EventTarget {
         this.#position.begun(after);
       },
       refused: (refusal) => {
-        this.refusal = refusal;
+        // Who refuses is there.
+        [this.connection, this.refusal] = ["open", refusal];
         this.#tell();
       },
     });
+  }
+
+  get standing(): Standing {
+    // Nothing is subscribed to then, and nothing would ever say that it is.
+    if (this.types.length === 0) return "idle";
+    if (this.connection !== "open") return this.connection;
+    return this.refusal ? "refused" : this.buffer.isPaused ? "paused" : "open";
   }
 
   start(): void {

@@ -123,6 +123,26 @@ describe("events", () => {
     await page.getByText("Only what passes the types and filters above appears here.").waitFor();
   });
 
+  test("an address that nothing comes of says so, and does not wait for ever", async () => {
+    const { page } = await at("#/live/events?f.min_cost=much");
+    await page.getByText("Nothing is told: the filters above are not taken").waitFor();
+    await page.evaluate(() => (location.hash = "#/live/events?f.type="));
+    await page.getByText("Nothing is told: no type is chosen").waitFor();
+    await page.evaluate(() => (location.hash = "#/live/events"));
+    await connected(page);
+  });
+
+  test("moments stay in the zone that was chosen, on every part of the page and behind its links", async () => {
+    const { page } = await at("#/live?tz=UTC", { timezoneId: "Asia/Tokyo" });
+    await connected(page);
+    expect(page.url()).toMatch(/#\/live\/events\?tz=UTC$/);
+    await send({ model: "gpt-4o" });
+    const line = lines(page).filter({ hasText: "New trace" });
+    expect(await line.locator("a").getAttribute("href")).toContain("tz=UTC");
+    await page.getByRole("navigation", { name: "What happens now" }).getByRole("link", { name: "Alert rules" }).click();
+    await page.waitForURL(/#\/live\/alerts\?tz=UTC$/);
+  });
+
   test("a pause holds what comes, counts it, and shows it when asked", async () => {
     const { page } = await listening();
     await sendAll("before", 1);

@@ -1,5 +1,5 @@
 /** Which exports are listed, as the address bar keeps it and as a request says it. */
-import { locationOf } from "../route";
+import { inZoneOf, locationOf } from "../route";
 
 export type Listed = {
   readonly status: string;
@@ -46,4 +46,9 @@ export function withJob(hash: string, id: string | null): string {
   else params.set("job", id);
   const search = params.toString();
   return `#/${path}${search ? `?${search}` : ""}`;
+}
+
+/** The address of an export, for a link on another page. */
+export function jobFrom(here: string, id: string): string {
+  return withJob(inZoneOf(here, "#/exports"), id);
 }

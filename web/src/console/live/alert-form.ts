@@ -10,6 +10,7 @@ import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
+import { inZoneOf } from "../route";
 import { BUDGET_PLACES, budgetFields } from "./budget-fields";
 import { RULE_PLACES, ruleFields } from "./rule-fields";
 
@@ -74,7 +75,7 @@ export class AlertFormElement extends LitElement {
           : left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing}
         ${isBudget ? budgetFields(given) : ruleFields(given)}
         <p class="hint">${words.tells} <code>${isBudget ? "cost_threshold" : "metric_threshold"}</code> ${words.tellsWhere}
-          <a href="#/live/webhooks" @click=${() => this.dialog.close()}>${words.webhooks}</a></p>
+          <a href=${inZoneOf(location.hash, "#/live/webhooks")} @click=${() => this.dialog.close()}>${words.webhooks}</a></p>
       </div>
       <footer>
         <button type="button" @click=${() => this.dialog.close()}>${words.cancel}</button>

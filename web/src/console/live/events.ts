@@ -12,7 +12,7 @@ import { control, field, forms } from "../../elements/field";
 import { shared } from "../../elements/styles";
 import { Watching } from "../../elements/watching";
 import { messages as m } from "../../i18n/pages";
-import { parse } from "../route";
+import { inZoneOf, parse } from "../route";
 import { may } from "../rows-page";
 import { eventStyles } from "./event-styles";
 import "./first-event";
@@ -100,8 +100,7 @@ export class EventsElement extends LitElement {
 
   private controls(stream: EventStream) {
     const { buffer } = stream;
-    const open = stream.refusal ? "refused" : buffer.isPaused ? "paused" : "open";
-    const standing = stream.connection === "open" ? open : stream.connection;
+    const { standing } = stream;
     return html`<div class="controls">
       <div class="row">
         <button id="pause" class=${buffer.isPaused ? "primary" : ""} @click=${() => (buffer.isPaused ? stream.resume() : stream.pause())}>${buffer.isPaused ? words.resume : words.pause}</button>
@@ -111,7 +110,7 @@ export class EventsElement extends LitElement {
       </div>
       <div class="standing">
         <span role="status" class=${standing}><span class="lamp"></span>${words.connection[standing]}</span>
-        ${stream.connection === "broken" ? html`<button class="link" @click=${() => stream.hurry()}>${words.hurry}</button>` : nothing}
+        ${standing === "broken" ? html`<button class="link" @click=${() => stream.hurry()}>${words.hurry}</button>` : nothing}
       </div>
       ${pace(stream.rate, Date.now())}
     </div>`;
@@ -147,7 +146,7 @@ export class EventsElement extends LitElement {
     return html`<li class=${tone}>
       <time datetime=${event.timestamp} title=${text.exactly(event.timestamp)}>${time}</time>
       <span class="kind"><span class="dot ${event.event_type}"></span>${kind}</span>
-      ${to ? html`<a class="what" href=${to.href} aria-description=${to.title}>${what}</a>` : html`<span class="what">${what}</span>`}
+      ${to ? html`<a class="what" href=${inZoneOf(location.hash, to.href)} aria-description=${to.title}>${what}</a>` : html`<span class="what">${what}</span>`}
       <details ?open=${isOpen} @toggle=${(toggle: Event) => this.toggled(key, toggle)}><summary aria-label=${words.jsonOf(kind, time)}>${words.json}</summary>
         ${isOpen ? html`<pre tabindex="0">${JSON.stringify({ ...event, type: undefined }, null, 2)}</pre>` : nothing}</details>
     </li>`;
@@ -178,7 +177,7 @@ export class EventsElement extends LitElement {
 
   /** Keeps what is wanted in the address bar, for a reload and for others. */
   private keep(): void {
-    const hash = hashOf(this.#stream!, this.#stream!.offered);
+    const hash = inZoneOf(location.hash, hashOf(this.#stream!, this.#stream!.offered));
     const isBare = location.hash.replace(/\/$/, "") === "#/live" && hash === "#/live/events";
     if (hash !== location.hash && !isBare) history.replaceState(null, "", hash);
   }

@@ -31,7 +31,7 @@ export class LivePage extends LitElement {
     return html`
       <h1>${m.live.title}</h1>
       <nav aria-label=${m.live.tabs}>
-        ${mine.map((tab) => html`<a href=${print({ ...parse(""), page: "live", tab: tab.name })} aria-current=${tab === shown ? "page" : nothing}>${tab.title}</a>`)}
+        ${mine.map((tab) => html`<a href=${print({ ...parse(""), page: "live", tab: tab.name, zone: this.route.zone })} aria-current=${tab === shown ? "page" : nothing}>${tab.title}</a>`)}
       </nav>
       ${shown?.draw({ client: this.client, session: this.session, datasets: this.datasets }) ?? nothing}`;
   }

@@ -9,7 +9,7 @@ import * as text from "../../core/text";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n/pages";
-import { withJob } from "../exports/list";
+import { jobFrom } from "../exports/list";
 import { inZone, windowWords } from "./schedules-words";
 import { sendingStyles } from "./sending-styles";
 
@@ -71,7 +71,7 @@ export class ScheduleRunsElement extends LitElement {
       <td><span class="badge ${look}">${m.downloads.status[run.status]}</span></td>
       <td>${s.runs.kinds[run.kind]}</td>
       <td class="long">${windowWords(run.window_from, run.window_to)}</td>
-      <td><a href=${withJob("#/exports", run.job_id)} aria-label=${m.sending.named(s.export, when)}>${s.export}</a>
+      <td><a href=${jobFrom(location.hash, run.job_id)} aria-label=${m.sending.named(s.export, when)}>${s.export}</a>
         ${run.status === "completed" && this.mayDownload
         ? html`<a href=${this.client.downloadPath(run.job_id)} download aria-label=${m.sending.named(s.download, when)}>${s.download}</a>`
         : run.status === "failed"

@@ -12,7 +12,7 @@ import "../../elements/problem";
 import { shared } from "../../elements/styles";
 import "../../elements/when";
 import { messages as m } from "../../i18n/pages";
-import { withJob } from "../exports/list";
+import { jobFrom } from "../exports/list";
 import { may } from "../rows-page";
 import "./schedules-backfill";
 import type { ScheduleBackfillElement } from "./schedules-backfill";
@@ -113,7 +113,7 @@ export class SchedulesElement extends LitElement {
   private last(run: Run) {
     const look = run.status === "completed" ? "good" : run.status === "failed" ? "bad" : "quiet";
     return html`<span class="badge ${look}">${m.downloads.status[run.status]}</span> <offtake-when at=${run.created_at}></offtake-when>
-      <a href=${withJob("#/exports", run.job_id)}>${s.export}</a>
+      <a href=${jobFrom(location.hash, run.job_id)}>${s.export}</a>
       ${run.status === "completed" && this.mayDownload
         ? html` <a href=${this.client.downloadPath(run.job_id)} download>${s.download}</a>`
         : nothing}`;

@@ -22,6 +22,7 @@ export const live = {
     connection: {
       connecting: "Connecting…", open: "Connected: events appear as they happen", broken: "The connection is lost. It is tried again; what happens meanwhile appears then.",
       paused: "Paused: what happens meanwhile is counted", refused: "Nothing is told: the filters above are not taken",
+      idle: "Nothing is told: no type is chosen",
     } as Record<string, string>,
     hurry: "Try now",
     pause: "Pause",
