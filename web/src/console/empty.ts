@@ -1,6 +1,7 @@
 /** Where there are no spans yet: how the first one gets here, to be copied. */
 import { LitElement, css, html } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { customElement } from "lit/decorators.js";
+import "../elements/copy";
 import { shared } from "../elements/styles";
 import { messages as m } from "../i18n";
 
@@ -13,8 +14,6 @@ export class EmptyElement extends LitElement {
       pre { background: var(--_soft); padding: 12px 14px; border-radius: var(--_radius); border: 1px solid var(--_line); }
     `,
   ];
-
-  @state() private isCopied = false;
 
   private get commands(): string {
     const { origin } = location;
@@ -29,11 +28,6 @@ export class EmptyElement extends LitElement {
     return html`<h2>${m.empty.title}</h2>
       <p>${m.empty.lead}</p>
       <pre tabindex="0">${this.commands}</pre>
-      <div><button @click=${this.copy}>${this.isCopied ? m.copied : m.copy}</button></div>`;
+      <div><offtake-copy .text=${this.commands}></offtake-copy></div>`;
   }
-
-  private readonly copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(this.commands);
-    this.isCopied = true;
-  };
 }

@@ -1,6 +1,7 @@
-/** Puts a text into the clipboard, and says that it is there. */
-import { LitElement, css, html } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+/** Puts a text into the clipboard, and says that it is there; where the browser refuses, shows it, selected. */
+import { LitElement, css, html, nothing, type PropertyValues } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+import { intoClipboard } from "../core/clipboard";
 import { messages as m } from "../i18n";
 import { shared } from "./styles";
 
@@ -8,7 +9,11 @@ const SAID_MS = 2500;
 
 @customElement("offtake-copy")
 export class CopyElement extends LitElement {
-  static override styles = [shared, css`:host { display: inline-flex; } button { min-height: 28px; padding: 2px 8px; font-size: 0.93em; }`];
+  static override styles = [shared, css`
+    :host { display: inline-flex; flex-wrap: wrap; gap: 4px; }
+    button { min-height: 28px; padding: 2px 8px; font-size: 0.93em; }
+    textarea { font: inherit; inline-size: min(100%, 60ch); }
+  `];
 
   @property() text = "";
   /** What the button says. */
@@ -16,15 +21,24 @@ export class CopyElement extends LitElement {
   /** What is copied, where the button alone does not say. */
   @property() what = "";
   @state() private isCopied = false;
+  @state() private isRefused = false;
+  @query("textarea") private shown!: HTMLTextAreaElement | null;
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("text")) this.isCopied = this.isRefused = false;
+  }
 
   override render() {
     return html`<button type="button" aria-label=${this.what ? `${this.label}: ${this.what}` : this.label} @click=${this.copy}>${this.isCopied ? m.copied : this.label}</button>
-      <span role="status" class="unseen">${this.isCopied ? m.copied : ""}</span>`;
+      <span role="status" class="unseen">${this.isCopied ? m.copied : ""}</span>
+      ${this.isRefused ? html`<textarea readonly aria-label=${m.copyRefused} title=${m.copyRefused} rows="2" .value=${this.text}></textarea>` : nothing}`;
   }
 
   private readonly copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(this.text);
-    this.isCopied = true;
-    setTimeout(() => (this.isCopied = false), SAID_MS);
+    this.isCopied = await intoClipboard(this.text);
+    this.isRefused = !this.isCopied;
+    if (this.isCopied) setTimeout(() => (this.isCopied = false), SAID_MS);
+    await this.updateComplete;
+    this.shown?.select();
   };
 }

@@ -7,6 +7,7 @@ import { customElement, property } from "lit/decorators.js";
 import { anew } from "../core/again";
 import { asked } from "../core/asked";
 import { attempt } from "../core/attempt";
+import { intoClipboard } from "../core/clipboard";
 import type { Client, Job } from "../core/client";
 import { type Jobs, isActive } from "../core/jobs";
 import { save } from "../core/save";
@@ -120,8 +121,8 @@ export class DownloadElement extends LitElement {
 
   private async copyLink(job: Job): Promise<void> {
     const { url } = await this.client.oneTimeToken(job.job_id);
-    await navigator.clipboard.writeText(new URL(url, location.href).href);
-    this.tell("said", m.downloads.linkCopied);
+    const link = this.client.resolved(url);
+    this.tell("said", (await intoClipboard(link)) ? m.downloads.linkCopied : m.downloads.linkShown(link));
   }
 
   /** The same columns, filters and form, of the rows as they are now. */

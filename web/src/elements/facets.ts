@@ -9,6 +9,7 @@ import { type Query, ticked } from "../core/filters";
 import * as text from "../core/text";
 import type { View } from "../core/view";
 import { messages as m } from "../i18n";
+import { opened } from "./opened";
 import { shared } from "./styles";
 import { Watching } from "./watching";
 
@@ -73,7 +74,7 @@ export class FacetsElement extends LitElement {
         : nothing}
       ${state.exact ? nothing : html`<p class="quiet">${m.facets.inexact}</p>`}
       <div aria-busy=${state.isLoading}>
-        ${facets.filters.map((filter, index) => this.facet(filter, state.facets.find((one) => one.column === filter.columns[0]), index))}
+        ${repeat(facets.filters, (filter) => `${this.view.dataset.name} ${filter.name}`, (filter, index) => this.facet(filter, state.facets.find((one) => one.column === filter.columns[0]), index))}
       </div>
     </details>`;
   }
@@ -87,7 +88,7 @@ export class FacetsElement extends LitElement {
     const isWhole = this.whole.includes(filter.name);
     const shown = isWhole ? all : all.filter((one, place) => place < SHOWN || one.isTicked);
     const total = (facet?.nulls ?? 0) + (facet?.others ?? 0) + all.reduce((sum, one) => sum + one.count, 0);
-    return html`<details ?open=${index < OPEN || isTicked}>
+    return html`<details ${opened(index < OPEN || isTicked)}>
       <summary>${label}</summary>
       <div role="group" aria-label=${label}>
         <ul>${repeat(shown, (one) => one.value, (one) => this.choice(filter, one, total))}</ul>

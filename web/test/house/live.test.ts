@@ -77,6 +77,12 @@ describe("events", () => {
     const { page } = await listening();
     await page.getByText("Waiting for the first event").waitFor();
     expect(await page.locator("offtake-first-event pre").textContent()).toContain(`${house.url}/v1/traces`);
+    // As on a page that came unencrypted: what is to be copied is shown, and selected.
+    await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+    await page.getByRole("button", { name: "Copy", exact: true }).click();
+    const shown = page.getByRole("textbox", { name: "The browser allows no copying here" });
+    expect(await shown.inputValue()).toContain(`${house.url}/v1/traces`);
+    await expect.poll(() => shown.evaluate((area: HTMLTextAreaElement) => area.selectionEnd - area.selectionStart)).toBe((await shown.inputValue()).length);
   });
 
   test("a span that is sent is a line that leads to its trace, and shows its JSON", async () => {

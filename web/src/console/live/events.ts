@@ -9,6 +9,7 @@ import { lineOf } from "./event-line";
 import { EventStream, MOST_EVENTS, NUMBER_FILTERS, TEXT_FILTERS, typesFor } from "../../core/stream";
 import * as text from "../../core/text";
 import { control, field, forms } from "../../elements/field";
+import { opened } from "../../elements/opened";
 import { shared } from "../../elements/styles";
 import { Watching } from "../../elements/watching";
 import { messages as m } from "../../i18n/pages";
@@ -87,13 +88,13 @@ export class EventsElement extends LitElement {
         ${stream.offered.map((type) => html`<label><input type="checkbox" .checked=${stream.types.includes(type)} @change=${(event: Event) => this.chose(type, event)} />
           <span class="dot ${type}"></span>${m.live.types[type]}</label>`)}
       </fieldset>
-      <details class="filters" ?open=${isFiltered || refused !== null}><summary>${words.filters}${isFiltered ? html` <span class="badge">${text.number(Object.values(stream.filters).filter(Boolean).length)}</span>` : nothing}</summary>
+      <details class="filters" ${opened(isFiltered || refused !== null)}><summary>${words.filters}${isFiltered ? html` <span class="badge">${text.number(Object.values(stream.filters).filter(Boolean).length)}</span>` : nothing}</summary>
         <form novalidate @submit=${this.filtered}>
           ${refused && refused.errors.length === 0 ? html`<div role="alert" class="notice bad"><strong>${words.refused}</strong> ${refused.detail}</div>` : nothing}
           <div class="grid">${TEXT_FILTERS.map((name) => input(name, words.several))}${NUMBER_FILTERS.map((name) => input(name))}</div>
           <p class="hint">${words.filtersHint}</p>
           <div class="row"><button class="primary">${words.apply}</button>
-            <button type="button" ?disabled=${!isFiltered} @click=${() => this.want({ types: stream.types, filters: {} })}>${words.clearFilters}</button></div>
+            <button type="button" ?disabled=${!isFiltered} @click=${this.cleared}>${words.clearFilters}</button></div>
         </form>
       </details>`;
   }
@@ -168,6 +169,12 @@ export class EventsElement extends LitElement {
     event.preventDefault();
     const said = new FormData(event.target as HTMLFormElement);
     this.want({ types: this.#stream!.types, filters: Object.fromEntries([...said].map(([name, value]) => [name, String(value).trim()])) });
+  };
+
+  private readonly cleared = (): void => {
+    this.want({ types: this.#stream!.types, filters: {} });
+    // The button is of no use then.
+    this.renderRoot.querySelector<HTMLInputElement>(".filters input")?.focus();
   };
 
   private want({ types, filters }: Wish): void {

@@ -1,8 +1,8 @@
 /** A command that causes an event, to be copied. */
 import { LitElement, css, html } from "lit";
-import { customElement, property, state } from "lit/decorators.js";
+import { customElement, property } from "lit/decorators.js";
+import "../../elements/copy";
 import { shared } from "../../elements/styles";
-import { messages as m } from "../../i18n/pages";
 
 @customElement("offtake-first-event")
 export class FirstEventElement extends LitElement {
@@ -15,7 +15,6 @@ export class FirstEventElement extends LitElement {
   ];
 
   @property() org = "";
-  @state() private isCopied = false;
 
   /** The shell sees to it that each call is a trace of its own. */
   private get command(): string {
@@ -29,11 +28,6 @@ export class FirstEventElement extends LitElement {
 
   override render() {
     return html`<pre tabindex="0">${this.command}</pre>
-      <button @click=${this.copy}>${this.isCopied ? m.copied : m.copy}</button>`;
+      <offtake-copy .text=${this.command}></offtake-copy>`;
   }
-
-  private readonly copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(this.command);
-    this.isCopied = true;
-  };
 }

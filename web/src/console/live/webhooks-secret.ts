@@ -2,6 +2,7 @@
 import { LitElement, css, html } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import type { Webhook } from "../../core/sending";
+import "../../elements/copy";
 import { forms } from "../../elements/field";
 import { shared } from "../../elements/styles";
 import { messages as m } from "../../i18n/pages";
@@ -20,12 +21,10 @@ export class WebhookSecretElement extends LitElement {
   ];
 
   @state() private webhook: Webhook | null = null;
-  @state() private isCopied = false;
   @query("dialog") private dialog!: HTMLDialogElement;
 
   async open(webhook: Webhook): Promise<void> {
     this.webhook = webhook;
-    this.isCopied = false;
     await this.updateComplete;
     this.dialog.showModal();
   }
@@ -34,13 +33,13 @@ export class WebhookSecretElement extends LitElement {
     const { secret, public_key } = this.webhook ?? {};
     const isSecret = secret !== undefined && secret !== null;
     const value = secret ?? public_key ?? "";
-    return html`<dialog aria-labelledby="title" @close=${this.forgotten} @cancel=${(event: Event) => isSecret && event.preventDefault()}><div class="form">
+    return html`<dialog aria-labelledby="title" closedby=${isSecret ? "none" : "closerequest"} @close=${this.forgotten} @cancel=${(event: Event) => isSecret && event.preventDefault()}><div class="form">
       <header><h2 id="title">${isSecret ? w.secret.title : w.secret.publicTitle}</h2>
         <p class="quiet">${isSecret ? w.secret.lead : w.secret.publicLead}</p></header>
       <div class="body">
         <div class="field"><label for="value">${isSecret ? w.secret.value : w.secret.publicValue}</label>
           <div class="copy"><input id="value" readonly .value=${value} @focus=${(event: Event) => (event.target as HTMLInputElement).select()} />
-            <button @click=${this.copied}>${this.isCopied ? m.copied : m.copy}</button></div></div>
+            <offtake-copy .text=${value}></offtake-copy></div></div>
         <h3>${w.secret.verify}</h3>
         <p class="quiet">${w.secret.bytes}</p>
         ${Object.entries(snippets(isSecret ? "hmac" : "ed25519")).map(([language, code], index) => html`<details name="language" ?open=${index === 0}>
@@ -49,11 +48,6 @@ export class WebhookSecretElement extends LitElement {
       <footer><button class="primary" @click=${() => this.dialog.close()}>${isSecret ? w.secret.done : m.sending.close}</button></footer>
     </div></dialog>`;
   }
-
-  private readonly copied = async (): Promise<void> => {
-    await navigator.clipboard.writeText(this.webhook?.secret ?? this.webhook?.public_key ?? "");
-    this.isCopied = true;
-  };
 
   /** It is shown once, and kept nowhere. */
   private readonly forgotten = (): void => {
