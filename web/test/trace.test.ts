@@ -24,3 +24,15 @@ test("a conversation is told from what is none", () => {
   expect(messagesOf('{"messages":[{"message":{"role":"tool","content":[{"text":"x"}]}}]}')).toEqual([{ role: "tool", text: "x" }]);
   for (const other of ["just words", "[1, 2]", "{broken", null, 7, "[]"]) expect(messagesOf(other)).toBeNull();
 });
+
+test("a conversation is told from what LangChain writes of one", () => {
+  const kwargs = (type: string, content: string, more: object = {}) => ({ lc: 1, type: "constructor", id: ["langchain"], kwargs: { type, content, ...more } });
+  expect(messagesOf({ messages: [[kwargs("system", "be brief"), kwargs("human", "hi")]] })).toEqual([
+    { role: "system", text: "be brief" }, { role: "user", text: "hi" },
+  ]);
+  const generations = [[{ text: "", type: "ChatGenerationChunk", message: kwargs("AIMessageChunk", "", { tool_calls: [{ name: "get_weather" }] }) }]];
+  const [answer] = messagesOf({ generations, llm_output: null })!;
+  expect(answer).toMatchObject({ role: "assistant" });
+  expect(answer!.text).toContain("get_weather");
+  expect(messagesOf({ generations: [[{ text: "a completion", type: "Generation" }]] })).toBeNull();
+});

@@ -49,18 +49,36 @@ export function treeOf(rows: readonly Row[]): { spans: Span[]; lasts: number } {
 /** What was said in a span's input or output, if that is a conversation; else `null`. */
 export function messagesOf(content: unknown): Message[] | null {
   const value = typeof content === "string" ? json(content) : content;
-  const list = Array.isArray(value) ? value : isObject(value) && Array.isArray(value["messages"]) ? value["messages"] : isObject(value) && "role" in value ? [value] : null;
+  const list = listOf(value);
   if (!list || list.length === 0) return null;
-  const messages = list.map(messageOf);
+  // LangChain asks about several conversations at once, and mostly about one.
+  const messages = list.flat().map(messageOf);
   return messages.every((message) => message !== null) ? messages : null;
 }
 
+function listOf(value: unknown): unknown[] | null {
+  if (Array.isArray(value)) return value;
+  if (!isObject(value)) return null;
+  const list = value["messages"] ?? value["generations"];
+  return Array.isArray(list) ? list : "role" in value ? [value] : null;
+}
+
+/** What LangChain calls who speaks. */
+const SPEAKERS: Readonly<Record<string, string>> = {
+  human: "user", HumanMessageChunk: "user", ai: "assistant", AIMessageChunk: "assistant", system: "system", SystemMessageChunk: "system",
+  tool: "tool", ToolMessageChunk: "tool", function: "function",
+};
+
 function messageOf(value: unknown): Message | null {
   if (!isObject(value)) return null;
-  const inner = isObject(value["message"]) ? value["message"] : value;
-  const role = inner["role"];
+  const outer = isObject(value["message"]) ? value["message"] : value;
+  const inner = isObject(outer["kwargs"]) ? outer["kwargs"] : outer;
+  const role = inner["role"] ?? SPEAKERS[String(inner["type"])];
   if (typeof role !== "string") return null;
-  return { role, text: contentOf(inner["content"] ?? inner["parts"] ?? inner["tool_calls"] ?? "") };
+  const { content, parts, tool_calls: calls } = inner;
+  // Who asks for tools mostly says nothing else.
+  const said = content || parts || (Array.isArray(calls) && calls.length > 0 ? calls : "");
+  return { role, text: contentOf(said) };
 }
 
 function contentOf(content: unknown): string {
