@@ -104,13 +104,14 @@ describe("one export by its address", () => {
     const fetched = stranger.waitForEvent("download");
     await stranger.getByRole("button", { name: "Download" }).click();
     expect(rowsOf(readFileSync(await (await fetched).path(), "utf8"))).toBe(rows);
-    // Until then the one before stands there, which is void.
-    const listed = page.waitForResponse((answer) => answer.request().method() === "GET" && answer.url().endsWith(`${id}/tokens`));
+    // Until the next one is listed the one before stands there, which is void.
+    const listed = dialog.locator("tr[data-state=live]");
+    const before = await listed.getAttribute("data-token");
     await dialog.getByRole("button", { name: "Make another" }).click();
-    await (await listed).finished();
-    await dialog.locator("tr[data-state=live]").getByRole("button", { name: "Revoke" }).click();
+    await expect.poll(() => listed.getAttribute("data-token")).not.toBe(before);
+    await listed.getByRole("button", { name: "Revoke" }).click();
     await page.getByRole("dialog", { name: "Revoke this link?" }).getByRole("button", { name: "Revoke" }).click();
-    await dialog.locator("tr[data-state=live]").waitFor({ state: "detached" });
+    await listed.waitFor({ state: "detached" });
     expect(await client.oneTimeTokens(id)).toEqual([]);
 
     await page.keyboard.press("Escape");

@@ -84,7 +84,7 @@ export class LinksElement extends LitElement {
     return html`<div class="scroll" tabindex="0" role="region" aria-label=${m.links.handedOut}><table>
       <caption>${m.links.handedOut}</caption>
       <thead><tr><th scope="col">${columns.for}</th><th scope="col">${columns.how}</th><th scope="col">${columns.at}</th><th scope="col">${columns.state}</th><th scope="col"><span class="unseen">${columns.actions}</span></th></tr></thead>
-      <tbody>${kept.map((token) => html`<tr data-state=${token.state}>
+      <tbody>${kept.map((token) => html`<tr data-token=${token.id} data-state=${token.state}>
         <td>${token.made_for}</td><td>${m.links.purposes[token.purpose] ?? token.purpose}</td><td><offtake-when at=${token.created_at}></offtake-when></td>
         <td>${standing(token)}</td>
         <td>${token.state === "live" ? html`<button aria-label=${m.links.revokeNamed(token.made_for)} @click=${() => this.asksRevoke(token)}>${m.links.revoke}</button>` : nothing}</td>
