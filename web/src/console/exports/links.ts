@@ -45,6 +45,16 @@ export class LinksElement extends LitElement {
   @query("offtake-confirm") private confirm!: ConfirmElement;
   #lives = "";
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    document.addEventListener("visibilitychange", this.looked);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    document.removeEventListener("visibilitychange", this.looked);
+  }
+
   protected override willUpdate(changed: PropertyValues<this>): void {
     const before = changed.get("job") as Job | undefined;
     if (!changed.has("job") || before?.job_id === this.job.job_id) return;
@@ -84,7 +94,7 @@ export class LinksElement extends LitElement {
     return html`<div class="scroll" tabindex="0" role="region" aria-label=${m.links.handedOut}><table>
       <caption>${m.links.handedOut}</caption>
       <thead><tr><th scope="col">${columns.for}</th><th scope="col">${columns.how}</th><th scope="col">${columns.at}</th><th scope="col">${columns.state}</th><th scope="col"><span class="unseen">${columns.actions}</span></th></tr></thead>
-      <tbody>${kept.map((token) => html`<tr data-token=${token.id} data-state=${token.state}>
+      <tbody>${kept.map((token) => html`<tr data-state=${token.state}>
         <td>${token.made_for}</td><td>${m.links.purposes[token.purpose] ?? token.purpose}</td><td><offtake-when at=${token.created_at}></offtake-when></td>
         <td>${standing(token)}</td>
         <td>${token.state === "live" ? html`<button aria-label=${m.links.revokeNamed(token.made_for)} @click=${() => this.asksRevoke(token)}>${m.links.revoke}</button>` : nothing}</td>
@@ -93,9 +103,17 @@ export class LinksElement extends LitElement {
   }
 
   private async load(): Promise<void> {
-    const problem = await attempt(async () => (this.kept = await this.client.oneTimeTokens(this.job.job_id)));
-    this.problem = problem;
+    this.problem = await attempt(this.list);
   }
+
+  private readonly list = async (): Promise<void> => {
+    this.kept = await this.client.oneTimeTokens(this.job.job_id);
+  };
+
+  /** Somebody may have used one while nobody looked. */
+  private readonly looked = (): void => {
+    if (document.visibilityState === "visible" && this.kept.some(({ state }) => state === "live")) void attempt(this.list);
+  };
 
   private readonly make = async (): Promise<void> => {
     this.problem = await attempt(async () => (this.made = await this.client.oneTimeToken(this.job.job_id, SECONDS[this.#lives])));
