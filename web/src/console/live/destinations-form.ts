@@ -2,14 +2,13 @@
 import { LitElement, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
-import { attempt } from "../../core/attempt";
-import type { Problem } from "../../core/client";
+import type { Answer, Problem } from "../../core/client";
 import { bodyOf, changeOf, EMPTY, isAnotherPlace, type Name, NAMES, type Said, saidOf, withName } from "../../core/destination";
 import type { Destination, Sending } from "../../core/sending";
-import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, refusal, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { Turn } from "../../elements/turn";
+import { Submission } from "../../elements/submission";
 import { messages as m } from "../../i18n/pages";
 import { conflict, isConflict } from "./conflict";
 import { sendingStyles } from "./sending-styles";
@@ -26,36 +25,30 @@ export class DestinationFormElement extends LitElement {
   /** What is changed; null: one is made. */
   @state() private present: Destination | null = null;
   @state() private said: Said = EMPTY;
-  @state() private problem: Problem | null = null;
-  @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
   #version: string | null = null;
-  readonly #turn = new Turn(this);
+  readonly #form = new Submission(this);
 
   /** Opens for a new one, or to change the one of this id, as it is now. Where that cannot be had it stays closed, and says why. */
   async open(id: string | null): Promise<Problem | null> {
-    const isStill = this.#turn.begin();
-    this.isBusy = false;
-    this.problem = null;
+    const isStill = this.#form.begin();
     this.present = null;
     this.said = EMPTY;
-    const problem = id && (await this.load(id));
+    const problem = id && (await this.#form.load(() => this.sending.destination(id), this.take));
     if (problem || !isStill()) return problem || null;
     await this.updateComplete;
     this.dialog.showModal();
     return null;
   }
 
-  private load(id: string): Promise<Problem | null> {
-    const isStill = this.#turn.hold();
-    return attempt(async () => {
-      const { body, version } = await this.sending.destination(id);
-      if (!isStill()) return;
-      this.#version = version;
-      this.problem = null;
-      this.present = body;
-      this.said = saidOf(body);
-    });
+  private readonly take = ({ body, version }: Answer<Destination>): void => {
+    this.#version = version;
+    this.present = body;
+    this.said = saidOf(body);
+  };
+
+  private get problem(): Problem | null {
+    return this.#form.problem;
   }
 
   override render() {
@@ -75,28 +68,24 @@ export class DestinationFormElement extends LitElement {
         ${this.text("prefix", d.form.prefix, `${m.sending.optional} ${d.form.prefixHint}`)}
         <div class="pair">${this.text("access_key", d.form.accessKey)}${this.text("secret_key", d.form.secretKey, secret)}</div>
         <p class="hint">${d.form.grants}: ${GRANTS.map((grant) => html`<code>${grant}</code> `)}</p>
-        ${this.isBusy ? html`<div role="status"><progress aria-label=${d.form.make}></progress><p class="quiet">${d.probing}</p></div>` : nothing}
+        ${this.#form.isBusy ? html`<div role="status"><progress aria-label=${d.form.make}></progress><p class="quiet">${d.probing}</p></div>` : nothing}
       </div>
       <footer>
         <button type="button" @click=${() => this.dialog.close()}>${m.sending.cancel}</button>
-        <button class="primary" ?disabled=${this.isBusy}>${present ? d.form.save : d.form.make}</button>
+        <button class="primary" ?disabled=${this.#form.isBusy}>${present ? d.form.save : d.form.make}</button>
       </footer>
     </form></dialog>`;
   }
 
   private trouble() {
     const { problem, present } = this;
-    if (isConflict(problem) && present) return conflict(this.renew);
+    if (isConflict(problem) && present) return conflict(() => this.#form.renew(() => this.sending.destination(present.id), this.take));
     // What the probe says is about no field in particular.
     const probe = problem?.errors.filter((error) => error.pointer === "") ?? [];
     if (probe.length > 0) return html`<div class="why" role="alert"><strong>${d.form.refused}</strong>${probe.map((error) => html`<p>${error.detail}</p>`)}</div>`;
     const left = besides(problem, PLACES);
     return left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing;
   }
-
-  private readonly renew = async (): Promise<void> => {
-    this.problem = await this.load(this.present!.id);
-  };
 
   private text(name: Name, label: string, hint?: string) {
     const of: Field = { id: name, label, hint, error: refusal(this.problem, `/${name}`) };
@@ -107,20 +96,8 @@ export class DestinationFormElement extends LitElement {
 
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
-    if (this.isBusy) return;
     const { present, said } = this;
-    const isStill = this.#turn.hold();
-    this.isBusy = true;
-    this.problem = null;
-    const problem = await attempt(async () => {
-      const saved = await (present ? this.sending.changeDestination(present.id, this.#version, changeOf(said, present)) : this.sending.createDestination(bodyOf(said)));
-      if (isStill()) this.dialog.close();
-      this.dispatchEvent(new CustomEvent<Destination>("saved", { detail: saved }));
-    });
-    if (!isStill()) return;
-    this.problem = problem;
-    this.isBusy = false;
-    await this.updateComplete;
-    if (problem) toRefused(this.renderRoot);
+    const work = () => (present ? this.sending.changeDestination(present.id, this.#version, changeOf(said, present)) : this.sending.createDestination(bodyOf(said)));
+    await this.#form.send(work, this.dialog, (detail) => this.dispatchEvent(new CustomEvent<Destination>("saved", { detail })));
   };
 }

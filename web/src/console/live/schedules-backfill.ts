@@ -3,14 +3,14 @@ import { LitElement, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
 import { attempt } from "../../core/attempt";
-import type { Client, Dataset, Problem } from "../../core/client";
+import type { Client, Dataset } from "../../core/client";
 import { type Query, toBody } from "../../core/filters";
 import { type Schedule, type Sending, filtersOf, withoutWindow } from "../../core/sending";
 import * as text from "../../core/text";
-import { besides, control, type Field, field, forms, refusal, toRefused, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, refusal, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { Turn } from "../../elements/turn";
+import { Submission } from "../../elements/submission";
 import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
@@ -31,15 +31,12 @@ export class ScheduleBackfillElement extends LitElement {
   @state() private to = "";
   /** Rows in the window; null while that is not known. */
   @state() private count: number | null = null;
-  @state() private problem: Problem | null = null;
-  @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
   #counting = new AbortController();
-  readonly #turn = new Turn(this);
+  readonly #form = new Submission(this);
 
   async open(schedule: Schedule): Promise<void> {
-    this.#turn.begin();
-    this.isBusy = false;
+    this.#form.begin();
     const today = new Date();
     today.setHours(0, 0, 0, 0);
     // A day is not always of 24 hours.
@@ -48,14 +45,13 @@ export class ScheduleBackfillElement extends LitElement {
     this.schedule = schedule;
     this.from = local(yesterday);
     this.to = local(today);
-    this.problem = null;
     await this.updateComplete;
     this.dialog.showModal();
     await this.counted();
   }
 
   override render() {
-    const { problem } = this;
+    const { problem } = this.#form;
     const at = (id: string, label: string): Field => ({ id, label, error: refusal(problem, `/${id}`) ?? refusal(problem, ENDS[id]!) });
     const [from, to] = [at("from", b.from), at("to", b.to)];
     const left = besides(problem, ["/from", "/to", ...Object.values(ENDS)]);
@@ -71,7 +67,7 @@ export class ScheduleBackfillElement extends LitElement {
       </div>
       <footer>
         <button type="button" @click=${() => this.dialog.close()}>${m.sending.cancel}</button>
-        <button class="primary" ?disabled=${this.isBusy}>${b.begin}</button>
+        <button class="primary" ?disabled=${this.#form.isBusy}>${b.begin}</button>
       </footer>
     </form></dialog>`;
   }
@@ -98,20 +94,9 @@ export class ScheduleBackfillElement extends LitElement {
 
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
-    if (this.isBusy) return;
     const schedule = this.schedule!;
-    const isStill = this.#turn.hold();
-    this.isBusy = true;
-    const problem = await attempt(async () => {
-      await this.sending.backfill(schedule.id, moment(this.from) ?? this.from, moment(this.to) ?? this.to);
-      if (isStill()) this.dialog.close();
-      this.dispatchEvent(new CustomEvent<Schedule>("begun", { detail: schedule }));
-    });
-    if (!isStill()) return;
-    this.problem = problem;
-    this.isBusy = false;
-    await this.updateComplete;
-    if (problem) toRefused(this.renderRoot);
+    const work = () => this.sending.backfill(schedule.id, moment(this.from) ?? this.from, moment(this.to) ?? this.to);
+    await this.#form.send(work, this.dialog, () => this.dispatchEvent(new CustomEvent<Schedule>("begun", { detail: schedule })));
   };
 }
 

@@ -2,17 +2,16 @@
 import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
-import { attempt } from "../../core/attempt";
-import type { Dataset, Problem } from "../../core/client";
+import type { Answer, Dataset, Problem } from "../../core/client";
 import { isCompressible } from "../../core/draft";
 import type { Query } from "../../core/filters";
 import { type Destination, type Schedule, type Sending, withoutWindow } from "../../core/sending";
 import * as text from "../../core/text";
-import { besides, control, type Field, field, forms, options, refusal, toRefused, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, options, refusal, valueOf } from "../../elements/field";
 import "../../elements/filters";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { Turn } from "../../elements/turn";
+import { Submission } from "../../elements/submission";
 import { messages as m } from "../../i18n/pages";
 import { conflict, isConflict } from "./conflict";
 import { type Draft, type Told, bodyOf, changeOf, draftOf, isMasked, newDraft } from "./schedules-draft";
@@ -42,43 +41,31 @@ export class ScheduleFormElement extends LitElement {
   /** What is changed; null: one is made. */
   @state() private present: Schedule | null = null;
   @state() private draft: Draft = newDraft("", "UTC");
-  @state() private problem: Problem | null = null;
-  @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
   #version: string | null = null;
-  readonly #turn = new Turn(this);
+  readonly #form = new Submission(this);
 
   /** Opens for a new one, or to change the one of this id, as it is now. Where that cannot be had it stays closed, and says why. */
   async open(id: string | null): Promise<Problem | null> {
-    const isStill = this.#turn.begin();
-    this.isBusy = false;
-    this.problem = null;
+    const isStill = this.#form.begin();
     this.present = null;
     this.draft = newDraft(this.datasets[0]?.name ?? "", text.timeZone());
-    const problem = id && (await this.load(id));
+    const problem = id && (await this.#form.load(() => this.sending.schedule(id), this.take));
     if (problem || !isStill()) return problem || null;
     await this.updateComplete;
     this.dialog.showModal();
     return null;
   }
 
-  private load(id: string): Promise<Problem | null> {
-    const isStill = this.#turn.hold();
-    return attempt(async () => {
-      const { body, version } = await this.sending.schedule(id);
-      if (!isStill()) return;
-      this.#version = version;
-      this.problem = null;
-      this.present = body;
-      this.draft = draftOf(body, this.datasets.find(({ name }) => name === body.dataset));
-    });
-  }
-
-  private readonly renew = async (): Promise<void> => {
-    const isStill = this.#turn.hold();
-    const problem = await this.load(this.present!.id);
-    if (problem && isStill()) this.problem = problem;
+  private readonly take = ({ body, version }: Answer<Schedule>): void => {
+    this.#version = version;
+    this.present = body;
+    this.draft = draftOf(body, this.datasets.find(({ name }) => name === body.dataset));
   };
+
+  private get problem(): Problem | null {
+    return this.#form.problem;
+  }
 
   private get of(): Dataset | undefined {
     return this.datasets.find(({ name }) => name === this.draft.dataset);
@@ -106,14 +93,14 @@ export class ScheduleFormElement extends LitElement {
       </div>
       <footer>
         <button type="button" @click=${() => this.dialog.close()}>${m.sending.cancel}</button>
-        <button class="primary" ?disabled=${this.isBusy}>${present ? m.sending.save : f.make}</button>
+        <button class="primary" ?disabled=${this.#form.isBusy}>${present ? m.sending.save : f.make}</button>
       </footer>
     </form></dialog>`;
   }
 
   private trouble() {
     const { problem, present } = this;
-    if (isConflict(problem) && present) return conflict(this.renew);
+    if (isConflict(problem) && present) return conflict(() => this.#form.renew(() => this.sending.schedule(present.id), this.take));
     const left = besides(problem, PLACES);
     return left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing;
   }
@@ -201,19 +188,8 @@ export class ScheduleFormElement extends LitElement {
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
     const { present, draft, of } = this;
-    if (this.isBusy || (!present && !of)) return;
-    this.isBusy = true;
-    const isStill = this.#turn.hold();
-    const problem = await attempt(async () => {
-      if (present) await this.sending.changeSchedule(present.id, this.#version, changeOf(draft, present, of));
-      else await this.sending.createSchedule(bodyOf(draft, of!));
-      if (isStill()) this.dialog.close();
-      this.dispatchEvent(new CustomEvent("saved"));
-    });
-    if (!isStill()) return;
-    this.problem = problem;
-    this.isBusy = false;
-    await this.updateComplete;
-    if (problem) toRefused(this.renderRoot);
+    if (!present && !of) return;
+    const work = (): Promise<unknown> => (present ? this.sending.changeSchedule(present.id, this.#version, changeOf(draft, present, of)) : this.sending.createSchedule(bodyOf(draft, of!)));
+    await this.#form.send(work, this.dialog, () => this.dispatchEvent(new CustomEvent("saved")));
   };
 }

@@ -2,13 +2,12 @@
 import { LitElement, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { live } from "lit/directives/live.js";
-import { attempt } from "../../core/attempt";
 import type { Problem } from "../../core/client";
 import { type Sending, type Webhook, differing } from "../../core/sending";
-import { besides, control, type Field, field, forms, options, refusal, toRefused, valueOf } from "../../elements/field";
+import { besides, control, type Field, field, forms, options, refusal, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { Turn } from "../../elements/turn";
+import { Submission } from "../../elements/submission";
 import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
@@ -25,19 +24,15 @@ export class WebhookFormElement extends LitElement {
   @state() private events: readonly string[] = [];
   @state() private description = "";
   @state() private signing = "hmac";
-  @state() private problem: Problem | null = null;
-  @state() private isBusy = false;
   @query("dialog") private dialog!: HTMLDialogElement;
-  readonly #turn = new Turn(this);
+  readonly #form = new Submission(this);
 
   /** Opens for a new one, or to change the one of this id, as it is now. Where that cannot be had it stays closed, and says why. */
   async open(id: string | null): Promise<Problem | null> {
-    const isStill = this.#turn.begin();
-    this.isBusy = false;
-    let present: Webhook | null = null;
-    const problem = id && (await attempt(async () => (present = await this.sending.webhook(id))));
+    const isStill = this.#form.begin();
+    this.fill(null);
+    const problem = id && (await this.#form.load(() => this.sending.webhook(id), (present) => this.fill(present)));
     if (problem || !isStill()) return problem || null;
-    this.fill(present);
     await this.updateComplete;
     this.dialog.showModal();
     return null;
@@ -49,7 +44,10 @@ export class WebhookFormElement extends LitElement {
     this.events = present?.events ?? ["export_job_status", "system_alert"];
     this.description = present?.description ?? "";
     this.signing = present?.signing ?? "hmac";
-    this.problem = null;
+  }
+
+  private get problem(): Problem | null {
+    return this.#form.problem;
   }
 
   override render() {
@@ -79,7 +77,7 @@ export class WebhookFormElement extends LitElement {
       </div>
       <footer>
         <button type="button" @click=${() => this.dialog.close()}>${m.sending.cancel}</button>
-        <button class="primary" ?disabled=${this.isBusy}>${present ? m.sending.save : w.form.make}</button>
+        <button class="primary" ?disabled=${this.#form.isBusy}>${present ? m.sending.save : w.form.make}</button>
       </footer>
     </form></dialog>`;
   }
@@ -91,21 +89,10 @@ export class WebhookFormElement extends LitElement {
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
     const { present } = this;
-    if (this.isBusy) return;
     const body = { url: this.url.trim(), events: this.events, description: this.description.trim() };
-    const isStill = this.#turn.hold();
-    this.isBusy = true;
-    const problem = await attempt(async () => {
-      // What is not touched is not said again: another URL is another key.
-      const saved = await (present ? this.sending.changeWebhook(present.id, differing(body, { ...present, description: present.description ?? "" }))
-        : this.sending.createWebhook({ ...body, signing: this.signing }));
-      if (isStill()) this.dialog.close();
-      this.dispatchEvent(new CustomEvent<Webhook>("saved", { detail: saved }));
-    });
-    if (!isStill()) return;
-    this.problem = problem;
-    this.isBusy = false;
-    await this.updateComplete;
-    if (problem) toRefused(this.renderRoot);
+    // What is not touched is not said again: another URL is another key.
+    const work = () => (present ? this.sending.changeWebhook(present.id, differing(body, { ...present, description: present.description ?? "" }))
+      : this.sending.createWebhook({ ...body, signing: this.signing }));
+    await this.#form.send(work, this.dialog, (detail) => this.dispatchEvent(new CustomEvent<Webhook>("saved", { detail })));
   };
 }
