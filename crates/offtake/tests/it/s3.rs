@@ -314,7 +314,8 @@ async fn the_bucket_is_checked_and_looked_after() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_an_installation_is_found() {
     use std::os::unix::fs::PermissionsExt as _;
-    let app = TestApp::start(OFFTAKE).await;
+    // A secret that Offtake made is in the data directory.
+    let app = AppBuilder::new(OFFTAKE).embedded().start().await;
     let sound = app.cli(&["doctor"]).await;
     assert_eq!(sound.code, Some(0), "{}", sound.stdout);
     let secret = app.data_dir().join("token.secret");
