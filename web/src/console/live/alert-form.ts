@@ -12,6 +12,7 @@ import { Turn } from "../../elements/turn";
 import { messages as m } from "../../i18n/pages";
 import { inZoneOf } from "../route";
 import { BUDGET_PLACES, budgetFields } from "./budget-fields";
+import { isConflict } from "./conflict";
 import { RULE_PLACES, ruleFields } from "./rule-fields";
 
 const words = m.live.form;
@@ -71,7 +72,7 @@ export class AlertFormElement extends LitElement {
     return html`<dialog aria-labelledby="title"><form novalidate @submit=${this.submitted}>
       <header><h2 id="title">${title}</h2></header>
       <div class="body">
-        ${this.problem?.status === 412 ? this.conflict : this.problem?.status === 404 ? html`<div class="conflict" role="alert"><p>${words.gone}</p></div>`
+        ${isConflict(this.problem) ? this.conflict : this.problem?.status === 404 ? html`<div class="conflict" role="alert"><p>${words.gone}</p></div>`
           : left ? html`<offtake-problem .problem=${left}></offtake-problem>` : nothing}
         ${isBudget ? budgetFields(given) : ruleFields(given)}
         <p class="hint">${words.tells} <code>${isBudget ? "cost_threshold" : "metric_threshold"}</code> ${words.tellsWhere}

@@ -1,13 +1,11 @@
 /** Gives an endpoint another key. Fires `saved` with it. */
 import { LitElement, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
-import { attempt } from "../../core/attempt";
-import type { Problem } from "../../core/client";
 import type { Sending, Webhook } from "../../core/sending";
 import { control, field, forms, options, valueOf } from "../../elements/field";
 import "../../elements/problem";
 import { shared } from "../../elements/styles";
-import { Turn } from "../../elements/turn";
+import { Submission } from "../../elements/submission";
 import { messages as m } from "../../i18n/pages";
 import { sendingStyles } from "./sending-styles";
 
@@ -22,16 +20,14 @@ export class WebhookRotateElement extends LitElement {
   @state() private webhook: Webhook | null = null;
   @state() private overlap = A_DAY;
   @state() private signing = "hmac";
-  @state() private problem: Problem | null = null;
   @query("dialog") private dialog!: HTMLDialogElement;
-  readonly #turn = new Turn(this);
+  readonly #form = new Submission(this);
 
   async open(webhook: Webhook): Promise<void> {
-    this.#turn.begin();
+    this.#form.begin();
     this.webhook = webhook;
     this.overlap = A_DAY;
     this.signing = webhook.signing;
-    this.problem = null;
     await this.updateComplete;
     this.dialog.showModal();
   }
@@ -43,7 +39,7 @@ export class WebhookRotateElement extends LitElement {
       <header><h2 id="title">${w.rotating.title}</h2></header>
       <div class="body">
         <p class="quiet">${w.rotating.lead}</p>
-        ${this.problem ? html`<offtake-problem .problem=${this.problem}></offtake-problem>` : nothing}
+        ${this.#form.problem ? html`<offtake-problem .problem=${this.#form.problem}></offtake-problem>` : nothing}
         <div class="pair">
           ${field(overlap, html`<select ${control(overlap)} @change=${(event: Event) => (this.overlap = valueOf(event))}>${options(Object.entries(w.rotating.overlaps), this.overlap)}</select>`)}
           ${field(signing, html`<select ${control(signing)} @change=${(event: Event) => (this.signing = valueOf(event))}>${options(Object.entries(w.signing), this.signing)}</select>`)}
@@ -51,19 +47,14 @@ export class WebhookRotateElement extends LitElement {
       </div>
       <footer>
         <button type="button" @click=${() => this.dialog.close()}>${m.sending.cancel}</button>
-        <button class="primary">${w.rotating.rotate}</button>
+        <button class="primary" ?disabled=${this.#form.isBusy}>${w.rotating.rotate}</button>
       </footer>
     </form></dialog>`;
   }
 
   private readonly submitted = async (event: Event): Promise<void> => {
     event.preventDefault();
-    const isStill = this.#turn.hold();
-    const problem = await attempt(async () => {
-      const saved = await this.sending.rotateWebhook(this.webhook!.id, { overlap: Number(this.overlap), signing: this.signing });
-      if (isStill()) this.dialog.close();
-      this.dispatchEvent(new CustomEvent<Webhook>("saved", { detail: saved }));
-    });
-    if (isStill()) this.problem = problem;
+    const work = () => this.sending.rotateWebhook(this.webhook!.id, { overlap: Number(this.overlap), signing: this.signing });
+    await this.#form.send(work, this.dialog, (detail) => this.dispatchEvent(new CustomEvent<Webhook>("saved", { detail })));
   };
 }
