@@ -67,7 +67,8 @@ impl Process {
         }
     }
 
-    /// SIGSTOP, and waits until all its threads have heard it: it stands still, sockets open, locks held.
+    /// SIGSTOP, and waits until all its threads have heard it: it stands still, sockets open, locks held. Where others
+    /// have to go on with the databases, `TestApp::freeze` picks the moment.
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
         let tasks = format!("/proc/{}/task", self.child.id());

@@ -123,8 +123,8 @@ impl TestApp {
         }
     }
 
-    /// Stops a process at a moment when it keeps nobody from writing to the job store: one that stands still in the
-    /// middle of a transaction holds its locks.
+    /// Stops a process at a moment when it keeps nobody from writing to the job store or the spans: one that stands
+    /// still in the middle of a transaction holds its locks.
     ///
     /// # Panics
     /// If there is no such moment.
@@ -137,7 +137,7 @@ impl TestApp {
             self.process(role).thaw();
             tokio::time::sleep(Duration::from_millis(7)).await;
         }
-        panic!("{role:?} always holds a lock of the job store");
+        panic!("{role:?} always holds a lock of a database");
     }
 
     fn nothing_is_locked(&self) -> bool {
@@ -146,11 +146,11 @@ impl TestApp {
                     AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
         match self.house().jobs(open) {
             Some(transactions) => transactions.is_empty(),
-            None => {
-                let database = Connection::open(self.data_dir().join("offtake.db")).expect("the job database");
+            None => ["offtake.db", "spans.db"].into_iter().all(|file| {
+                let database = Connection::open(self.data_dir().join(file)).expect("a database");
                 database.busy_timeout(Duration::from_millis(50)).expect("a timeout can be set");
                 database.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
-            }
+            }),
         }
     }
 

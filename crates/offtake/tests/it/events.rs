@@ -26,7 +26,7 @@ async fn a_stream_goes_on_after_a_restart_of_the_server() {
     let mut app = AppBuilder::new(OFFTAKE).apart().start().await;
     let client = app.client("acme").await;
     send(&client, &[SpanSketch::new(1)]).await;
-    app.process(Role::Worker).freeze();
+    app.freeze(Role::Worker).await;
     let job = client.begin("spans", &json!({"format": "csv"})).await;
     let mut stream = client.messages(&path(&job), None).await;
     let first = stream.next(LONG).await.expect("the present state");

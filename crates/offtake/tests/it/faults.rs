@@ -281,7 +281,7 @@ async fn a_row_that_disappears_between_count_and_read_fails_the_job() {
     let client = app.client("acme").await;
     let job = client.begin("spans", &json!({"format": "csv"})).await;
     assert!(checkpoint_beyond(&app, &client, &job, 0).await, "the job was over too soon");
-    app.process(Role::Serve).freeze();
+    app.freeze(Role::Serve).await;
     let last = "DELETE FROM spans WHERE ingest_seq = (SELECT ingest_seq FROM spans WHERE org_id = 'acme' \
                 ORDER BY started_at DESC, trace_id DESC, span_id DESC LIMIT 1)";
     assert_eq!(app.change_spans(last), 1);

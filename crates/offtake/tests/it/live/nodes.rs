@@ -129,7 +129,7 @@ impl Nodes {
 
     /// The worker stands still, and somebody asks for an export.
     async fn job_that_waits(&mut self, node: usize) -> String {
-        self.app.process(Role::Worker).freeze();
+        self.app.freeze(Role::Worker).await;
         [&self.one, &self.two][node][0].begin("spans", &json!({"format": "csv"})).await
     }
 

@@ -111,7 +111,7 @@ pub(super) async fn both(
         })
         .await;
     }
-    app.process(Role::Worker).freeze();
+    app.freeze(Role::Worker).await;
     cable.set(Flow::OldIsDead);
     for estate in [&mut alpha, &mut bravo] {
         estate.waiting().await;
