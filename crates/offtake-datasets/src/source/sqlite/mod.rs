@@ -37,7 +37,7 @@ use crate::sql::Statements;
 
 use crate::source::snapshots::{self, Snapshots};
 use pool::Pool;
-pub(crate) use session::{Scope, Session};
+pub(crate) use session::{STEPS_BETWEEN_LOOKS, Scope, Session};
 
 /// Connections for counts, pages and plans; ranges have their own.
 const CONNECTIONS: usize = 4;

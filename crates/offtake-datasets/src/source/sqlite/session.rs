@@ -22,7 +22,7 @@ use crate::sql::{Bound, Encoded, Sql, Statements};
 /// Pages of this connection's cache, in KiB: enough for the inner pages of an index, small enough to have several.
 const CACHE_KIB: i64 = 2_000;
 /// So many steps of SQLite's machine between two looks at whether somebody still waits.
-const STEPS_BETWEEN_LOOKS: i32 = 4_096;
+pub(crate) const STEPS_BETWEEN_LOOKS: i32 = 4_096;
 /// SQLite's own default for the longest text or row, in bytes.
 const LONGEST: i32 = 1_000_000_000;
 

@@ -10,11 +10,10 @@ use rusqlite::{Connection, OpenFlags, params};
 use tokio_util::sync::CancellationToken;
 
 use super::{BUSY, LAST_SEQUENCE, failed};
+use crate::source::sqlite::STEPS_BETWEEN_LOOKS;
 use crate::spans::events::{Row, RowOfTrace, SQLITE, TraceBatch, TraceEvents, batch, bound, number};
 
 const CACHE_KIB: i64 = 2_048;
-/// So many steps of SQLite's machine between two looks at whether somebody still waits.
-const STEPS_BETWEEN_LOOKS: i32 = 4_096;
 
 /// Reads by a connection of its own, opened when it is needed first.
 #[derive(Debug)]
