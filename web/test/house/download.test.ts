@@ -37,13 +37,6 @@ async function asked(page: Page, rows: number): Promise<Locator> {
   return dialog;
 }
 
-async function made(body: object = { format: "csv" }, dataset = "spans"): Promise<string> {
-  const { job_id: id } = await client.create(dataset, body, crypto.randomUUID());
-  const answer = await fetch(`${house.url}/api/v1/export/jobs/${id}?wait=30`, { headers: { authorization: `Bearer ${house.token}` } });
-  expect(((await answer.json()) as { status: string }).status).toBe("completed");
-  return id;
-}
-
 describe("the dialog", () => {
   test("a few rows are a file at once, without the panel in between", async () => {
     const page = await at("#/spans");
@@ -130,7 +123,7 @@ test("where nothing more may be asked for, and no mail is sent, both are said at
 
 describe("the panel", () => {
   test("an export is run again as it was asked for, and every tab shows it", async () => {
-    const id = await made({ format: "jsonl", compression: "gzip", fields: ["span_id"], provider: "openai", name: "again and again" });
+    const id = await house.exported({ format: "jsonl", compression: "gzip", fields: ["span_id"], provider: "openai", name: "again and again" });
     const page = await at("#/exports");
     const other = await page.context().newPage();
     await other.goto(`${house.url}/#/exports`);
@@ -151,7 +144,7 @@ describe("the panel", () => {
 
   test("a file's end is counted down to, and then it is gone", async () => {
     const page = await at("#/exports");
-    const id = await made({ format: "csv", name: "soon gone" });
+    const id = await house.exported({ format: "csv", name: "soon gone" });
     let ends: string | undefined;
     await page.route(/\/api\/v1\/export\/jobs\?/, async (route) => {
       const answer = await route.fetch();

@@ -24,13 +24,6 @@ async function at(hash: string, options = {}): Promise<Page> {
   return page;
 }
 
-async function made(body: object = { format: "csv" }, dataset = "spans"): Promise<string> {
-  const { job_id: id } = await client.create(dataset, body, crypto.randomUUID());
-  const answer = await fetch(`${house.url}/api/v1/export/jobs/${id}?wait=30`, { headers: { authorization: `Bearer ${house.token}` } });
-  expect(((await answer.json()) as { status: string }).status).toBe("completed");
-  return id;
-}
-
 describe("the page of exports", () => {
   test("an export of any dataset is asked for by its filters", async () => {
     const page = await at("#/exports");
@@ -72,7 +65,7 @@ describe("the page of exports", () => {
   });
 
   test("the figures are there as pictures and as a table", async () => {
-    await made();
+    await house.exported();
     const page = await at("#/exports");
     const timings = page.locator("offtake-timings");
     for (const name of ["Wait for a worker", "Rows per second", "Duration", "Time of a frame", "Size of the file"]) await timings.getByRole("img", { name: new RegExp(`^${name}: `) }).waitFor();
@@ -84,7 +77,7 @@ describe("the page of exports", () => {
 
 describe("one export by its address", () => {
   test("shows its receipt for people, and a link that works once and can be revoked", async () => {
-    const id = await made({ format: "csv", provider: "openai", name: "with a receipt" });
+    const id = await house.exported({ format: "csv", provider: "openai", name: "with a receipt" });
     const page = await at(`#/exports?job=${id}`);
     const dialog = page.getByRole("dialog", { name: "with a receipt" });
     const { sha256, rows_written: rows, file_name: file } = await client.receipt(id);
@@ -118,7 +111,7 @@ describe("one export by its address", () => {
   });
 
   test("whoever must sign in first arrives there all the same", async () => {
-    const id = await made({ format: "csv", name: "from a mail" });
+    const id = await house.exported({ format: "csv", name: "from a mail" });
     const page = await at(`#/exports?job=${id}`, { storageState: { cookies: [], origins: [] } });
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
     await page.goto(await house.signInLink());
@@ -131,7 +124,7 @@ describe("one export by its address", () => {
   });
 
   test("its file can be deleted, once one said so", async () => {
-    const id = await made({ format: "csv", name: "to be deleted" });
+    const id = await house.exported({ format: "csv", name: "to be deleted" });
     const page = await at(`#/exports?job=${id}`);
     const dialog = page.getByRole("dialog", { name: "to be deleted", exact: true });
     const question = page.getByRole("dialog", { name: "Delete the file of “to be deleted”?" });
@@ -153,7 +146,7 @@ describe("one export by its address", () => {
   });
 
   test("one that is absent, somebody else's or over says so", async () => {
-    const id = await made({ format: "csv", name: "over" });
+    const id = await house.exported({ format: "csv", name: "over" });
     await client.deleteFile(id);
     const page = await at(`#/exports?job=${id}`);
     const dialog = page.getByRole("dialog", { name: "over" });

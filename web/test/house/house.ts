@@ -165,6 +165,21 @@ export class House {
     return state;
   }
 
+  /** An export that is completed: its id. */
+  async exported(body: object = { format: "csv" }, dataset = "spans"): Promise<string> {
+    const asked = await this.#asked<{ job_id: string }>(`export/${dataset}`, { method: "POST", body: JSON.stringify(body) });
+    const job = await this.#asked<{ status: string }>(`export/jobs/${asked.job_id}?wait=30`);
+    if (job.status !== "completed") throw new Error(`the export is ${job.status}`);
+    return asked.job_id;
+  }
+
+  async #asked<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
+    const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
+    const answer = await fetch(`${this.url}/api/v1/${path}`, { ...init, headers });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as Answer;
+  }
+
   async #offtake(...args: string[]): Promise<string> {
     const { stdout } = await ran(binary, [...args, "--data-dir", this.#data, "--config", this.#config], { env: ENVIRONMENT });
     return stdout;
