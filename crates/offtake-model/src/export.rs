@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
@@ -116,6 +117,7 @@ impl Recipients {
 
 /// The spec of an export: everything that decides the file, and a little that does not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ExportSpec {
     /// The dataset's name.
     pub dataset: String,
@@ -156,6 +158,25 @@ pub struct ExportSpec {
     pub rows: RowsSpec,
 }
 
+impl Serialize for ExportSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExportSpec {
+    /// The selection by itself, because what is flattened is copied, and identities may be many.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut json = Map::<String, Json>::deserialize(deserializer)?;
+        let selection = json.shift_remove("selection");
+        let mut spec = Self::deserialize(Json::Object(json)).map_err(D::Error::custom)?;
+        if let Some(selection) = selection {
+            spec.rows.selection = serde_json::from_value(selection).map_err(D::Error::custom)?;
+        }
+        Ok(spec)
+    }
+}
+
 const fn comma() -> char {
     ','
 }
@@ -166,20 +187,9 @@ impl ExportSpec {
     /// Lower-case hex of the SHA-256 of the spec's JSON with its keys sorted.
     pub fn sha256(&self) -> String {
         let decisive = Self { name: None, notify: None, destination: None, ..self.clone() };
-        let json = serde_json::to_value(&decisive).unwrap_or(Json::Null);
-        hex::encode(Sha256::digest(sorted(json).to_string()))
-    }
-}
-
-fn sorted(json: Json) -> Json {
-    match json {
-        Json::Object(map) => {
-            let mut entries: Vec<_> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
-            Json::Object(entries.into_iter().collect())
-        }
-        Json::Array(items) => Json::Array(items.into_iter().map(sorted).collect()),
-        scalar @ (Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) => scalar,
+        let mut json = serde_json::to_value(&decisive).unwrap_or(Json::Null);
+        json.sort_all_objects();
+        hex::encode(Sha256::digest(json.to_string()))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Page, count, preview, plan and export all start from this one type, so they cannot mean different rows.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::as_of::AsOf;
@@ -68,9 +70,9 @@ pub enum Chosen {
     /// Every row.
     All,
     /// Every row but these.
-    AllExcept(Vec<Vec<Value>>),
+    AllExcept(Arc<[Vec<Value>]>),
     /// Just these.
-    Only(Vec<Vec<Value>>),
+    Only(Arc<[Vec<Value>]>),
 }
 
 /// The order of a page on the screen.

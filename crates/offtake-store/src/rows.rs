@@ -159,6 +159,15 @@ fn cells<'r, R: Record>(row: &'r R, kind: &str, id_column: &str) -> Result<Cells
 /// A row of [`JOBS`].
 pub(crate) fn job(row: &impl Record) -> Result<Job> {
     let cells = cells(row, "job", "id")?;
+    job_of(&cells, spec(&cells)?)
+}
+
+/// A row of `jobs`, of a job that was asked for by this spec.
+pub(crate) fn asked_job(row: &impl Record, spec: ExportSpec) -> Result<Job> {
+    job_of(&cells(row, "job", "id")?, spec)
+}
+
+fn job_of(cells: &Cells<'_, impl Record>, spec: ExportSpec) -> Result<Job> {
     let error_code = cells.maybe_text("error_code")?;
     let error = match error_code {
         None => None,
@@ -172,7 +181,7 @@ pub(crate) fn job(row: &impl Record) -> Result<Job> {
         org: cells.parse("org", |org| OrgId::new(org).ok())?,
         owner: cells.text("owner")?,
         owner_email: cells.maybe_text("owner_email")?,
-        spec: spec(&cells)?,
+        spec,
         name: cells.text("name")?,
         file_name: cells.text("file_name")?,
         status: cells.parse("status", JobStatus::parse)?,
@@ -200,16 +209,18 @@ pub(crate) fn job(row: &impl Record) -> Result<Job> {
 }
 
 fn spec(cells: &Cells<'_, impl Record>) -> Result<ExportSpec> {
-    // The version first, so that a spec of a newer form is named as such and not as damaged.
     #[derive(Deserialize)]
     struct Version {
         v: u32,
     }
-    let Version { v } = cells.json("spec")?;
-    if v != SPEC_VERSION {
-        return Err(cells.unreadable("spec", &format_args!("form {v} was written by a newer Offtake")));
+    match cells.json::<Versioned<ExportSpec>>("spec") {
+        Ok(Versioned { v: SPEC_VERSION, spec }) => Ok(spec),
+        // A spec of a newer form is named as such and not as damaged.
+        other => match cells.json::<Version>("spec")? {
+            Version { v: SPEC_VERSION } => other.map(|stored| stored.spec),
+            Version { v } => Err(cells.unreadable("spec", &format_args!("form {v} was written by a newer Offtake"))),
+        },
     }
-    Ok(cells.json::<Versioned<ExportSpec>>("spec")?.spec)
 }
 
 /// What belongs to `job` and lies in `column` as JSON.

@@ -37,7 +37,7 @@ pub(crate) fn receipt(
         dataset: spec.dataset.clone(),
         organization: job.org.clone(),
         spec: spec.clone(),
-        spec_sha256: spec.sha256(),
+        spec_sha256: recipe.spec_sha256().to_owned(),
         mode: plan.as_of.mode().to_owned(),
         as_of: plan.as_of.at(),
         rows_matching: plan.rows_matching,

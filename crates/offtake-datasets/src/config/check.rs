@@ -388,7 +388,7 @@ fn lookup(schema: &DatasetSchema, relation: &Relation, live: &mut LiveSqlite) ->
     let same = same.collect::<Option<Vec<_>>>()?.join(" AND ");
     let lookup = format!("temp.chosen c CROSS JOIN {} ON {same}", relation.from);
     let tried = Relation { lookup: Some(lookup.clone()), ..relation.clone() };
-    let query = explained(Chosen::Only(Vec::new())).ok()?;
+    let query = explained(Chosen::Only(Vec::new().into())).ok()?;
     let lines = live.explain_lookup(&Statements { schema, relation: &tried, query: &query }).ok()?;
     let scans = |line: &String| (line.starts_with("SCAN") && line != "SCAN c") || line.contains("AUTOMATIC");
     (!lines.iter().any(scans)).then_some(lookup)

@@ -1,5 +1,7 @@
 //! What a request says about rows: window, moment, selection, filters.
 
+use std::sync::Arc;
+
 use offtake_model::as_of::AsOf;
 use offtake_model::dataset::{DatasetSchema, RowsMode};
 use offtake_model::export::RowsSpec;
@@ -136,13 +138,13 @@ fn selection(schema: &DatasetSchema, json: &Json, found: &mut Found) -> Selectio
             }
             Selection::All
         }
-        Some(Json::String(mode)) if mode == "all_except" => Selection::AllExcept { ids },
+        Some(Json::String(mode)) if mode == "all_except" => Selection::AllExcept { ids: ids.into() },
         Some(Json::String(mode)) if mode == "partial" => {
             // Ids that cannot be read are violations of their own.
             if object.get("ids").is_none_or(|given| given.as_array().is_some_and(Vec::is_empty)) {
                 found.at("/selection/ids", "partial takes the ids of at least one row");
             }
-            Selection::Partial { ids }
+            Selection::Partial { ids: ids.into() }
         }
         Some(Json::String(mode)) => {
             found.at("/selection/mode", instead(mode, ["all", "all_except", "partial"]));
@@ -192,7 +194,7 @@ fn chosen(schema: &DatasetSchema, selection: &Selection, found: &mut Found) -> C
     }
 }
 
-fn identities(schema: &DatasetSchema, ids: &[Map<String, Json>], found: &mut Found) -> Vec<Vec<Value>> {
+fn identities(schema: &DatasetSchema, ids: &[Map<String, Json>], found: &mut Found) -> Arc<[Vec<Value>]> {
     let columns = schema.identity.join(", ");
     let mut identities = Vec::with_capacity(ids.len());
     for (index, id) in ids.iter().enumerate() {
@@ -213,5 +215,5 @@ fn identities(schema: &DatasetSchema, ids: &[Map<String, Json>], found: &mut Fou
         }
         identities.push(values);
     }
-    identities
+    identities.into()
 }

@@ -1,6 +1,7 @@
 //! Pages, count, export and a naive filter in Rust agree, for whatever is asked.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Array, BooleanArray, Int64Array, StringArray};
@@ -85,7 +86,7 @@ fn chosen() -> impl Strategy<Value = Chosen> {
     let ids = vec((0..14_u8, 0..3_u8), 0..20).prop_map(|ids| {
         ids.into_iter()
             .map(|(trace, span)| vec![Value::Text(format!("t{trace}")), Value::Text(format!("s{span}"))])
-            .collect::<Vec<_>>()
+            .collect::<Arc<[_]>>()
     });
     prop_oneof![Just(Chosen::All), ids.clone().prop_map(Chosen::AllExcept), ids.prop_map(Chosen::Only)]
 }
@@ -349,7 +350,7 @@ async fn an_excluded_span_id_is_kept_in_other_traces() {
         ..crate::fixture::many(1).remove(0)
     };
     let bench = Bench::new(&[item(1, "A"), item(2, "B")], RowsMode::AppendOnly, true);
-    let id = vec![vec![Value::Text("A".to_owned()), Value::Text("1".to_owned())]];
+    let id: Arc<[_]> = [vec![Value::Text("A".to_owned()), Value::Text("1".to_owned())]].into();
     assert_eq!(bench.leaf(&everything(Chosen::AllExcept(id.clone())), None, 10).await, [2]);
     assert_eq!(bench.leaf(&everything(Chosen::Only(id)), None, 10).await, [1]);
 }
@@ -373,10 +374,10 @@ async fn a_whole_trace_comes_with_any_chosen_row_of_it() {
         let cases = [
             (two(), Chosen::All, vec![1, 2, 4, 5]),
             // Another span of the trace is still chosen, so the excluded one comes back with it.
-            (Vec::new(), Chosen::AllExcept(vec![id("A", "2"), id("B", "1")]), vec![1, 2, 4, 5]),
-            (two(), Chosen::AllExcept(vec![id("A", "2")]), vec![4]),
-            (Vec::new(), Chosen::Only(vec![id("A", "3"), id("B", "2")]), vec![1, 2, 5]),
-            (two(), Chosen::Only(vec![id("A", "3"), id("C", "1")]), vec![4]),
+            (Vec::new(), Chosen::AllExcept(vec![id("A", "2"), id("B", "1")].into()), vec![1, 2, 4, 5]),
+            (two(), Chosen::AllExcept(vec![id("A", "2")].into()), vec![4]),
+            (Vec::new(), Chosen::Only(vec![id("A", "3"), id("B", "2")].into()), vec![1, 2, 5]),
+            (two(), Chosen::Only(vec![id("A", "3"), id("C", "1")].into()), vec![4]),
         ];
         for (predicates, chosen, expected) in cases {
             let query = RowQuery { predicates, chosen, scope: Scope::Trace, ..everything(Chosen::All) };

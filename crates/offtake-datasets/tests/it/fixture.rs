@@ -227,7 +227,13 @@ impl Bench {
     /// The sequence numbers of all rows, as an export would read them.
     pub(crate) async fn export(&self, query: &RowQuery, settings: PlanSettings) -> Result<(Arc<Plan>, Vec<i64>)> {
         let plan = self.plan(query, settings).await;
-        let reader = self.open(query, &plan).await;
+        let read = self.read(query, &plan).await?;
+        Ok((plan, read))
+    }
+
+    /// The sequence numbers of the rows of a plan.
+    pub(crate) async fn read(&self, query: &RowQuery, plan: &Arc<Plan>) -> Result<Vec<i64>> {
+        let reader = self.open(query, plan).await;
         let budget = MemoryBudget::new(64 << 20);
         let mut read = Vec::new();
         for index in 0..plan.cuts.len() {
@@ -240,7 +246,7 @@ impl Bench {
             }
             assert_eq!((read.len() - before) as u64, plan.rows_in(index));
         }
-        Ok((plan, read))
+        Ok(read)
     }
 
     /// The sequence numbers of all rows, as somebody would who leafs through the pages.

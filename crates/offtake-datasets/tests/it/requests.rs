@@ -155,7 +155,7 @@ fn a_bare_value_is_an_identity_of_one_column() {
     let body = json!({"selection": {"mode": "partial", "ids": [7, {"seq": 8}]}});
     let rows = dataset.parse_rows(body.as_object().unwrap()).unwrap();
     let chosen = dataset.query(&org("acme"), &rows).unwrap().chosen;
-    assert_eq!(chosen, Chosen::Only(vec![vec![Value::Int(7)], vec![Value::Int(8)]]));
+    assert_eq!(chosen, Chosen::Only(vec![vec![Value::Int(7)], vec![Value::Int(8)]].into()));
 }
 
 #[test]

@@ -202,7 +202,7 @@ async fn a_prompt_has_its_first_completion_or_itself(backend: Backend) {
     let (again, _) = kept.rows("prompts", &columns, &up_to(&acme, sequence(then))).await;
     assert_eq!(again, [late.clone(), own]);
     let identity = vec![Value::Text(span(1, 1, 0).trace_id), Value::Text(span(1, 1, 0).span_id)];
-    let chosen = RowQuery { chosen: Chosen::Only(vec![identity]), ..up_to(&acme, sequence(then)) };
+    let chosen = RowQuery { chosen: Chosen::Only(vec![identity].into()), ..up_to(&acme, sequence(then)) };
     assert_eq!(kept.rows("prompts", &columns, &chosen).await.0, [late]);
 }
 
@@ -392,7 +392,7 @@ async fn check_traces(kept: &Kept, acme: &OrgId, batches: Vec<Vec<Span>>) {
         assert_eq!(again, rows.clone());
         assert_eq!(kept.count("traces", &query).await, rows.len() as u64);
         let ids: Vec<Vec<Value>> = rows.iter().map(|row| vec![Value::Text(row[0].clone())]).collect();
-        let chosen = RowQuery { chosen: Chosen::Only(ids), ..query };
+        let chosen = RowQuery { chosen: Chosen::Only(ids.into()), ..query };
         assert_eq!(kept.rows("traces", TRACE_COLUMNS, &chosen).await.0, rows);
     }
 }

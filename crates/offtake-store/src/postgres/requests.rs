@@ -57,7 +57,9 @@ pub(super) async fn enqueue(tx: &Work, now: i64, new: &NewJob) -> Result<Enqueue
             let spec = rows::spec_to_json(&new.spec)?;
             tx.execute("INSERT INTO job_specs (job, spec) VALUES ($1, $2)", &[&new.id.to_string(), &spec]).await?;
             super::destinations::want(tx, now, new).await?;
-            return Ok(Enqueued { job: load(tx, &new.id.to_string()).await?, created: true, allowances });
+            let row = tx.first(&BY_ID, &[&new.id.to_string()]).await?;
+            let job = rows::asked_job(&row.ok_or_else(|| refusals::job_gone(new.id))?, new.spec.clone())?;
+            return Ok(Enqueued { job, created: true, allowances });
         }
     }
 }

@@ -62,7 +62,10 @@ pub(super) fn enqueue(tx: &Connection, now: i64, new: &NewJob) -> Sql<Enqueued> 
     tx.prepare_cached("INSERT INTO job_specs (job, spec) VALUES (?1, ?2)")?
         .execute(params![new.id.to_string(), rows::spec_to_json(&new.spec)?])?;
     super::destinations::want(tx, now, new)?;
-    Ok(Enqueued { job: load(tx, new.id)?, created: true, allowances })
+    let asked = |row: &rusqlite::Row<'_>| Ok(crate::rows::asked_job(row, new.spec.clone())?);
+    let job = rows::first(tx, "SELECT * FROM jobs WHERE id = ?1", [new.id.to_string()], asked)?;
+    let job = job.ok_or_else(|| refusals::job_gone(new.id))?;
+    Ok(Enqueued { job, created: true, allowances })
 }
 
 pub(super) fn may_ask(tx: &Connection, now: i64, limits: JobLimits, org: &OrgId, owner: &str) -> Sql<()> {

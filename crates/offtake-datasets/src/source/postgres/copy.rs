@@ -150,6 +150,14 @@ impl Tuple {
     pub(super) fn fields(&self) -> Fields<'_> {
         Fields(&self.0)
     }
+
+    /// The fields after so many, as they were sent.
+    #[inline]
+    pub(super) fn after(&self, count: usize) -> &[u8] {
+        let mut fields = self.fields();
+        fields.by_ref().take(count).for_each(drop);
+        fields.0
+    }
 }
 
 /// The fields of a row.

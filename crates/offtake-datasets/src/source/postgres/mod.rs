@@ -5,7 +5,6 @@
 
 mod copy;
 mod decode;
-mod excluded;
 mod facets;
 mod line;
 mod numeric;
@@ -13,6 +12,7 @@ mod page;
 mod plan;
 mod ranges;
 mod session;
+mod skipped;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -38,6 +38,7 @@ use crate::relation::{Relation, Stored};
 use crate::sql::{Sql, Statements};
 
 use session::{Rows, Session, Sessions};
+use skipped::Last;
 use snapshot::Keeper;
 
 /// What a source is beside its connections.
@@ -58,6 +59,7 @@ pub struct PostgresSource {
     snapshots: Arc<Snapshots<Keeper>>,
     settings: PostgresSettings,
     passes: Passes,
+    skipped: Last,
 }
 
 impl PostgresSource {
@@ -84,7 +86,15 @@ impl PostgresSource {
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&clock)));
         // One connection at least is left to pages and counts, where there is more than one.
         let passes = Passes::new(pool.connections().saturating_sub(1).clamp(1, passes::AT_ONCE));
-        Arc::new(Self { clock, relations, sessions: Sessions::new(pool, walls), snapshots, settings, passes })
+        Arc::new(Self {
+            clock,
+            relations,
+            sessions: Sessions::new(pool, walls),
+            snapshots,
+            settings,
+            passes,
+            skipped: Last::default(),
+        })
     }
 
     fn timeless(&self, schema: &Arc<DatasetSchema>, query: &RowQuery) -> Result<Task> {
@@ -300,9 +310,10 @@ impl Source for PostgresSource {
         if dataset.rows.keeps_moments() {
             let session = self.sessions.begin_in(&query.org, Some(self.sessions.turn().await?), None).await?;
             let task = self.task(&session, dataset, query, query.as_of).await?;
-            let plan = plan::make(&session, &task, settings, &*progress).await?;
+            let (plan, skipped) = plan::make(&session, &task, settings, &*progress).await?;
             task.check_key(&session).await?;
             session.end().await?;
+            self.skipped.keep(&task, skipped);
             return Ok(plan);
         }
         if self.sessions.all_keep() {
@@ -311,9 +322,10 @@ impl Source for PostgresSource {
         let keeper =
             Keeper::begin(&self.sessions, &query.org, &self.settings.name, self.settings.max_snapshot_age).await?;
         let task = self.task(keeper.session(), dataset, query, query.as_of).await?;
-        let mut plan = plan::make(keeper.session(), &task, settings, &*progress).await?;
+        let (mut plan, skipped) = plan::make(keeper.session(), &task, settings, &*progress).await?;
         task.check_key(keeper.session()).await?;
         plan.as_of = self.snapshots.keep(keeper, plan.as_of.at());
+        self.skipped.keep(&task.at(plan.as_of), skipped);
         Ok(plan)
     }
 
@@ -330,14 +342,16 @@ impl Source for PostgresSource {
                 let session = self.sessions.begin_in(&query.org, Some(self.sessions.turn().await?), None).await?;
                 let task = self.timeless(dataset, query)?.at(plan.as_of);
                 self.has_come_to(&session, &task, sequence).await?;
-                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?.prepare(&session).await?;
+                let ranges =
+                    ranges::Ranges::new(task, Arc::clone(plan), columns)?.prepare(&session, &self.skipped).await?;
                 session.end().await?;
                 Ok(Arc::new(ranges::Reader::new(ranges, self.sessions.clone(), readers)))
             }
             AsOf::Snapshot { at } => {
                 let keeper = self.open_kept(at).await?;
                 let task = self.timeless(dataset, query)?.at(plan.as_of);
-                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?.prepare(keeper.session()).await?;
+                let ranges = ranges::Ranges::new(task, Arc::clone(plan), columns)?;
+                let ranges = ranges.prepare(keeper.session(), &self.skipped).await?;
                 let reader = ranges::Reader::new(ranges, self.sessions.clone(), readers);
                 Ok(Arc::new(reader.holding(keeper, Arc::clone(&self.snapshots), at)))
             }

@@ -4,25 +4,30 @@ use offtake_model::plan::Plan;
 use offtake_model::{Error, ErrorKind, Result};
 
 use super::session::Session;
+use super::skipped::Skipped;
 use super::{PlanSettings, Task};
 use crate::source::marks::{FEWEST, KEYS_KEPT, Marks, frame_end, rows_per_frame};
 
 /// Frames that are read by one statement where their rows are of the mean size.
 const FRAMES_IN_A_RANGE: u64 = 2;
 
-/// Counts and cuts, in the transaction of `session`, as of the task's moment.
+/// Counts and cuts, in the transaction of `session`, as of the task's moment. With the plan, what it left out.
 pub(super) async fn make(
     session: &Session,
     task: &Task,
     settings: PlanSettings,
     progress: &(dyn Fn(u64) + Send + Sync),
-) -> Result<Plan> {
+) -> Result<(Plan, Skipped)> {
     let as_of = task.as_of()?;
     let keys = task.key_columns()?;
+    let (task, skipped) = task.without_exclusions(session).await?;
     let mut rows = task.rows(session, &task.statements().keys(None)?, &keys, None).await?;
     let mut marks = Marks::new(FEWEST, KEYS_KEPT, settings.limit);
     let mut last = None;
     while let Some(tuple) = rows.next().await? {
+        if skipped.has(&tuple, 0) {
+            continue;
+        }
         let row = marks.rows + 1;
         if let Some(at) = tuple.fields().position(|field| field.is_none()) {
             let name = task.schema.key.get(at).map_or("", String::as_str);
@@ -37,7 +42,7 @@ pub(super) async fn make(
         last = Some(tuple);
     }
     progress(marks.rows);
-    let row_bytes = sample(session, task, &marks).await?;
+    let row_bytes = sample(session, &task, &marks).await?;
     let frame_rows = rows_per_frame(settings.frame_bytes, row_bytes, u64::from(settings.max_frame_rows));
     // A range is read by one statement, which is worth beginning for some frames; and a checkpoint comes after a range.
     let at_once = rows_per_frame(u64::MAX, 1, u64::from(settings.max_frame_rows));
@@ -48,7 +53,7 @@ pub(super) async fn make(
         let fields = rows.decoders.iter_mut().zip(tuple.fields());
         fields.map(|(decoder, field)| decoder.key(field, marks.rows)).collect()
     })?;
-    Ok(Plan {
+    let plan = Plan {
         as_of,
         rows_matching: marks.rows,
         rows_expected: marks.expected(),
@@ -57,7 +62,8 @@ pub(super) async fn make(
         range_rows: u32::try_from(range_rows).unwrap_or(u32::MAX),
         cuts,
         row_bytes,
-    })
+    };
+    Ok((plan, skipped))
 }
 
 /// The mean size of sampled rows, in bytes.

@@ -1,6 +1,5 @@
 //! Reading the ranges of a plan: one streamed statement each, over as many connections as are asked for.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,14 +8,13 @@ use jiff::Timestamp;
 use offtake_model::budget::{Held, MemoryBudget};
 use offtake_model::dataset::Column;
 use offtake_model::plan::Plan;
-use offtake_model::query::Chosen;
 use offtake_model::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::copy::Tuple;
 use super::decode::Decoder;
-use super::excluded::ByRange;
 use super::session::{Rows, Session, Sessions};
+use super::skipped::{Last, Skipped};
 use super::snapshot::Keeper;
 use super::{RangeReader, RangeRows, Task};
 use crate::source::building::{Building, Form};
@@ -28,34 +26,30 @@ use crate::sql::{Bounds, Sql};
 pub(super) struct Ranges {
     task: Task,
     plan: Arc<Plan>,
+    /// What is selected: the columns, and after them the key where rows are skipped by it.
     names: Vec<String>,
     columns: Vec<Column>,
     form: Arc<Form>,
-    excluded: Option<ByRange>,
+    skipped: Skipped,
 }
 
 impl Ranges {
     pub(super) fn new(task: Task, plan: Arc<Plan>, names: &[String]) -> Result<Self> {
         let columns = task.columns(names)?;
         let form = Form::of(columns.iter());
-        Ok(Self { task, plan, names: names.to_vec(), columns, form, excluded: None })
+        Ok(Self { task, plan, names: names.to_vec(), columns, form, skipped: Skipped::default() })
     }
 
-    /// Finds out whether the columns are there and of their types, and where the rows lie that are left out.
-    pub(super) async fn prepare(mut self, session: &Session) -> Result<Self> {
-        (self.task, self.excluded) = self.task.without_exclusions(session, &self.plan).await?;
+    /// Finds out whether the columns are there and of their types, and the keys of the rows that are left out.
+    pub(super) async fn prepare(mut self, session: &Session, last: &Last) -> Result<Self> {
+        (self.task, self.skipped) = last.or_look_up(session, &self.task).await?;
+        if !self.skipped.is_empty() {
+            self.names.extend(self.task.schema.key.iter().cloned());
+        }
         let sql = self.task.statements().range(&self.names, Bounds::default(), 0)?;
         let mut rows = self.task.rows(session, &sql, &self.columns, None).await?;
         while rows.next().await?.is_some() {}
         Ok(self)
-    }
-
-    /// What is asked of one range.
-    fn task_of(&self, index: usize) -> Cow<'_, Task> {
-        match self.excluded.as_ref().and_then(|excluded| excluded.get(index)) {
-            None => Cow::Borrowed(&self.task),
-            Some(ids) => Cow::Owned(self.task.choosing(Chosen::AllExcept(ids.clone()))),
-        }
     }
 
     fn sql(&self, index: usize) -> Result<Sql> {
@@ -64,7 +58,8 @@ impl Ranges {
         if expected == 0 || upto.is_none() {
             return Err(Error::new(ErrorKind::Internal, format!("the plan has no range {index}")));
         }
-        self.task_of(index).statements().range(&self.names, Bounds { above, upto, by_key: true }, expected + 1)
+        let bounds = Bounds { above, upto, by_key: true };
+        self.task.statements().range(&self.names, bounds, expected + 1 + self.skipped.len())
     }
 }
 
@@ -138,6 +133,9 @@ impl Reading {
         let begun = self.index as u64 * u64::from(plan.range_rows) + (expected - self.left) + 1;
         let mut building = self.piece()?;
         while let Some(tuple) = self.rows.next().await? {
+            if self.ranges.skipped.has(&tuple, self.ranges.columns.len()) {
+                continue;
+            }
             if self.left == 0 {
                 return Err(changed(self.index, "more", expected));
             }

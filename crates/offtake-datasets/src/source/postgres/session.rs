@@ -185,7 +185,7 @@ impl Session {
 
     /// Runs a statement that yields one row of numbers, each of which may be NULL.
     pub(super) async fn numbers<const N: usize>(&self, sql: &Sql) -> Result<[Option<i64>; N]> {
-        let text = sql.written(|text, index, _| text.push_str(&format!("${}", index + 1)));
+        let text = numbered(sql);
         let params: Vec<Text> = sql.params.iter().map(Text::new).collect::<Result<_>>()?;
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let row = self.line.heard(self.connection()?.query_one(&text, &params)).await?;
@@ -202,9 +202,9 @@ impl Session {
     /// `schema_drift` if the columns are of other types now.
     pub(super) async fn rows(&self, sql: &Sql, columns: &[Column], budget: Option<&MemoryBudget>) -> Result<Rows> {
         let connection = self.connection()?;
-        let text = inlined(sql)?;
-        // In this order, within one transaction: what was described cannot change until it is read.
-        let described = self.line.heard(connection.prepare(&text)).await?;
+        // In this order, within one transaction: what was described cannot change until it is read. Values are not
+        // looked at for a description, and there may be many.
+        let described = self.line.heard(connection.prepare(&numbered(sql))).await?;
         let fields = described.columns().len();
         let decoders = columns.iter().zip(described.columns());
         let decoders = decoders.map(|(column, described)| Decoder::new(column, described.type_()));
@@ -212,7 +212,7 @@ impl Session {
         if fields < columns.len() {
             return Err(Error::new(ErrorKind::Internal, "a statement yields fewer columns than were asked for"));
         }
-        let copy = format!("COPY ({text}) TO STDOUT (FORMAT binary)");
+        let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", inlined(sql)?);
         let stream = self.line.heard(connection.copy_out(&copy)).await?;
         let longest = budget.map_or(LONGEST_ROW, |budget| usize::try_from(budget.limit()).unwrap_or(LONGEST_ROW));
         Ok(Rows { stream: Box::pin(stream), tuples: Tuples::new(fields, longest), decoders, line: self.line.clone() })
@@ -273,6 +273,11 @@ pub(super) fn ends_session(error: &Error) -> bool {
     std::error::Error::source(error)
         .and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>())
         .is_some_and(|cause| Trouble::of(cause).ends_session())
+}
+
+/// The statement with its values as numbered parameters.
+fn numbered(sql: &Sql) -> String {
+    sql.written(|text, index, _| text.push_str(&format!("${}", index + 1)))
 }
 
 /// The statement with its values as quoted literals: COPY takes no parameters.

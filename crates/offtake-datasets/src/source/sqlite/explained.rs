@@ -142,7 +142,7 @@ fn the_pass_over_the_key_and_the_count_touch_an_index_alone() {
 #[test]
 fn excluded_rows_are_looked_up_one_by_one() {
     let (_dir, mut session) = session();
-    let task = task(Vec::new(), Chosen::AllExcept(vec![vec![Value::Text("t".into()), Value::Text("s".into())]]));
+    let task = task(Vec::new(), Chosen::AllExcept(vec![vec![Value::Text("t".into()), Value::Text("s".into())]].into()));
     session.load(&task.statements()).unwrap();
     let lines = range(&session, &task, false);
     assert!(lines.iter().any(|line| line == "SEARCH x USING PRIMARY KEY (c0=? AND c1=?)"), "{lines:?}");
@@ -152,7 +152,7 @@ fn excluded_rows_are_looked_up_one_by_one() {
 #[test]
 fn chosen_rows_are_the_only_ones_touched() {
     let (_dir, mut session) = session();
-    let task = task(window(), Chosen::Only(vec![vec![Value::Text("t".into()), Value::Text("s".into())]]));
+    let task = task(window(), Chosen::Only(vec![vec![Value::Text("t".into()), Value::Text("s".into())]].into()));
     session.load(&task.statements()).unwrap();
     let sort = task.statements().order(Some(&Sort { column: "model".into(), descending: true })).unwrap();
     let page = task.statements().page(&["model".into()], &sort, None, 10).unwrap();
@@ -189,7 +189,7 @@ fn whole_traces_are_found_by_probes_of_the_identity() {
     assert!(lines.iter().any(|line| line.contains("by_identity (org=? AND trace_id=?)")), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("SCAN") || line.contains("MATERIALIZE")), "{lines:?}");
 
-    let named = whole(Vec::new(), Chosen::Only(vec![vec![Value::Text("t".into()), Value::Text("s".into())]]));
+    let named = whole(Vec::new(), Chosen::Only(vec![vec![Value::Text("t".into()), Value::Text("s".into())]].into()));
     session.load(&named.statements()).unwrap();
     let lines = session.explain(&named.statements().count().unwrap(), &scope()).unwrap();
     let scans: Vec<&String> = lines.iter().filter(|line| line.starts_with("SCAN")).collect();

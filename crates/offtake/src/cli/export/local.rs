@@ -18,6 +18,7 @@ use offtake_worker::{Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{body, shapes_of};
@@ -29,8 +30,8 @@ use crate::exit::{Failure, Outcome};
 use crate::progress::{Progress, Seen};
 use crate::wire::{self, House, NameLock};
 
-/// How often progress is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often progress is looked at: the whole job is read each time, with all identities of its selection.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What `--resume` has to know; it lies in the job's lock file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -196,7 +197,7 @@ async fn work(house: &House, own: &Own, stop: &CancellationToken, progress: &mut
     };
     let scope = own.scope();
     let mut running = std::pin::pin!(worker.run_one(&scope, own.id, stop));
-    let mut look = tokio::time::interval(LOOK);
+    let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
     loop {
         tokio::select! {
             job = &mut running => return job,
