@@ -224,7 +224,7 @@ def scaling(setting, report):
 def many_jobs(setting, report):
     """Eight jobs at once in one server, against one alone in the same."""
     here, count = OnPostgres(setting, report), 8
-    config = write_config(setting.path("jobs.toml"), {**setting.postgres_tables(), "worker": {"slots": count}})
+    config = write_config(setting.path("jobs.toml"), {**setting.postgres_tables(), "worker": {"slots": count}, "limits": {"active_jobs": count}})
     body = {"format": "csv", "fields": COLUMNS}
     with Server(setting.binary, setting.path("jobs-data"), setting.path("jobs.log"), config) as server:
         client = Client(server.address, server.token(ORG))
