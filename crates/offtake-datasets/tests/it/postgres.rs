@@ -92,6 +92,34 @@ async fn rows_are_left_out_of_every_range() {
     }
 }
 
+/// What is left out by its key takes nothing else with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_without_a_key_of_their_own_are_not_left_out_with_others() {
+    let (database, _server) = empty();
+    database.execute(
+        "CREATE TABLE t (id int NOT NULL, n int UNIQUE); INSERT INTO t SELECT n, n FROM generate_series(1, 30) n;
+         CREATE TABLE u (id int NOT NULL, n int NOT NULL); INSERT INTO u SELECT n, n FROM generate_series(1, 30) n;
+         CREATE VIEW v AS SELECT * FROM u",
+    );
+    let dataset = |table: &str| {
+        format!(
+            "[datasets.{table}]\nsource = 'pg'\ntable = '{table}'\ntenant = 'none'\nkey = ['n']\nidentity = ['id']\n"
+        )
+    };
+    let datasets = compile(&database, &format!("{}{}", dataset("t"), dataset("v"))).await.unwrap();
+    database.execute("INSERT INTO t VALUES (31, NULL), (32, NULL); INSERT INTO u VALUES (31, 5), (32, 6)");
+    let planned = async |dataset: &Dataset, ids: &[i64]| {
+        let ids = ids.iter().map(|id| vec![Value::Int(*id)]).collect();
+        let query = everything(Chosen::AllExcept(ids));
+        dataset.source.plan(&dataset.schema, &query, settings(), Arc::new(|_| ())).await
+    };
+    let without = [1, 2, 3, 4, 5, 7, 8, 9, 10, 31];
+    let [nulls, twins] = &datasets[..] else { panic!("two datasets") };
+    assert_eq!(planned(nulls, &without).await.unwrap_err().kind(), ErrorKind::SchemaDrift, "32 would be lost");
+    assert_eq!(planned(twins, &without).await.unwrap().rows_matching, 22);
+    assert_eq!(planned(twins, &without[..9]).await.unwrap().rows_matching, 23, "31 has the key of 5");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mutable_dataset_is_read_as_it_was_counted() {
     let bench = Bench::postgres(&many(300), RowsMode::Mutable);

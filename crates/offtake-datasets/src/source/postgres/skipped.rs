@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offtake_model::Result;
+use offtake_model::dataset::DatasetSchema;
 use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::selection::Scope;
 use offtake_model::value::Value;
@@ -14,6 +15,9 @@ use offtake_model::value::Value;
 use super::Task;
 use super::copy::Tuple;
 use super::session::Session;
+
+/// So few are named in each statement, which is cheaper than a question of their own.
+const FEW: usize = 8;
 
 /// Keys to leave out, each as the fields of a row are sent: the same row is written the same way, whoever reads it.
 /// Nothing is left out by the default.
@@ -42,14 +46,15 @@ impl Task {
     /// be skipped. Asked in the transaction that it is about.
     pub(super) async fn without_exclusions(&self, session: &Session) -> Result<(Self, Skipped)> {
         let Some(ids) = self.exclusions() else { return Ok((self.clone(), Skipped::default())) };
-        // Whatever the filters: a row that does not pass them is not met.
-        let only = RowQuery { predicates: Vec::new(), ..self.query.choosing(Chosen::Only(Arc::clone(ids))) };
-        let only = Self { query: only.into(), ..self.clone() };
+        let only = Self { query: self.query.choosing(Chosen::Only(Arc::clone(ids))).into(), ..self.clone() };
         let sql = only.statements().unordered(&self.schema.key)?;
         let mut rows = only.rows(session, &sql, &self.key_columns()?, None).await?;
         let mut keys = HashSet::with_capacity(ids.len());
         while let Some(tuple) = rows.next().await? {
-            keys.insert(tuple.after(0).into());
+            // NULL is no key, and many rows may have it: the plan says so.
+            if tuple.fields().all(|field| field.is_some()) {
+                keys.insert(tuple.after(0).into());
+            }
         }
         Ok((self.choosing_all(), Skipped(keys)))
     }
@@ -61,11 +66,14 @@ impl Task {
 
     /// The identities to look up.
     fn exclusions(&self) -> Option<&Arc<[Vec<Value>]>> {
-        match &self.query.chosen {
-            // An excluded row comes back with its trace if another one of it is chosen.
-            Chosen::AllExcept(ids) if self.query.scope == Scope::Row => Some(ids),
-            Chosen::All | Chosen::AllExcept(_) | Chosen::Only(_) => None,
-        }
+        let Chosen::AllExcept(ids) = &self.query.chosen else { return None };
+        // An excluded row comes back with its trace if another one of it is chosen.
+        let alone = self.query.scope == Scope::Row;
+        // A key stands for one row where something keeps keys unique; where it has the identity in it, rows of one key
+        // are left out together.
+        let DatasetSchema { key, identity, .. } = &*self.schema;
+        let key_tells = self.relation.unique_in.is_some() || identity.iter().all(|name| key.contains(name));
+        (ids.len() > FEW && alone && key_tells).then_some(ids)
     }
 }
 
