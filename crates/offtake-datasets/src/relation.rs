@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use offtake_model::dataset::DatasetSchema;
+
 /// Where the rows of a dataset come from. Every text may use the named parameters `:org` (a text) and `:cutoff` (a
 /// 64-bit integer).
 ///
@@ -38,13 +40,20 @@ pub struct Relation {
     /// those of [`columns`](Self::columns). `None`: the rows are scanned and looked up in the selection. Postgres mostly
     /// finds its own way; where it does not, `:chosen c` stands for `temp.chosen c` there, wherever it is needed.
     pub lookup: Option<String>,
-    /// For Postgres: the table that holds the key unique, or the key and the tenant's column together, as
-    /// `to_regclass` reads it; it is asked again before rows are counted. `None` where the source cannot tell.
+    /// The table that holds the key unique, or the key and the tenant's column together; in Postgres as `to_regclass`
+    /// reads it, and asked again before rows are counted. `None` where the source cannot tell.
     pub unique_in: Option<String>,
     /// The tenant's column, where [`tenant`](Self::tenant) compares one.
     pub tenant_column: Option<String>,
     /// For Postgres: the type of each column's expression, as `format_type` writes it: `uuid`, `numeric(12,2)`.
     pub types: BTreeMap<String, String>,
+}
+
+impl Relation {
+    /// Whether a row can be told from others by its key alone: something keeps keys unique, or the identity is in the key.
+    pub(crate) fn key_tells(&self, schema: &DatasetSchema) -> bool {
+        self.unique_in.is_some() || schema.identity.iter().all(|name| schema.key.contains(name))
+    }
 }
 
 /// Whose SQL it is.

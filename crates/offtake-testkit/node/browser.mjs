@@ -10,7 +10,8 @@ const [verb, what, profile, selector] = process.argv.slice(2);
 const browser = spawn(
   "chromium-headless-shell",
   ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--remote-debugging-pipe", `--user-data-dir=${profile}`],
-  { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
+  // Names of files are in what the system says is its encoding.
+  { env: { ...process.env, LC_ALL: "C.UTF-8" }, stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
 );
 browser.on("error", (error) => {
   console.error(`${error.message}: run scripts/test-setup.sh`);

@@ -1,6 +1,6 @@
 //! Data on stdout, everything else on stderr. A reader that goes away is no panic.
 
-use std::io::{ErrorKind as Io, IsTerminal, Write};
+use std::io::{ErrorKind as Io, Write};
 
 use offtake_model::{Error, ErrorKind};
 
@@ -35,9 +35,4 @@ pub(crate) fn json(document: &serde_json::Value) -> Outcome {
 pub(crate) fn say(text: &str) {
     let mut err = std::io::stderr().lock();
     let _gone = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n"));
-}
-
-/// Whether stderr is a terminal: only then a bar moves.
-pub(crate) fn is_terminal() -> bool {
-    std::io::stderr().is_terminal()
 }

@@ -81,17 +81,21 @@ pub(crate) struct Progress {
     last: Option<(Instant, Seen)>,
 }
 
+/// While nobody knows how much there is.
+const SPINNER: &str = "{spinner} {msg}";
 /// Between two lines about the same phase.
 const QUIET: Duration = Duration::from_secs(5);
 
 impl Progress {
     /// For a command that was asked for `json` or not.
     pub(crate) fn new(json: bool) -> Self {
-        let bar = (!json && output::is_terminal()).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        // It shows on a terminal that can take back what it shows.
+        let bar = Some(bar).filter(|bar| !json && !bar.is_hidden());
+        if let Some(bar) = &bar {
+            style(bar, false, SPINNER);
             bar.enable_steady_tick(Duration::from_millis(250));
-            bar
-        });
+        }
         Self { bar, json, last: None }
     }
 
@@ -144,7 +148,7 @@ fn draw(bar: &ProgressBar, seen: &Seen) {
             bar.set_length(expected);
             bar.set_position(seen.rows);
         }
-        None => style(bar, false, "{spinner} {msg}"),
+        None => style(bar, false, SPINNER),
     }
     bar.set_message(seen.plain());
 }

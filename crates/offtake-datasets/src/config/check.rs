@@ -80,7 +80,7 @@ pub(super) fn compile(name: &str, config: &DatasetConfig, live: &mut Live, wrong
         cutoff: cutoff.as_ref().map(|cutoff| cutoff.cutoff.clone()),
         newer: cutoff.as_ref().map(|cutoff| cutoff.newer.clone()),
         sequence: cutoff.map(|cutoff| cutoff.sequence),
-        unique_in: if dialect == Dialect::Postgres { shape.unique_in() } else { None },
+        unique_in: shape.unique_in(),
         tenant_column: (config.tenant != NO_TENANT).then(|| config.tenant.clone()),
         lookup: None,
         from: shape.from.clone(),

@@ -190,11 +190,13 @@ pub(super) fn is_ordered(ty: ColumnType) -> bool {
     }
 }
 
-/// The relation over the loaded rows: every row of a version is in its moment, and an index leads to each identity.
+/// The relation over the loaded rows: every row of a version is in its moment, an index keeps keys unique, and one
+/// leads to each identity.
 pub(super) fn indexed(schema: &DatasetSchema, relation: Relation) -> Relation {
     let same =
         schema.identity.iter().enumerate().map(|(index, name)| format!("{} = c.c{index}", relation.columns[name]));
     let same = same.collect::<Vec<_>>().join(" AND ");
     let lookup = format!("temp.chosen c CROSS JOIN {} ON {same}", relation.from);
-    Relation { sequence: Some(NUMBER.to_owned()), lookup: Some(lookup), ..relation }
+    let unique_in = Some("rows".to_owned());
+    Relation { sequence: Some(NUMBER.to_owned()), lookup: Some(lookup), unique_in, ..relation }
 }

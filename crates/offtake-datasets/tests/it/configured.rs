@@ -354,3 +354,26 @@ fn only_arrays_have_elements() {
     );
     assert_eq!(wrong(dir.path(), &dataset("filters = { extra = 'overlaps' }")), ["datasets.x.filters.extra"]);
 }
+
+/// A view tells nobody whether its keys are unique: what is left out by its identity takes no row with it that has the
+/// same key.
+#[tokio::test]
+async fn rows_of_one_key_are_not_left_out_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = journal(dir.path());
+    conn.execute_batch(
+        "CREATE TABLE base (id INTEGER PRIMARY KEY, n INTEGER NOT NULL);
+         INSERT INTO base VALUES (1, 1), (2, 2), (3, 2), (4, 4);
+         CREATE VIEW twins AS SELECT * FROM base;",
+    )
+    .unwrap();
+    let toml =
+        "[datasets.twins]\nsource = 'journal'\ntable = 'twins'\ntenant = 'none'\nkey = ['n']\nidentity = ['id']\n";
+    let twins = compile(dir.path(), toml).unwrap().remove(0);
+    let body = json!({"selection": {"mode": "all_except", "ids": [{"id": 2}]}});
+    let spec = twins.parse_rows(body.as_object().unwrap()).unwrap();
+    let query = twins.query(&org("42"), &spec).unwrap();
+    let plan = twins.source.plan(&twins.schema, &query, crate::fixture::settings(), Arc::new(|_| ())).await.unwrap();
+    assert_eq!(plan.rows_matching, 3);
+    assert_eq!(twins.source.count(&twins.schema, &query).await.unwrap().rows, 3);
+}

@@ -95,11 +95,18 @@ async fn a_terminal_gets_a_bar_and_a_pipe_plain_lines() {
     let (target, text) = at(&app, "bar.csv");
     let (data, config) = (app.data_dir().display(), app.config().display());
     let command = format!("'{OFFTAKE}' export spans --org acme -o '{text}' --data-dir '{data}' --config '{config}'");
-    let ran = run(Path::new("script"), &["-qec", &command, "/dev/null"], app.folder()).await;
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let on = async |terminal: &str| {
+        let ran = run(Path::new("env"), &[terminal, "script", "-qec", &command, "/dev/null"], app.folder()).await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran
+    };
+    let ran = on("TERM=xterm").await;
     assert!(ran.stdout.contains("exporting: ") && ran.stdout.contains("[="), "no bar: {ran:?}");
     assert!(ran.stdout.contains(&format!(" of {} rows", small_spans())), "no rows: {ran:?}");
     assert!(target.exists());
+    std::fs::remove_file(&target).expect("the file can be removed");
+    let ran = on("TERM=dumb").await;
+    assert!(ran.stdout.contains("\nexporting: ") && !ran.stdout.contains("[="), "it takes nothing back: {ran:?}");
     std::fs::remove_file(&target).expect("the file can be removed");
     let plain = app.cli(&["export", "spans", "--org", "acme", "-o", &text]).await;
     assert_eq!(plain.code, Some(0), "{plain:?}");

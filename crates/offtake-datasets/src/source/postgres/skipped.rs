@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offtake_model::Result;
-use offtake_model::dataset::DatasetSchema;
 use offtake_model::query::{Chosen, RowQuery};
 use offtake_model::selection::Scope;
 use offtake_model::value::Value;
@@ -69,11 +68,7 @@ impl Task {
         let Chosen::AllExcept(ids) = &self.query.chosen else { return None };
         // An excluded row comes back with its trace if another one of it is chosen.
         let alone = self.query.scope == Scope::Row;
-        // A key stands for one row where something keeps keys unique; where it has the identity in it, rows of one key
-        // are left out together.
-        let DatasetSchema { key, identity, .. } = &*self.schema;
-        let key_tells = self.relation.unique_in.is_some() || identity.iter().all(|name| key.contains(name));
-        (ids.len() > FEW && alone && key_tells).then_some(ids)
+        (ids.len() > FEW && alone && self.relation.key_tells(&self.schema)).then_some(ids)
     }
 }
 

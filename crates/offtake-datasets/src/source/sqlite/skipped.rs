@@ -58,8 +58,8 @@ impl Task {
 
     /// The excluded rows as a partial selection, if these can be found by an index.
     pub(super) fn excluded(&self) -> Option<Self> {
-        if self.query.scope == WholeTrace {
-            // An excluded row comes back with its trace if another one of it is chosen.
+        // An excluded row comes back with its trace if another one of it is chosen.
+        if self.query.scope == WholeTrace || !self.relation.key_tells(&self.schema) {
             return None;
         }
         match &self.query.chosen {

@@ -18,7 +18,6 @@ use offtake_worker::{Worker, WorkerMetrics};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{body, shapes_of};
@@ -197,7 +196,7 @@ async fn work(house: &House, own: &Own, stop: &CancellationToken, progress: &mut
     };
     let scope = own.scope();
     let mut running = std::pin::pin!(worker.run_one(&scope, own.id, stop));
-    let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
+    let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             job = &mut running => return job,
