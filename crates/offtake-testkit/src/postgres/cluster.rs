@@ -258,9 +258,7 @@ impl Postgres {
     fn signal_all(&self, signal: Signal) {
         let postmaster = self.postmaster().expect("the server runs");
         kill_process(postmaster, signal).expect("the server can be signalled");
-        let raw = postmaster.as_raw_nonzero();
-        let children = fs::read_to_string(format!("/proc/{raw}/task/{raw}/children")).unwrap_or_default();
-        for child in children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+        for child in children(postmaster) {
             // A child that ended just now needs no signal.
             let _gone = kill_process(child, signal);
         }
@@ -270,14 +268,41 @@ impl Postgres {
         if let Some(postmaster) = self.postmaster() {
             let _gone = kill_process(postmaster, signal);
         }
-        let Kind::Own { keeper, .. } = &mut self.kind else { panic!("a shared server is not stopped") };
-        let Some(mut keeper) = keeper.take() else { return };
-        let began = Instant::now();
-        while keeper.try_wait().expect("a child can be waited for").is_none() {
-            assert!(began.elapsed() < PATIENCE, "Postgres does not stop:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(5));
+        assert!(self.ended_within(PATIENCE), "Postgres does not stop:\n{}", self.log());
+    }
+
+    /// Ends a server whose data goes with it. Its own way out has hung after a process of it did not hear of the end.
+    fn throw_away(&mut self) {
+        let Some(postmaster) = self.postmaster() else { return self.end(Signal::QUIT) };
+        let _gone = kill_process(postmaster, Signal::QUIT);
+        if !self.ended_within(Duration::from_secs(15)) {
+            for process in children(postmaster).into_iter().chain([postmaster]) {
+                let _gone = kill_process(process, Signal::KILL);
+            }
+            self.end(Signal::QUIT);
         }
     }
+
+    fn ended_within(&mut self, patience: Duration) -> bool {
+        let Kind::Own { keeper, .. } = &mut self.kind else { panic!("a shared server is not stopped") };
+        let Some(running) = keeper else { return true };
+        let began = Instant::now();
+        while running.try_wait().expect("a child can be waited for").is_none() {
+            if began.elapsed() >= patience {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        *keeper = None;
+        true
+    }
+}
+
+/// The processes that a process has begun and that are there.
+fn children(of: Pid) -> Vec<Pid> {
+    let raw = of.as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{raw}/task/{raw}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 impl Drop for Postgres {
@@ -288,7 +313,7 @@ impl Drop for Postgres {
                 let _gone = kill_process(postmaster, Signal::CONT);
             }
             if !std::thread::panicking() {
-                self.end(Signal::QUIT);
+                self.throw_away();
             }
             // When the test failed, closing the keeper's input does the same without a second panic.
         }
