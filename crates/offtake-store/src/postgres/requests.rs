@@ -30,10 +30,12 @@ pub(super) const COUNTED: &str = "SELECT
                SELECT created_at FROM jobs WHERE org = $1 AND id >= $3 AND pinned_to IS NULL
                ORDER BY id DESC LIMIT $5::bigint) AS newest) AS orgs";
 
-static BY_ID: LazyLock<String> = LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE jobs.id = $1"));
+static BY_ID: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {JOB_COLUMNS}, job_specs.spec FROM {JOB_TABLES} WHERE jobs.id = $1"));
+static ASKED: LazyLock<String> = LazyLock::new(|| format!("SELECT {JOB_COLUMNS} FROM jobs WHERE jobs.id = $1"));
 static IN_SCOPE: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE jobs.id = $1 AND org = $2 AND ($3::text IS NULL OR owner = $3)"
+        "SELECT {JOB_COLUMNS}, job_specs.spec FROM {JOB_TABLES} WHERE jobs.id = $1 AND org = $2 AND ($3::text IS NULL OR owner = $3)"
     )
 });
 
@@ -57,7 +59,7 @@ pub(super) async fn enqueue(tx: &Work, now: i64, new: &NewJob) -> Result<Enqueue
             let spec = rows::spec_to_json(&new.spec)?;
             tx.execute("INSERT INTO job_specs (job, spec) VALUES ($1, $2)", &[&new.id.to_string(), &spec]).await?;
             super::destinations::want(tx, now, new).await?;
-            let row = tx.first(&BY_ID, &[&new.id.to_string()]).await?;
+            let row = tx.first(&ASKED, &[&new.id.to_string()]).await?;
             let job = rows::asked_job(&row.ok_or_else(|| refusals::job_gone(new.id))?, new.spec.clone())?;
             return Ok(Enqueued { job, created: true, allowances });
         }
@@ -222,7 +224,7 @@ fn write_list(sql: &mut String, counted: &str, condition: &str, limit: &str, off
     let written = write!(
         sql,
         "(SELECT count(*) AS total FROM jobs WHERE {counted}) AS counted LEFT JOIN
-         (SELECT {JOB_COLUMNS} FROM {JOB_TABLES} WHERE {condition} ORDER BY jobs.id DESC LIMIT {limit} OFFSET {offset})
+         (SELECT {JOB_COLUMNS}, job_specs.spec FROM {JOB_TABLES} WHERE {condition} ORDER BY jobs.id DESC LIMIT {limit} OFFSET {offset})
          AS page ON true ORDER BY page.id DESC"
     );
     debug_assert!(written.is_ok(), "text takes everything");

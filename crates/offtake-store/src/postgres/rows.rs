@@ -7,15 +7,15 @@ use tokio_postgres::types::FromSql;
 use crate::refusals::internal;
 use crate::rows::Record;
 
-/// Everything a job is read from. Columns are named one by one: a statement that is kept prepared must not change
+/// Everything a job is read from but its spec. Columns are named one by one: a statement that is kept prepared must not change
 /// its result when a newer Offtake adds a column.
 pub(super) const JOB_COLUMNS: &str = "jobs.id, jobs.org, jobs.owner, jobs.owner_email, jobs.name, jobs.file_name, \
      jobs.status, jobs.phase, jobs.attempt, jobs.failures, jobs.deaths, jobs.rows_done, jobs.bytes_done, \
      jobs.rows_per_second, jobs.rows_matching, jobs.rows_expected, jobs.error_code, jobs.error_message, \
      jobs.request_id, jobs.traceparent, jobs.pinned_to, jobs.created_at, jobs.run_at, jobs.started_at, \
-     jobs.completed_at, jobs.expires_at, job_specs.spec";
+     jobs.completed_at, jobs.expires_at";
 
-/// Where [`JOB_COLUMNS`] come from.
+/// Where [`JOB_COLUMNS`] and `job_specs.spec` come from.
 pub(super) const JOB_TABLES: &str = "jobs LEFT JOIN job_specs ON job_specs.job = jobs.id";
 
 /// Everything an artifact is read from.
