@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { Client, type Job } from "../../src/core/client";
 import { Hold } from "./hold";
 import { Wire } from "./wire";
 
@@ -167,17 +168,11 @@ export class House {
 
   /** An export that is completed: its id. */
   async exported(body: object = { format: "csv" }, dataset = "spans"): Promise<string> {
-    const asked = await this.#asked<{ job_id: string }>(`export/${dataset}`, { method: "POST", body: JSON.stringify(body) });
-    const job = await this.#asked<{ status: string }>(`export/jobs/${asked.job_id}?wait=30`);
+    const client = new Client({ base: this.url, token: () => this.token });
+    const { job_id: id } = await client.create(dataset, body, crypto.randomUUID());
+    const { body: job } = await client.call<Job>(`export/jobs/${id}?wait=30`);
     if (job.status !== "completed") throw new Error(`the export is ${job.status}`);
-    return asked.job_id;
-  }
-
-  async #asked<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
-    const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json", "idempotency-key": crypto.randomUUID() };
-    const answer = await fetch(`${this.url}/api/v1/${path}`, { ...init, headers });
-    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as Answer;
+    return id;
   }
 
   async #offtake(...args: string[]): Promise<string> {
